@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lib/ssf/json: the first line is a pointer, the rest a text. Stripped of its
+ * comments the text is parsed, located in, and written again.
+ */
+#include "lib/ssf/attr.h"
+#include "lib/ssf/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_round_trip(const json_t *value)
+{
+	ssf_auto_free char *text = ssf_json_canonical(value);
+	json_auto_t *again = NULL;
+
+	if (text == NULL || ssf_json_parse(ssf_str_c(text), &ssf_json_default, &again, NULL) < 0 ||
+	    !json_equal(value, again))
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *newline = size == 0 ? NULL : memchr(data, '\n', size);
+	size_t split = newline == NULL ? size : (size_t)(newline - data);
+	size_t skip = newline == NULL ? split : split + 1;
+	const char *bytes = (const char *)data;
+	ssf_auto_free char *pointer = ssf_str_dup((struct ssf_str){ bytes, split });
+	ssf_auto_free char *text = ssf_str_dup((struct ssf_str){ bytes + skip, size - skip });
+	struct ssf_str view = { text, size - skip };
+	json_auto_t *value = NULL;
+	unsigned line = 0;
+	unsigned column = 0;
+
+	ssf_json_strip_comments(text, view.len);
+	int located = ssf_json_locate(view, pointer, &line, &column);
+	if (located == 0 && (line == 0 || column == 0 || column > view.len))
+		abort();
+	if (ssf_json_parse(view, &ssf_json_default, &value, NULL) < 0)
+		return 0;
+	if (pointer[0] == '\0' && located < 0)
+		abort(); /* the whole of a good text is always somewhere */
+	check_round_trip(value);
+	return 0;
+}
