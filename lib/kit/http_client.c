@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the curl multi handle, a watch for each of its sockets, its one timer,
+ * and the calls. A call is in one of two lists: running (in the multi handle)
+ * or finished (out of it, its callback still to come). Callbacks run from an
+ * event of their own, one a turn and as the last thing in it: there they may
+ * start and cancel calls and free the client.
+ */
+#include "lib/kit/http_client.h"
+
+#include "lib/kit/file.h"
+#include "lib/ssf/attr.h"
+
+#include <curl/curl.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#define TIMEOUT_MS 10000
+#define BODY_MAX (1024 * 1024)
+#define CA_FILE_MAX (256 * 1024)
+#define CACHED_CONNECTIONS 512L
+
+struct http_call {
+	TAILQ_ENTRY(http_call) entry;
+	struct http_client *client;
+	CURL *easy;
+	struct curl_slist *headers;
+	struct ssf_buf body;
+	http_done_f *done;
+	void *arg;
+	bool finished;
+	CURLcode result;
+	bool denied; /* by the guard; its error is in err */
+	struct ssf_err err;
+};
+
+TAILQ_HEAD(call_list, http_call);
+
+struct http_client {
+	struct loop *loop;
+	const struct netguard *guard;
+	STACK_OF(X509) *ca;
+	CURLM *multi;
+	struct loop_timer *timer;
+	struct event deliver;
+	struct call_list running;
+	struct call_list finished;
+};
+
+struct sock {
+	struct http_client *client;
+	struct loop_watch *watch;
+	curl_socket_t fd;
+};
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_ready = CURLE_FAILED_INIT;
+
+static void init_curl(void)
+{
+	curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static void http_call_free(struct http_call *call)
+{
+	if (call == NULL)
+		return;
+	curl_easy_cleanup(call->easy);
+	curl_slist_free_all(call->headers);
+	ssf_buf_done(&call->body);
+	free(call);
+}
+
+SSF_DEFINE_AUTO(http_call)
+
+/* Takes a call out of everything but memory. */
+static void detach(struct http_call *call)
+{
+	struct http_client *c = call->client;
+
+	if (call->finished) {
+		TAILQ_REMOVE(&c->finished, call, entry);
+	} else {
+		TAILQ_REMOVE(&c->running, call, entry);
+		curl_multi_remove_handle(c->multi, call->easy);
+	}
+}
+
+static void collect_finished(struct http_client *c)
+{
+	CURLMsg *msg;
+	int left;
+
+	while ((msg = curl_multi_info_read(c->multi, &left)) != NULL) {
+		CURLcode result = msg->data.result;
+		char *private = NULL;
+
+		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
+		struct http_call *call = (struct http_call *)(void *)private;
+		detach(call); /* msg is gone from here on */
+		call->finished = true;
+		call->result = result;
+		TAILQ_INSERT_TAIL(&c->finished, call, entry);
+	}
+	if (!TAILQ_EMPTY(&c->finished))
+		event_active(&c->deliver, EV_TIMEOUT, 0);
+}
+
+static void on_socket_ready(void *arg, bool readable, bool writable)
+{
+	const struct sock *s = arg;
+	struct http_client *c = s->client;
+	int what = (readable ? CURL_CSELECT_IN : 0) | (writable ? CURL_CSELECT_OUT : 0);
+	int running;
+
+	curl_multi_socket_action(c->multi, s->fd, what, &running); /* may free s */
+	collect_finished(c);
+}
+
+static void sock_free(struct sock *s)
+{
+	if (s == NULL)
+		return;
+	loop_watch_cancel(s->watch);
+	free(s);
+}
+
+/* CURLMOPT_SOCKETFUNCTION: curl says what it waits for. */
+static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sock_arg)
+{
+	struct http_client *c = arg;
+	struct sock *s = sock_arg;
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		curl_multi_assign(c->multi, fd, NULL);
+		sock_free(s);
+		return 0;
+	}
+	if (s == NULL) {
+		s = calloc(1, sizeof(*s));
+		if (s == NULL)
+			return -1;
+		s->client = c;
+		s->fd = fd;
+		curl_multi_assign(c->multi, fd, s);
+	}
+	loop_watch_cancel(s->watch);
+	s->watch = loop_watch_start(c->loop, fd, (what & CURL_POLL_IN) != 0,
+				    (what & CURL_POLL_OUT) != 0, on_socket_ready, s);
+	return s->watch != NULL ? 0 : -1;
+}
+
+static void on_timer(void *arg)
+{
+	struct http_client *c = arg;
+	int running;
+
+	c->timer = NULL;
+	curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	collect_finished(c);
+}
+
+static int on_curl_timer(CURLM *multi, long ms, void *arg)
+{
+	struct http_client *c = arg;
+
+	(void)multi;
+	loop_timer_cancel(c->timer);
+	c->timer = NULL;
+	if (ms < 0)
+		return 0;
+	c->timer = loop_timer_start(c->loop, ms, on_timer, c);
+	return c->timer != NULL ? 0 : -1;
+}
+
+/* Delta seconds or a date (RFC 9110 section 10.2.3); -1 if neither. */
+static int retry_after(const char *value)
+{
+	if (value == NULL || *value == '\0')
+		return -1;
+	if (value[strspn(value, "0123456789")] == '\0') {
+		long n = strlen(value) < 10 ? strtol(value, NULL, 10) : INT_MAX;
+
+		return (int)n;
+	}
+	time_t when = curl_getdate(value, NULL);
+	int64_t left = (int64_t)when - wall_now_ms() / 1000;
+	if (when < 0)
+		return -1;
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+static const char *answer_header(struct http_call *call, const char *name)
+{
+	struct curl_header *h = NULL;
+
+	if (curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return NULL;
+	return h->value;
+}
+
+static void fill_result(struct http_call *call, struct http_result *out)
+{
+	long status = 0;
+	char *content_type = NULL;
+	curl_off_t elapsed = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &content_type);
+	curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME_T, &elapsed);
+	*out = (struct http_result){
+		.status = (int)status,
+		.body = ssf_buf_str(&call->body),
+		.content_type = content_type,
+		.retry_after = retry_after(answer_header(call, "Retry-After")),
+		.etag = answer_header(call, "ETag"),
+		.elapsed_us = elapsed,
+	};
+}
+
+static void fill_error(struct http_call *call)
+{
+	const char *why = curl_easy_strerror(call->result);
+	enum ssf_code code;
+
+	switch (call->result) {
+	case CURLE_OPERATION_TIMEDOUT:
+		code = SSF_E_TIMEOUT;
+		break;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_ISSUER_ERROR:
+		code = SSF_E_KEY;
+		break;
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		code = SSF_E_MALFORMED;
+		break;
+	case CURLE_OUT_OF_MEMORY:
+		code = SSF_E_NOMEM;
+		break;
+	case CURLE_WRITE_ERROR:
+		code = SSF_E_LIMIT;
+		why = "the answer is too large";
+		break;
+	default:
+		if (call->denied) /* the guard's error is there already */
+			return;
+		code = SSF_E_UNAVAILABLE;
+	}
+	ssf_fail(&call->err, code, "http: %s", why);
+}
+
+static void on_deliver(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_client *c = arg;
+	struct http_call *call = TAILQ_FIRST(&c->finished);
+	struct http_result result;
+
+	(void)fd;
+	(void)what;
+	if (call == NULL)
+		return;
+	detach(call);
+	if (!TAILQ_EMPTY(&c->finished))
+		event_active(&c->deliver, EV_TIMEOUT, 0);
+	if (call->result == CURLE_OK) {
+		fill_result(call, &result);
+		call->done(call->arg, &result, NULL);
+	} else {
+		fill_error(call);
+		call->done(call->arg, NULL, &call->err);
+	}
+	http_call_free(call); /* c may be gone */
+}
+
+static int load_ca(struct http_client *c, const char *path, struct ssf_err *err)
+{
+	ssf_auto_buf pem = SSF_BUF(CA_FILE_MAX);
+	X509 *cert;
+
+	if (file_read(path, &pem, err) < 0)
+		return -1;
+	BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+	c->ca = sk_X509_new_null();
+	while (bio != NULL && c->ca != NULL &&
+	       (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		if (sk_X509_push(c->ca, cert) <= 0)
+			X509_free(cert);
+	}
+	BIO_free(bio);
+	ERR_clear_error(); /* the end of the file counts as one */
+	if (c->ca == NULL || sk_X509_num(c->ca) == 0)
+		return ssf_fail(err, SSF_E_MALFORMED, "%s: no certificate in it", path);
+	return 0;
+}
+
+/* CURLOPT_SSL_CTX_FUNCTION: more trust beside the system's store, not instead of it. */
+static CURLcode add_ca(CURL *easy, void *ssl_ctx, void *arg)
+{
+	const struct http_client *c = arg;
+	X509_STORE *store = SSL_CTX_get_cert_store(ssl_ctx);
+
+	(void)easy;
+	for (int i = 0; i < sk_X509_num(c->ca); i++) {
+		if (X509_STORE_add_cert(store, sk_X509_value(c->ca, i)) != 1)
+			return CURLE_OUT_OF_MEMORY;
+	}
+	return CURLE_OK;
+}
+
+int http_client_new(struct loop *loop, const struct netguard *guard, const char *ca_file,
+		    struct http_client **out, struct ssf_err *err)
+{
+	struct http_client *c = calloc(1, sizeof(*c));
+
+	pthread_once(&curl_once, init_curl);
+	if (c == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "http client: out of memory");
+	c->loop = loop;
+	c->guard = guard;
+	TAILQ_INIT(&c->running);
+	TAILQ_INIT(&c->finished);
+	event_assign(&c->deliver, loop_base(loop), -1, 0, on_deliver, c);
+	c->multi = curl_ready == CURLE_OK ? curl_multi_init() : NULL;
+	if (c->multi == NULL) {
+		http_client_free(c);
+		return ssf_fail(err, SSF_E_NOMEM, "http client: curl does not start");
+	}
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, CACHED_CONNECTIONS);
+	if (ca_file != NULL && load_ca(c, ca_file, err) < 0) {
+		http_client_free(c);
+		return -1;
+	}
+	*out = c;
+	return 0;
+}
+
+void http_client_free(struct http_client *c)
+{
+	struct http_call *call;
+
+	if (c == NULL)
+		return;
+	while ((call = TAILQ_FIRST(&c->running)) != NULL)
+		http_call_cancel(call);
+	while ((call = TAILQ_FIRST(&c->finished)) != NULL)
+		http_call_cancel(call);
+	if (c->multi != NULL)
+		curl_multi_cleanup(c->multi); /* closes the kept connections, through on_curl_socket */
+	loop_timer_cancel(c->timer);
+	event_del(&c->deliver);
+	sk_X509_pop_free(c->ca, X509_free);
+	free(c);
+}
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct http_call *call = arg;
+
+	(void)size; /* always 1 */
+	return ssf_buf_add(&call->body, bytes, n) == 0 ? n : 0;
+}
+
+/* CURLOPT_OPENSOCKETFUNCTION: the last moment before a connect. */
+static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+	struct http_call *call = arg;
+	const struct netguard *guard = call->client->guard;
+
+	(void)purpose;
+	if (guard != NULL && netguard_check_addr(guard, &addr->addr, &call->err) < 0) {
+		call->denied = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+}
+
+static bool has_header(const struct http_call_spec *spec, const char *prefix)
+{
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(spec->headers) && spec->headers[i] != NULL; i++) {
+		if (strncasecmp(spec->headers[i], prefix, strlen(prefix)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int add_header(struct http_call *call, const char *line, struct ssf_err *err)
+{
+	struct curl_slist *longer = curl_slist_append(call->headers, line);
+
+	if (longer == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "http call: out of memory");
+	call->headers = longer;
+	return 0;
+}
+
+static int add_headers(struct http_call *call, const struct http_call_spec *spec,
+		       struct ssf_err *err)
+{
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(spec->headers) && spec->headers[i] != NULL; i++) {
+		if (strpbrk(spec->headers[i], "\r\n") != NULL)
+			return ssf_fail(err, SSF_E_MALFORMED, "http call: line break in a header");
+		if (add_header(call, spec->headers[i], err) < 0)
+			return -1;
+	}
+	/* Without these curl waits for "100 Continue", and calls any body a form. */
+	if (add_header(call, "Expect:", err) < 0)
+		return -1;
+	if (!has_header(spec, "Content-Type:") && add_header(call, "Content-Type:", err) < 0)
+		return -1;
+	curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
+	return 0;
+}
+
+static int set_method(struct http_call *call, const struct http_call_spec *spec,
+		      struct ssf_err *err)
+{
+	const char *m = spec->method;
+	bool wants_body = strcmp(m, "POST") == 0 || strcmp(m, "PUT") == 0 ||
+			  strcmp(m, "PATCH") == 0;
+
+	if (*m == '\0' || m[strspn(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] != '\0')
+		return ssf_fail(err, SSF_E_MALFORMED, "http call: method not valid");
+	if (strcmp(m, "GET") == 0)
+		return 0;
+	if (strcmp(m, "HEAD") == 0) {
+		curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
+		return 0;
+	}
+	if ((wants_body || spec->body.ptr != NULL) &&
+	    (curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+			      (curl_off_t)spec->body.len) != CURLE_OK ||
+	     curl_easy_setopt(call->easy, CURLOPT_COPYPOSTFIELDS,
+			      spec->body.ptr != NULL ? spec->body.ptr : "") != CURLE_OK))
+		return ssf_fail(err, SSF_E_NOMEM, "http call: out of memory");
+	if (curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, m) != CURLE_OK)
+		return ssf_fail(err, SSF_E_NOMEM, "http call: out of memory");
+	return 0;
+}
+
+static int set_options(struct http_call *call, const struct http_call_spec *spec)
+{
+	CURL *e = call->easy;
+	long timeout = spec->timeout_ms > 0 ? spec->timeout_ms : TIMEOUT_MS;
+	bool bad = false;
+
+	bad |= curl_easy_setopt(e, CURLOPT_URL, spec->url) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_PRIVATE, call) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_PROXY, "") != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, "*") != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_socket) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, call) != CURLE_OK;
+	if (call->client->ca != NULL) {
+		bad |= curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, add_ca) != CURLE_OK;
+		bad |= curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, call->client) != CURLE_OK;
+	}
+	return bad ? -1 : 0;
+}
+
+int http_call_start(struct http_client *c, const struct http_call_spec *spec, http_done_f *done,
+		    void *arg, struct http_call **out, struct ssf_err *err)
+{
+	ssf_auto(http_call) call = NULL;
+
+	if (c->guard != NULL && netguard_check_url(c->guard, ssf_str_c(spec->url), err) < 0)
+		return -1;
+	call = calloc(1, sizeof(*call));
+	if (call == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "http call: out of memory");
+	call->client = c;
+	call->done = done;
+	call->arg = arg;
+	ssf_buf_init(&call->body, spec->max_body > 0 ? spec->max_body : BODY_MAX);
+	call->easy = curl_easy_init();
+	/* Refused by curl: an option it was built without, which must not be ignored. */
+	if (call->easy == NULL || set_options(call, spec) < 0)
+		return ssf_fail(err, SSF_E_INTERNAL, "http call: curl does not start");
+	if (set_method(call, spec, err) < 0 || add_headers(call, spec, err) < 0)
+		return -1;
+	if (curl_multi_add_handle(c->multi, call->easy) != CURLM_OK)
+		return ssf_fail(err, SSF_E_INTERNAL, "http call: curl does not start");
+	TAILQ_INSERT_TAIL(&c->running, call, entry);
+	*out = SSF_STEAL(call);
+	return 0;
+}
+
+void http_call_cancel(struct http_call *call)
+{
+	if (call == NULL)
+		return;
+	detach(call);
+	http_call_free(call);
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections of the HTTP server: what evhttp does not do for them. It has no
+ * time limit on a whole request, does not notice that a client left while its
+ * request is being handled, and closes without letting the client read the
+ * answer (unread input makes the kernel send a reset).
+ *
+ * Each connection holds a reference to the bufferevent beside evhttp's. When
+ * evhttp gives a connection up, for whatever reason, its close callback tells
+ * us; the socket then stays open for a moment, its input thrown away.
+ *
+ * libevent 2.1 gives no access to an evhttp_connection before its first
+ * request. It is however the argument of the callbacks that evhttp sets on the
+ * bufferevent, so it is read from there, right after the accepting callback.
+ */
+#include "lib/kit/http_server_priv.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define LINGER_MS 1000
+#define INPUT_SLACK 65536
+
+static void set_state(struct http_conn *c, enum conn_state state)
+{
+	c->state = state;
+	c->since = loop_now_ms();
+}
+
+static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct http_conn *c = arg;
+
+	(void)input;
+	if (info->n_added > 0 && c->state == CONN_IDLE)
+		set_state(c, CONN_READING);
+}
+
+static struct bufferevent *new_bufferevent(struct http_conn *c, struct event_base *base)
+{
+	struct bufferevent *bev;
+
+	if (c->server->tls == NULL)
+		return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	c->ssl = SSL_new(c->server->tls);
+	if (c->ssl == NULL)
+		return NULL;
+	bev = bufferevent_openssl_socket_new(base, -1, c->ssl, BUFFEREVENT_SSL_ACCEPTING,
+					     BEV_OPT_CLOSE_ON_FREE);
+	if (bev == NULL)
+		SSL_free(c->ssl);
+	else
+		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	return bev;
+}
+
+struct bufferevent *http_conn_accept(struct event_base *base, void *arg)
+{
+	struct http_server *s = arg;
+	struct http_conn *c = calloc(1, sizeof(*c));
+
+	/*
+	 * With NULL evhttp goes on with a plain bufferevent that nobody here
+	 * knows: http_conn_by_fd does not find it and its requests get a 503.
+	 */
+	if (c == NULL)
+		return NULL;
+	c->server = s;
+	c->fd = -1;
+	c->bev = new_bufferevent(c, base);
+	if (c->bev == NULL) {
+		free(c);
+		return NULL;
+	}
+	bufferevent_incref(c->bev);
+	c->input_cb = evbuffer_add_cb(bufferevent_get_input(c->bev), on_input, c);
+	/* Input that arrives while an answer is pending must not grow without end either. */
+	bufferevent_setwatermark(c->bev, EV_READ, 0, s->max_header + s->max_body + INPUT_SLACK);
+	set_state(c, CONN_FRESH);
+	TAILQ_INSERT_TAIL(&s->fresh, c, entry);
+	if (++s->n_conns >= s->max_connections)
+		evconnlistener_disable(s->listener);
+	/* Runs before the next poll, so before any event of this connection. */
+	event_active(&s->adopt, EV_TIMEOUT, 0);
+	return c->bev;
+}
+
+void http_conn_free(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+
+	TAILQ_REMOVE(c->state == CONN_FRESH ? &s->fresh : &s->conns, c, entry);
+	if (http_conn_by_fd(s, c->fd) == c)
+		s->by_fd[c->fd] = NULL;
+	loop_watch_cancel(c->linger);
+	if (c->input_cb != NULL)
+		evbuffer_remove_cb_entry(bufferevent_get_input(c->bev), c->input_cb);
+	bufferevent_decref(c->bev); /* the last reference closes the socket */
+	free(c);
+	s->n_conns--;
+	http_server_resume(s);
+}
+
+struct http_conn *http_conn_by_fd(const struct http_server *s, int fd)
+{
+	return fd >= 0 && (size_t)fd < s->by_fd_len ? s->by_fd[fd] : NULL;
+}
+
+static int remember_fd(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+
+	if ((size_t)c->fd >= s->by_fd_len) {
+		size_t len = ((size_t)c->fd + 1) * 2;
+		struct http_conn **grown = realloc(s->by_fd, len * sizeof(grown[0]));
+
+		if (grown == NULL)
+			return -1;
+		memset(grown + s->by_fd_len, 0, (len - s->by_fd_len) * sizeof(grown[0]));
+		s->by_fd = grown;
+		s->by_fd_len = len;
+	}
+	s->by_fd[c->fd] = c;
+	return 0;
+}
+
+static void on_linger(void *arg, bool readable, bool writable)
+{
+	struct http_conn *c = arg;
+	char waste[16384];
+	ssize_t n = recv(c->fd, waste, sizeof(waste), MSG_DONTWAIT);
+
+	(void)readable;
+	(void)writable;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		http_conn_free(c);
+}
+
+static void begin_linger(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+
+	if (c->ssl != NULL && SSL_is_init_finished(c->ssl))
+		SSL_shutdown(c->ssl); /* sends close_notify; evhttp then shuts the socket down */
+	ERR_clear_error();
+	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+	set_state(c, CONN_LINGERING);
+	if (!s->freeing)
+		c->linger = loop_watch_start(s->loop, c->fd, true, false, on_linger, c);
+	if (c->linger == NULL)
+		http_conn_free(c);
+}
+
+static void on_evhttp_close(struct evhttp_connection *evcon, void *arg)
+{
+	struct http_conn *c = arg;
+	struct http_req *req = c->req;
+
+	(void)evcon;
+	c->evcon = NULL;
+	c->req = NULL;
+	begin_linger(c);
+	if (req != NULL)
+		http_req_on_conn_closed(req);
+}
+
+static void adopt(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+	void *evcon = NULL;
+	const int on = 1;
+
+	bufferevent_getcb(c->bev, NULL, NULL, NULL, &evcon);
+	if (evcon == NULL) { /* evhttp could not set it up, and has let it go */
+		http_conn_free(c);
+		return;
+	}
+	TAILQ_REMOVE(&s->fresh, c, entry);
+	TAILQ_INSERT_TAIL(&s->conns, c, entry);
+	set_state(c, CONN_IDLE);
+	c->evcon = evcon;
+	c->fd = bufferevent_getfd(c->bev);
+	evhttp_connection_set_closecb(c->evcon, on_evhttp_close, c);
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (remember_fd(c) < 0)
+		http_conn_close(c);
+}
+
+void http_conn_on_adopt(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_server *s = arg;
+	struct http_conn *c;
+
+	(void)fd;
+	(void)what;
+	while ((c = TAILQ_FIRST(&s->fresh)) != NULL)
+		adopt(c);
+}
+
+void http_conn_close(struct http_conn *c)
+{
+	evhttp_connection_free(c->evcon); /* calls on_evhttp_close */
+}
+
+static void on_complete(struct evhttp_request *ev, void *arg)
+{
+	struct http_conn *c = arg;
+	size_t waiting = evbuffer_get_length(bufferevent_get_input(c->bev));
+
+	(void)ev;
+	/* The next request may be here already: its time starts now. */
+	set_state(c, waiting > 0 ? CONN_READING : CONN_IDLE);
+}
+
+void http_conn_begin_handling(struct http_conn *c, struct evhttp_request *ev)
+{
+	bufferevent_event_cb on_event;
+	void *arg;
+
+	set_state(c, CONN_HANDLING);
+	evhttp_request_set_on_complete_cb(ev, on_complete, c);
+	/*
+	 * evhttp stops reading here, and would not learn of a close. Reading goes
+	 * on, but only evhttp's callback for errors may run: its other ones are
+	 * not made for this state. It sets them anew when the answer is written.
+	 */
+	bufferevent_getcb(c->bev, NULL, NULL, &on_event, &arg);
+	bufferevent_setcb(c->bev, NULL, NULL, on_event, arg);
+	bufferevent_enable(c->bev, EV_READ);
+}
+
+void http_conn_begin_writing(struct http_conn *c)
+{
+	c->req = NULL;
+	c->unsent = 0;
+	set_state(c, CONN_WRITING);
+}
+
+/* Straight to the socket: there is no request that evhttp could answer. */
+static void send_408(struct http_conn *c)
+{
+	static const char text[] = "HTTP/1.1 408 Request Timeout\r\n"
+				   "Connection: close\r\n"
+				   "Content-Length: 0\r\n"
+				   "\r\n";
+	ssize_t n;
+
+	/* Behind half an answer (100 Continue, or evhttp's own 400) it would be garbage. */
+	if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+		return;
+	if (c->ssl != NULL)
+		n = SSL_write(c->ssl, text, sizeof(text) - 1);
+	else
+		n = send(c->fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0)
+		ERR_clear_error(); /* the client does not read either: closed without an answer */
+}
+
+static void sweep_idle(struct http_conn *c, int64_t age)
+{
+	const struct http_server *s = c->server;
+	bool in_handshake = c->ssl != NULL && !SSL_is_init_finished(c->ssl);
+
+	if (s->draining || age > (in_handshake ? s->request_timeout : s->idle_timeout))
+		http_conn_close(c);
+}
+
+static void sweep_writing(struct http_conn *c, int64_t age)
+{
+	size_t unsent = evbuffer_get_length(bufferevent_get_output(c->bev));
+
+	if (unsent != c->unsent) {
+		c->unsent = unsent;
+		c->since += age;
+	} else if (age > c->server->idle_timeout) {
+		http_conn_close(c);
+	}
+}
+
+void http_conn_sweep(struct http_conn *c, int64_t now)
+{
+	int64_t age = now - c->since;
+
+	switch (c->state) {
+	case CONN_IDLE:
+		sweep_idle(c, age);
+		break;
+	case CONN_READING:
+		if (age > c->server->request_timeout) {
+			send_408(c);
+			http_conn_close(c);
+		}
+		break;
+	case CONN_WRITING:
+		sweep_writing(c, age);
+		break;
+	case CONN_LINGERING:
+		if (age > LINGER_MS)
+			http_conn_free(c);
+		break;
+	case CONN_FRESH:
+	case CONN_HANDLING: /* as long as the handler wants */
+		break;
+	}
+}

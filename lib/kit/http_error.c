@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shows an error to the peer. The message is ours and names no values. */
+#include "lib/kit/http_error.h"
+
+#include <jansson.h>
+
+#include <stdlib.h>
+
+void http_reply_error(struct http_req *req, int status, const struct ssf_err *err)
+{
+	const struct ssf_code_info *info = ssf_code_info(err->code);
+	json_t *body = json_pack("{s:s, s:s}", "err", info->set_err, "description", err->msg);
+	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct http_answer a = {
+		.status = status != 0 ? status : info->http_status,
+		.content_type = "application/json",
+		.body = ssf_str_c(text),
+		.headers = { { "Content-Language", "en" } },
+	};
+	size_t n = 1;
+
+	if (a.status == 503 || a.status == 429) {
+		a.headers[n][0] = "Retry-After";
+		a.headers[n++][1] = "1";
+	}
+	if (a.status == 401) {
+		a.headers[n][0] = "WWW-Authenticate";
+		a.headers[n++][1] = "Bearer";
+	}
+	http_reply(req, &a);
+	free(text);
+	json_decref(body);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.1 server over libevent's evhttp, with TLS and with a limit on
+ * everything that a client controls: header bytes 431/400, body bytes 413, time to send
+ * a whole request 408 (a total deadline, not per read), idle keep-alive, number
+ * of connections (accepting pauses at the limit).
+ *
+ * Each request reaches the handler once, whole. It must be answered exactly
+ * once, then or later, with http_reply; after that the pointer is dead. When
+ * the client goes away first (closing its sending side is enough), the request
+ * stays valid and on_close fires, once; it still must be answered (the answer
+ * goes nowhere).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/kit/loop.h"
+#include "lib/ssf/buf.h"
+#include "lib/ssf/err.h"
+
+struct http_server;
+struct http_req;
+
+struct http_server_conf {
+	const char *listen;        /* "127.0.0.1:8443", "[::1]:0"; port 0 picks one */
+	const char *tls_cert;      /* PEM files; both NULL: plain HTTP */
+	const char *tls_key;
+	size_t max_header;         /* bytes, 0: 16 KiB */
+	size_t max_body;           /* bytes, 0: 1 MiB */
+	int request_timeout_ms;    /* first byte to last byte of a request, 0: 15 s; also the TLS handshake */
+	int idle_timeout_ms;       /* between requests, 0: 60 s */
+	unsigned max_connections;  /* 0: 10,000 */
+};
+
+typedef void http_handler_f(void *arg, struct http_req *req);
+
+ssf_nodiscard int http_server_new(struct loop *loop, const struct http_server_conf *conf,
+				  http_handler_f *handler, void *arg, struct http_server **out,
+				  struct ssf_err *err);
+unsigned http_server_port(const struct http_server *s);
+size_t http_server_connections(const struct http_server *s);
+/* Stops accepting; answers from now on carry Connection: close; idle connections are closed. */
+void http_server_drain(struct http_server *s);
+/* Requests that have been handed to the handler and not been answered yet. */
+size_t http_server_pending(const struct http_server *s);
+/* Closes everything. Every request must have been answered. NULL is fine. */
+void http_server_free(struct http_server *s);
+
+/* The request. Views are borrowed until the answer. */
+const char *http_method(const struct http_req *r);          /* "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS" */
+const char *http_path(const struct http_req *r);            /* percent-decoded, starts with '/', never NULL; a NUL in it is a 400 before the handler */
+/* Header value with surrounding blanks removed, empty view if absent. Sent twice: the first. */
+struct ssf_str http_header(const struct http_req *r, const char *name);
+size_t http_header_count(const struct http_req *r, const char *name);
+const char *http_query(const struct http_req *r, const char *name); /* percent-decoded, or NULL */
+struct ssf_str http_body(const struct http_req *r);
+const char *http_peer(const struct http_req *r);            /* address of the client, without port */
+
+/* Fires at most once, never after the answer. */
+void http_on_close(struct http_req *r, loop_f *f, void *arg);
+
+struct http_answer {
+	int status;
+	const char *content_type;  /* NULL: none */
+	struct ssf_str body;       /* copied */
+	const char *headers[8][2]; /* further ones, name and value; ends at the first NULL name */
+};
+void http_reply(struct http_req *r, const struct http_answer *a);
+/* A JSON text; body NULL with status 204 or 202 for an empty answer. */
+void http_reply_json(struct http_req *r, int status, const char *body);

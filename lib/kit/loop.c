@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the event base and the list of deferred calls. Every handle is one small
+ * allocation with the libevent event inside. One-shot handles are freed before
+ * their callback runs, so that the callback may do anything; repeated ones are
+ * not touched after it.
+ */
+#include "lib/kit/loop.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <time.h>
+
+struct loop_defer {
+	TAILQ_ENTRY(loop_defer) entry;
+	struct loop *loop;
+	loop_f *f;
+	void *arg;
+	uint64_t seq;
+};
+
+struct loop {
+	struct event_base *base;
+	struct event defer_event;
+	TAILQ_HEAD(, loop_defer) deferred;
+	uint64_t defer_seq;
+	size_t pending; /* handles that are alive */
+};
+
+struct loop_timer {
+	struct event event;
+	struct loop *loop;
+	loop_f *f;
+	void *arg;
+};
+
+struct loop_tick {
+	struct event event;
+	struct loop *loop;
+	loop_f *f;
+	void *arg;
+};
+
+struct loop_signal {
+	struct event event;
+	struct loop *loop;
+	loop_f *f;
+	void *arg;
+};
+
+struct loop_watch {
+	struct event event;
+	struct loop *loop;
+	loop_watch_f *f;
+	void *arg;
+};
+
+static void on_deferred(evutil_socket_t fd, short what, void *arg);
+
+int loop_new(struct loop **out, struct ssf_err *err)
+{
+	struct event_config *config = event_config_new();
+	struct loop *loop = calloc(1, sizeof(*loop));
+
+	if (config != NULL && loop != NULL) {
+		/* Exact clocks: a timer of 10 ms started late in a long callback must not be early. */
+		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
+						      EVENT_BASE_FLAG_NO_CACHE_TIME |
+						      EVENT_BASE_FLAG_PRECISE_TIMER);
+		loop->base = event_base_new_with_config(config);
+	}
+	if (config != NULL)
+		event_config_free(config);
+	if (loop == NULL || loop->base == NULL) {
+		free(loop);
+		return ssf_fail(err, SSF_E_NOMEM, "loop: cannot make an event base");
+	}
+	TAILQ_INIT(&loop->deferred);
+	evtimer_assign(&loop->defer_event, loop->base, on_deferred, loop);
+	signal(SIGPIPE, SIG_IGN);
+	*out = loop;
+	return 0;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	assert(loop->pending == 0);
+	event_del(&loop->defer_event);
+	event_base_free(loop->base);
+	free(loop);
+}
+
+void loop_run(struct loop *loop)
+{
+	event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+}
+
+void loop_stop(struct loop *loop)
+{
+	event_base_loopbreak(loop->base);
+}
+
+struct event_base *loop_base(struct loop *loop)
+{
+	return loop->base;
+}
+
+static int64_t clock_ms(clockid_t clock)
+{
+	struct timespec ts = { 0 };
+
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t loop_now_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+int64_t wall_now_ms(void)
+{
+	return clock_ms(CLOCK_REALTIME);
+}
+
+static struct timeval ms_to_timeval(int64_t ms)
+{
+	if (ms < 0)
+		ms = 0;
+	return (struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+}
+
+/* Deferred calls run in the order of their start, and those started meanwhile in the next turn. */
+static int defer_arm(struct loop *loop)
+{
+	const struct timeval now = { 0 };
+
+	return event_add(&loop->defer_event, &now);
+}
+
+static void on_deferred(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+	struct loop_defer *d;
+	uint64_t end = loop->defer_seq;
+
+	(void)fd;
+	(void)what;
+	/* Armed before the calls, because one of them may stop the loop. */
+	defer_arm(loop);
+	while ((d = TAILQ_FIRST(&loop->deferred)) != NULL && d->seq < end &&
+	       !event_base_got_break(loop->base)) {
+		loop_f *f = d->f;
+		void *f_arg = d->arg;
+
+		loop_defer_cancel(d);
+		f(f_arg);
+	}
+	if (TAILQ_EMPTY(&loop->deferred))
+		event_del(&loop->defer_event);
+}
+
+struct loop_defer *loop_defer_start(struct loop *loop, loop_f *f, void *arg)
+{
+	struct loop_defer *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	if (!evtimer_pending(&loop->defer_event, NULL) && defer_arm(loop) < 0) {
+		free(d);
+		return NULL;
+	}
+	d->loop = loop;
+	d->f = f;
+	d->arg = arg;
+	d->seq = loop->defer_seq++;
+	TAILQ_INSERT_TAIL(&loop->deferred, d, entry);
+	loop->pending++;
+	return d;
+}
+
+void loop_defer_cancel(struct loop_defer *d)
+{
+	if (d == NULL)
+		return;
+	TAILQ_REMOVE(&d->loop->deferred, d, entry);
+	d->loop->pending--;
+	free(d);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop_timer *t = arg;
+	loop_f *f = t->f;
+	void *f_arg = t->arg;
+
+	(void)fd;
+	(void)what;
+	loop_timer_cancel(t);
+	f(f_arg);
+}
+
+struct loop_timer *loop_timer_start(struct loop *loop, int64_t ms, loop_f *f, void *arg)
+{
+	struct loop_timer *t = calloc(1, sizeof(*t));
+	const struct timeval tv = ms_to_timeval(ms);
+
+	if (t == NULL)
+		return NULL;
+	t->loop = loop;
+	t->f = f;
+	t->arg = arg;
+	if (evtimer_assign(&t->event, loop->base, on_timer, t) < 0 ||
+	    event_add(&t->event, &tv) < 0) {
+		free(t);
+		return NULL;
+	}
+	loop->pending++;
+	return t;
+}
+
+void loop_timer_cancel(struct loop_timer *t)
+{
+	if (t == NULL)
+		return;
+	event_del(&t->event);
+	t->loop->pending--;
+	free(t);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop_tick *t = arg;
+
+	(void)fd;
+	(void)what;
+	t->f(t->arg);
+}
+
+struct loop_tick *loop_tick_start(struct loop *loop, int64_t ms, loop_f *f, void *arg)
+{
+	struct loop_tick *t = calloc(1, sizeof(*t));
+	/* Not less than 1 ms: a tick of zero would keep the processor busy for nothing. */
+	const struct timeval tv = ms_to_timeval(ms > 0 ? ms : 1);
+
+	if (t == NULL)
+		return NULL;
+	t->loop = loop;
+	t->f = f;
+	t->arg = arg;
+	if (event_assign(&t->event, loop->base, -1, EV_PERSIST, on_tick, t) < 0 ||
+	    event_add(&t->event, &tv) < 0) {
+		free(t);
+		return NULL;
+	}
+	loop->pending++;
+	return t;
+}
+
+void loop_tick_cancel(struct loop_tick *t)
+{
+	if (t == NULL)
+		return;
+	event_del(&t->event);
+	t->loop->pending--;
+	free(t);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop_signal *s = arg;
+
+	(void)fd;
+	(void)what;
+	s->f(s->arg);
+}
+
+struct loop_signal *loop_signal_start(struct loop *loop, int signo, loop_f *f, void *arg)
+{
+	struct loop_signal *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->loop = loop;
+	s->f = f;
+	s->arg = arg;
+	if (evsignal_assign(&s->event, loop->base, signo, on_signal, s) < 0 ||
+	    event_add(&s->event, NULL) < 0) {
+		free(s);
+		return NULL;
+	}
+	loop->pending++;
+	return s;
+}
+
+void loop_signal_cancel(struct loop_signal *s)
+{
+	if (s == NULL)
+		return;
+	event_del(&s->event);
+	s->loop->pending--;
+	free(s);
+}
+
+static void on_watch(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop_watch *w = arg;
+
+	(void)fd;
+	w->f(w->arg, (what & EV_READ) != 0, (what & EV_WRITE) != 0);
+}
+
+struct loop_watch *loop_watch_start(struct loop *loop, int fd, bool read, bool write,
+				    loop_watch_f *f, void *arg)
+{
+	struct loop_watch *w = calloc(1, sizeof(*w));
+	short what = EV_PERSIST;
+
+	if (w == NULL)
+		return NULL;
+	if (read)
+		what |= EV_READ;
+	if (write)
+		what |= EV_WRITE;
+	w->loop = loop;
+	w->f = f;
+	w->arg = arg;
+	if (event_assign(&w->event, loop->base, fd, what, on_watch, w) < 0 ||
+	    event_add(&w->event, NULL) < 0) {
+		free(w);
+		return NULL;
+	}
+	loop->pending++;
+	return w;
+}
+
+void loop_watch_cancel(struct loop_watch *w)
+{
+	if (w == NULL)
+		return;
+	event_del(&w->event);
+	w->loop->pending--;
+	free(w);
+}
