@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTP interface (docs/api.md): which request goes where, and who may send it. */
+#pragma once
+
+#include "hub/deliver/deliver.h"
+#include "hub/ingest/ingest.h"
+#include "hub/keys/keys.h"
+#include "hub/rules/consumer.h"
+#include "lib/kit/http_server.h"
+#include "lib/kit/netguard.h"
+#include "lib/kit/pool.h"
+
+/* What requests work on; all borrowed, set up by `ssfhub serve`. */
+struct api {
+	struct loop *loop;
+	struct pool *pool;
+	struct db *db;
+	struct db *lease;
+	struct event_log *log;
+	struct registry *registry;
+	struct keys *keys;
+	struct batch *batch;
+	struct rules_consumer *rules;
+	struct deliver *deliver;
+	const struct master_key *master;
+	const struct netguard *guard;
+	struct ingest ingest;
+	const char *issuer;
+	uint8_t admin[SSF_SHA256_LEN]; /* of the admin token */
+	int64_t started_ms;
+	bool ready;                    /* everything is loaded */
+	bool draining;
+};
+
+/* The handler of the HTTP server; arg is the struct api. */
+void api_handle(void *arg, struct http_req *req);

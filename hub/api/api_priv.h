@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of hub/api share: a route's arguments, and the handlers that routes.c names. */
+#pragma once
+
+#include "hub/api/api.h"
+#include "hub/auth/bearer.h"
+
+struct call {
+	struct api *api;
+	struct http_req *req;
+	struct caller caller;
+	char arg[2][129];      /* the variable parts of the path */
+};
+
+typedef void handler_f(const struct call *c);
+
+/* Answers with a JSON value and frees it; NULL: out of memory. */
+void reply_json(struct http_req *req, int status, json_t *body);
+
+/* wellknown.c */
+handler_f api_configuration, api_jwks, api_health, api_ready;
+/* resources.c */
+handler_f api_apply, api_list, api_get, api_delete;
+/* reports.c */
+handler_f api_status, api_explain, api_events, api_unattributed, api_revocations, api_deadletters;

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One check a kind, one table. What leaves here for the store holds no secret in the clear. */
+#include "hub/api/kinds.h"
+
+#include "hub/ingest/document.h"
+#include "hub/rules/rules.h"
+#include "hub/streams/stream.h"
+#include "lib/kit/file.h"
+#include "lib/ssf/json.h"
+#include "transmitters/github/partner.h"
+
+#include <openssl/crypto.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#define LIST_MAX 256
+#define SECRET_MIN 8
+
+/* What one check works on: the resource being made. */
+struct checking {
+	const struct kinds *k;
+	enum kind kind;
+	const char *id;
+	json_t *spec;      /* starts as a copy of what was sent */
+	const json_t *old; /* what is stored now, or NULL */
+};
+
+bool kind_id_valid(const char *id)
+{
+	size_t len = id != NULL ? strlen(id) : 0;
+
+	return len >= 1 && len <= 128 &&
+	       strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@-") == len;
+}
+
+/* --- parts -------------------------------------------------------------------------------------------- */
+
+/* In the same batch, or stored already. */
+static const json_t *refer(const struct checking *c, enum kind kind, const char *id)
+{
+	const json_t *pending = json_object_get(c->k->pending[kind], id);
+
+	return pending != NULL ? pending : registry_get(c->k->registry, kind, id);
+}
+
+static int check_ref(const struct checking *c, const char *member, enum kind kind, struct ssf_err *err)
+{
+	const char *id;
+
+	if (ssf_json_get_str(c->spec, member, &id, err) < 0)
+		return -1;
+	if (refer(c, kind, id) == NULL)
+		return ssf_fail(err, SSF_E_MALFORMED, "%s: there is no such %s", member, kind_name(kind));
+	return 0;
+}
+
+static int check_one_of(const struct checking *c, const char *member, const char *const *values,
+			struct ssf_err *err)
+{
+	const char *value;
+
+	if (ssf_json_get_str(c->spec, member, &value, err) < 0)
+		return -1;
+	for (size_t i = 0; values[i] != NULL; i++) {
+		if (strcmp(value, values[i]) == 0)
+			return 0;
+	}
+	return ssf_fail(err, SSF_E_MALFORMED, "%s: not one of those allowed (docs/api.md)", member);
+}
+
+static int check_text(const struct checking *c, const char *member, bool required,
+		      struct ssf_err *err)
+{
+	const char *value = NULL;
+
+	if (required ? ssf_json_get_str(c->spec, member, &value, err) < 0 :
+		       ssf_json_opt_str(c->spec, member, &value, err) < 0)
+		return -1;
+	if (value != NULL && (value[0] == '\0' || strlen(value) > 1024))
+		return ssf_fail(err, SSF_E_MALFORMED, "%s: must be 1 to 1024 bytes", member);
+	return 0;
+}
+
+/* An address that the operator chose: https, or http to a loopback literal for tests and sidecars. */
+static int check_url(const json_t *holder, const char *member, struct ssf_err *err)
+{
+	const char *url;
+
+	if (ssf_json_get_str(holder, member, &url, err) < 0)
+		return -1;
+	if (strlen(url) > 1024 ||
+	    (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://127.0.0.1", 16) != 0))
+		return ssf_fail(err, SSF_E_MALFORMED, "%s: must be an https URL", member);
+	return 0;
+}
+
+/* A hex SHA-256 in "hashed", made of the secret in "plain" if that was given; lower case. */
+static int take_hash(struct checking *c, const char *plain, const char *hashed, struct ssf_err *err)
+{
+	json_t *secret = json_object_get(c->spec, plain);
+	const char *text = json_string_value(secret), *given = NULL;
+	uint8_t digest[SSF_SHA256_LEN];
+	char hex[SSF_SHA256_HEX];
+
+	if (ssf_json_opt_str(c->spec, hashed, &given, err) < 0)
+		return -1;
+	if ((secret != NULL) == (given != NULL))
+		return ssf_fail(err, SSF_E_MALFORMED, "give either %s or %s", plain, hashed);
+	if (secret != NULL) {
+		if (text == NULL || strlen(text) < SECRET_MIN || strlen(text) > 4096)
+			return ssf_fail(err, SSF_E_MALFORMED, "%s: must be a string of %d to 4096 bytes",
+					plain, SECRET_MIN);
+		ssf_sha256(ssf_str_c(text), digest);
+		/* the value is ours alone: wipe it where it lies */
+		OPENSSL_cleanse((char *)text, strlen(text));
+		json_object_del(c->spec, plain);
+	} else if (ssf_unhex(ssf_str_c(given), digest, sizeof(digest)) < 0) {
+		return ssf_fail(err, SSF_E_MALFORMED, "%s: must be 64 hex digits", hashed);
+	}
+	ssf_hex(digest, sizeof(digest), hex);
+	json_object_set_new(c->spec, hashed, json_string(hex));
+	return 0;
+}
+
+/* Replaces a secret by its sealed form; path names it ("api.token") and is part of the seal. */
+static int take_secret(struct checking *c, json_t *holder, const json_t *old_holder,
+		       const char *member, const char *path, bool required, struct ssf_err *err)
+{
+	json_t *old = json_object_get(old_holder, member);
+	const char *text = NULL;
+	char context[256];
+	ssf_auto_buf sealed = SSF_BUF(16 * 1024);
+
+	if (required ? ssf_json_get_str(holder, member, &text, err) < 0 :
+		       ssf_json_opt_str(holder, member, &text, err) < 0)
+		return -1;
+	if (text == NULL)
+		return 0;
+	if (strcmp(text, KIND_SEALED) == 0) {
+		if (old == NULL)
+			return ssf_fail(err, SSF_E_MALFORMED, "%s: nothing is sealed there yet", path);
+		json_object_set(holder, member, old);
+		return 0;
+	}
+	if (strlen(text) < SECRET_MIN || strlen(text) > 4096)
+		return ssf_fail(err, SSF_E_MALFORMED, "%s: must be %d to 4096 bytes", path, SECRET_MIN);
+	snprintf(context, sizeof(context), "%s/%s/%s", kind_name(c->kind), c->id, path);
+	if (seal(c->k->master, context, ssf_str_c(text), &sealed, err) < 0)
+		return -1;
+	OPENSSL_cleanse((char *)text, strlen(text));
+	if (json_object_set_new(holder, member, json_pack("{s:s}", "sealed", sealed.ptr)) < 0)
+		return ssf_fail(err, SSF_E_NOMEM, "%s", path);
+	return 0;
+}
+
+static int refuse_taken(const struct checking *c, const char *member, const char *owner,
+			struct ssf_err *err)
+{
+	if (owner == NULL || strcmp(owner, c->id) == 0)
+		return 0;
+	return ssf_fail(err, SSF_E_CONFLICT, "%s: another %s has it", member, kind_name(c->kind));
+}
+
+/* --- kinds -------------------------------------------------------------------------------------------- */
+
+static int check_person(struct checking *c, struct ssf_err *err)
+{
+	return check_text(c, "name", false, err) < 0 || check_text(c, "email", false, err) < 0 ? -1 : 0;
+}
+
+static int check_agent(struct checking *c, struct ssf_err *err)
+{
+	static const char *const environments[] = { "prod", "nonprod", "dev", NULL };
+	const json_t *tools, *repositories, *repository, *labels = json_object_get(c->spec, "labels");
+	size_t i;
+
+	if (check_ref(c, "owner", KIND_PERSON, err) < 0 || check_text(c, "purpose", true, err) < 0 ||
+	    check_one_of(c, "environment", environments, err) < 0 ||
+	    ssf_json_opt_strings(c->spec, "tools", LIST_MAX, &tools, err) < 0 ||
+	    ssf_json_opt_strings(c->spec, "repositories", LIST_MAX, &repositories, err) < 0)
+		return -1;
+	if (labels != NULL && !json_is_object(labels))
+		return ssf_fail(err, SSF_E_MALFORMED, "labels: must be an object");
+	json_array_foreach(repositories, i, repository) {
+		if (refuse_taken(c, "repositories",
+				 registry_agent_of_repository(c->k->registry,
+							      json_string_value(repository)),
+				 err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int check_credential(struct checking *c, struct ssf_err *err)
+{
+	if (check_ref(c, "agent", KIND_AGENT, err) < 0 || check_text(c, "type", true, err) < 0 ||
+	    take_hash(c, "secret", "fingerprint", err) < 0)
+		return -1;
+	return refuse_taken(c, "fingerprint",
+			    registry_credential_of(c->k->registry,
+						   json_string_value(json_object_get(c->spec,
+										     "fingerprint"))),
+			    err);
+}
+
+static int check_github(struct checking *c, struct ssf_err *err)
+{
+	static const char *const api_names[] = { "url", "token", NULL };
+	json_t *api = json_object_get(c->spec, "api");
+	const json_t *old_api = json_object_get(c->old, "api");
+
+	if (json_object_get(c->spec, "keys_file") != NULL || json_object_get(c->spec, "keys_url") != NULL ||
+	    json_object_get(c->spec, "labels") != NULL)
+		return ssf_fail(err, SSF_E_MALFORMED, "keys_file, keys_url, labels: only of github-partner");
+	if (take_secret(c, c->spec, c->old, "secret", "secret", true, err) < 0 ||
+	    take_secret(c, c->spec, c->old, "previous_secret", "previous_secret", false, err) < 0)
+		return -1;
+	if (api == NULL)
+		return 0;
+	if (!json_is_object(api))
+		return ssf_fail(err, SSF_E_MALFORMED, "api: must be an object");
+	if (ssf_json_only(api, api_names, err) < 0 ||
+	    (json_object_get(api, "url") != NULL && check_url(api, "url", err) < 0))
+		return ssf_fail_prefix(err, "api");
+	return take_secret(c, api, old_api, "token", "api.token", true, err);
+}
+
+static int check_partner(struct checking *c, struct ssf_err *err)
+{
+	ssf_auto(github_keys) keys = NULL;
+	const char *file = NULL;
+	bool labels = false;
+	ssf_auto_buf text = SSF_BUF(DOCUMENT_MAX);
+
+	if (json_object_get(c->spec, "secret") != NULL || json_object_get(c->spec, "api") != NULL ||
+	    json_object_get(c->spec, "previous_secret") != NULL)
+		return ssf_fail(err, SSF_E_MALFORMED, "secret, api: only of github");
+	if (ssf_json_opt_bool(c->spec, "labels", &labels, err) < 0 ||
+	    ssf_json_opt_str(c->spec, "keys_file", &file, err) < 0)
+		return -1;
+	if ((file != NULL) == (json_object_get(c->spec, "keys_url") != NULL))
+		return ssf_fail(err, SSF_E_MALFORMED, "give either keys_file or keys_url");
+	if (file == NULL)
+		return check_url(c->spec, "keys_url", err);
+	if (file_read(file, &text, err) < 0 || github_keys_parse(ssf_buf_str(&text), &keys, err) < 0) {
+		err->code = SSF_E_MALFORMED;
+		return ssf_fail_prefix(err, "keys_file");
+	}
+	return 0;
+}
+
+static int check_source(struct checking *c, struct ssf_err *err)
+{
+	static const char *const types[] = { "github", "github-partner", NULL };
+
+	if (check_one_of(c, "type", types, err) < 0)
+		return -1;
+	if (strcmp(json_string_value(json_object_get(c->spec, "type")), "github") == 0)
+		return check_github(c, err);
+	return check_partner(c, err);
+}
+
+static int check_transmitter(struct checking *c, struct ssf_err *err)
+{
+	const json_t *inline_jwks = json_object_get(c->spec, "jwks");
+	ssf_auto(ssf_jwks) jwks = NULL;
+
+	if (check_text(c, "issuer", true, err) < 0 || check_text(c, "audience", false, err) < 0)
+		return -1;
+	if ((inline_jwks != NULL) == (json_object_get(c->spec, "jwks_url") != NULL))
+		return ssf_fail(err, SSF_E_MALFORMED, "give either jwks or jwks_url");
+	if (inline_jwks == NULL && check_url(c->spec, "jwks_url", err) < 0)
+		return -1;
+	if (inline_jwks != NULL && ssf_jwks_parse(inline_jwks, &jwks, err) < 0)
+		return ssf_fail_prefix(err, "jwks");
+	return refuse_taken(c, "issuer",
+			    registry_transmitter_of(c->k->registry,
+						    json_string_value(json_object_get(c->spec, "issuer"))),
+			    err);
+}
+
+static int check_client(struct checking *c, struct ssf_err *err)
+{
+	if (check_text(c, "name", false, err) < 0 || check_text(c, "audience", true, err) < 0 ||
+	    take_hash(c, "token", "token_sha256", err) < 0)
+		return -1;
+	return refuse_taken(c, "token",
+			    registry_client_of_token(c->k->registry,
+						     json_string_value(json_object_get(c->spec,
+										       "token_sha256"))),
+			    err);
+}
+
+static int check_stream(struct checking *c, struct ssf_err *err)
+{
+	json_t *delivery = json_object_get(c->spec, "delivery");
+	const char *client = json_string_value(json_object_get(c->spec, "client"));
+	ssf_auto(stream) parsed = NULL;
+
+	if (check_ref(c, "client", KIND_CLIENT, err) < 0)
+		return -1;
+	if (take_secret(c, delivery, json_object_get(c->old, "delivery"), "authorization_header",
+			"delivery.authorization_header", false, err) < 0)
+		return -1;
+	if (stream_parse(c->id, c->spec, refer(c, KIND_CLIENT, client), &parsed, err) < 0)
+		return -1;
+	if (parsed->method == STREAM_PUSH &&
+	    netguard_check_url(c->k->guard, ssf_str_c(parsed->endpoint), err) < 0)
+		return ssf_fail_prefix(err, "delivery: endpoint_url");
+	return 0;
+}
+
+static int check_rules(struct checking *c, struct ssf_err *err)
+{
+	ssf_auto(rule_file) file = NULL;
+	const char *text;
+
+	if (ssf_json_get_str(c->spec, "text", &text, err) < 0 ||
+	    rule_file_compile(ssf_str_c(text), &file, err) < 0)
+		return -1;
+	json_object_set_new(c->spec, "digest", json_string(rule_file_digest(file)));
+	return 0;
+}
+
+static const struct {
+	int (*check)(struct checking *c, struct ssf_err *err);
+	const char *names[12];
+} table[KIND_COUNT] = {
+	[KIND_PERSON] = { check_person, { "name", "email" } },
+	[KIND_AGENT] = { check_agent,
+			 { "owner", "purpose", "environment", "tools", "repositories", "labels" } },
+	[KIND_CREDENTIAL] = { check_credential, { "agent", "type", "secret", "fingerprint" } },
+	[KIND_SOURCE] = { check_source,
+			  { "type", "secret", "previous_secret", "api", "keys_file", "keys_url", "labels" } },
+	[KIND_TRANSMITTER] = { check_transmitter, { "issuer", "audience", "jwks", "jwks_url" } },
+	[KIND_CLIENT] = { check_client, { "name", "audience", "token", "token_sha256" } },
+	[KIND_STREAM] = { check_stream,
+			  { "client", "audience", "delivery", "status", "alg", "events", "description" } },
+	[KIND_RULES] = { check_rules, { "text", "digest" } },
+};
+
+int kind_check(const struct kinds *k, enum kind kind, const char *id, const json_t *in,
+	       json_t **spec, struct ssf_err *err)
+{
+	json_auto_t *copy = json_deep_copy(in);
+	struct checking c = { k, kind, id, copy, registry_get(k->registry, kind, id) };
+
+	if (copy == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "resource");
+	json_object_del(copy, "kind");
+	json_object_del(copy, "id");
+	if (ssf_json_only(copy, table[kind].names, err) < 0 || table[kind].check(&c, err) < 0)
+		return -1;
+	*spec = SSF_STEAL(copy);
+	return 0;
+}
+
+/* --- showing and deleting --------------------------------------------------------------------------------- */
+
+static void hide_sealed(json_t *value)
+{
+	const char *key;
+	json_t *member;
+	void *next;
+
+	json_object_foreach_safe(value, next, key, member) {
+		if (json_object_get(member, "sealed") != NULL)
+			json_object_set_new(value, key, json_string(KIND_SEALED));
+		else
+			hide_sealed(member);
+	}
+}
+
+json_t *kind_show(enum kind kind, const char *id, const json_t *spec)
+{
+	json_t *shown = json_pack("{s:s, s:s}", "kind", kind_name(kind), "id", id);
+	json_t *copy = json_deep_copy(spec);
+
+	hide_sealed(copy);
+	if (shown == NULL || copy == NULL || json_object_update(shown, copy) < 0) {
+		json_decref(shown);
+		shown = NULL;
+	}
+	json_decref(copy);
+	return shown;
+}
+
+int kind_check_delete(const struct registry *r, enum kind kind, const char *id, struct ssf_err *err)
+{
+	static const struct {
+		enum kind target, from;
+		const char *member;
+	} refs[] = {
+		{ KIND_PERSON, KIND_AGENT, "owner" },
+		{ KIND_AGENT, KIND_CREDENTIAL, "agent" },
+		{ KIND_CLIENT, KIND_STREAM, "client" },
+	};
+	const char *from;
+	json_t *spec;
+
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(refs); i++) {
+		if (refs[i].target != kind)
+			continue;
+		json_object_foreach((json_t *)registry_all(r, refs[i].from), from, spec) {
+			const char *value = json_string_value(json_object_get(spec, refs[i].member));
+			if (value != NULL && strcmp(value, id) == 0)
+				return ssf_fail(err, SSF_E_CONFLICT, "%s %s still refers to it",
+						kind_name(refs[i].from), from);
+		}
+	}
+	return 0;
+}

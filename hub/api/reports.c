@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the operator may read: status from memory, everything else from the database. */
+#include "hub/api/api_priv.h"
+
+#include "lib/kit/http_error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT_DEFAULT 100
+#define LIMIT_MAX 1000
+
+/* --- status --------------------------------------------------------------------------------------------- */
+
+static json_t *unread(const struct api *api, int64_t cursor)
+{
+	int64_t head = event_log_head(api->log);
+
+	return json_integer(head > cursor ? head - cursor : 0);
+}
+
+void api_status(const struct call *c)
+{
+	const struct api *api = c->api;
+	json_t *resources = json_object();
+
+	for (int k = 0; k < KIND_COUNT; k++)
+		json_object_set_new(resources, kind_name((enum kind)k),
+				    json_integer((json_int_t)json_object_size(
+					    registry_all(api->registry, (enum kind)k))));
+	reply_json(c->req, 200,
+		   json_pack("{s:s, s:I, s:b, s:b, s:{s:b, s:b}, s:{s:I, s:I}, s:{s:I, s:o, s:I}, s:o, s:o}",
+			     "issuer", api->issuer, "uptime_s",
+			     (json_int_t)((loop_now_ms() - api->started_ms) / 1000), "ready",
+			     api->ready && db_is_up(api->db), "draining", api->draining, "database",
+			     "up", db_is_up(api->db), "owner", db_is_up(api->lease), "log", "head",
+			     (json_int_t)event_log_head(api->log), "waiting_to_be_stored",
+			     (json_int_t)batch_pending(api->batch), "rules", "cursor",
+			     (json_int_t)rules_consumer_cursor(api->rules), "unread_seqs",
+			     unread(api, rules_consumer_cursor(api->rules)), "active",
+			     (json_int_t)rules_consumer_rules(api->rules), "streams",
+			     deliver_status(api->deliver), "resources", resources));
+}
+
+/* --- queries ---------------------------------------------------------------------------------------------- */
+
+/* One request that waits for one statement. */
+struct query {
+	struct http_req *req;
+	json_t *(*row)(const struct db_result *r, size_t row);
+	bool single; /* answer with the first row, or 404 */
+};
+
+static json_t *row_json(const struct db_result *r, size_t row)
+{
+	const char *text = db_text(r, row, 0);
+
+	return text != NULL ? json_loads(text, 0, NULL) : NULL;
+}
+
+static json_t *row_event(const struct db_result *r, size_t row)
+{
+	const char *sub_id = db_text(r, row, 8);
+	json_t *e = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:s*, s:o, s:o*, s:s*}", "seq",
+			      (json_int_t)db_int(r, row, 0), "at_ms", (json_int_t)db_int(r, row, 1),
+			      "origin", db_text(r, row, 2), "origin_id", db_text(r, row, 3), "type",
+			      db_text(r, row, 4), "txn", db_text(r, row, 5), "cause",
+			      (json_int_t)db_int(r, row, 6), "agent", db_text(r, row, 7), "body",
+			      json_loads(db_text(r, row, 9), 0, NULL), "sub_id",
+			      sub_id != NULL ? json_loads(sub_id, 0, NULL) : NULL, "evidence_sha256",
+			      db_text(r, row, 10));
+
+	if (db_int(r, row, 6) == 0)
+		json_object_del(e, "cause");
+	return e;
+}
+
+static void on_rows(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct query *q = arg;
+	struct ssf_err why;
+
+	if (err != NULL) {
+		http_reply_error(q->req, 0, err);
+	} else if (q->single) {
+		json_t *body = db_rows(r) > 0 ? q->row(r, 0) : NULL;
+		if (body != NULL) {
+			reply_json(q->req, 200, body);
+		} else {
+			ssf_fail(&why, SSF_E_NOT_FOUND, "nothing is known of it");
+			http_reply_error(q->req, 0, &why);
+		}
+	} else {
+		json_t *list = json_array();
+		for (size_t row = 0; row < db_rows(r); row++)
+			json_array_append_new(list, q->row(r, row));
+		reply_json(q->req, 200, list);
+	}
+	free(q);
+}
+
+static void query(const struct call *c, enum stmt stmt, const char *const *params,
+		  json_t *(*row)(const struct db_result *, size_t), bool single)
+{
+	struct query *q = calloc(1, sizeof(*q));
+	struct ssf_err err;
+	int started;
+
+	if (q == NULL) {
+		ssf_fail(&err, SSF_E_NOMEM, "request");
+		http_reply_error(c->req, 0, &err);
+		return;
+	}
+	*q = (struct query){ c->req, row, single };
+	started = db_exec(c->api->db, stmt, params, on_rows, q, NULL, &err);
+	if (started < 0) {
+		http_reply_error(c->req, 0, &err);
+		free(q);
+	}
+}
+
+/* A number in the query string: 0 to max; absent: initial. */
+static int number(const struct call *c, const char *name, int64_t initial, int64_t max, char out[24],
+		  struct ssf_err *err)
+{
+	const char *text = http_query(c->req, name);
+	int64_t value = initial;
+	char *end = NULL;
+
+	if (text != NULL) {
+		value = strtoll(text, &end, 10);
+		if (*text < '0' || *text > '9' || *end != '\0' || value > max)
+			return ssf_fail(err, SSF_E_MALFORMED, "%s: must be a number up to %lld", name,
+					(long long)max);
+	}
+	snprintf(out, 24, "%lld", (long long)value);
+	return 0;
+}
+
+static void query_page(const struct call *c, enum stmt stmt,
+		       json_t *(*row)(const struct db_result *, size_t))
+{
+	char after[24], limit[24];
+	const char *params[] = { after, limit };
+	struct ssf_err err;
+
+	if (number(c, "after", 0, INT64_MAX - 1, after, &err) < 0 ||
+	    number(c, "limit", LIMIT_DEFAULT, LIMIT_MAX, limit, &err) < 0)
+		http_reply_error(c->req, 0, &err);
+	else
+		query(c, stmt, params, row, false);
+}
+
+void api_events(const struct call *c)
+{
+	query_page(c, STMT_event_after, row_event);
+}
+
+void api_unattributed(const struct call *c)
+{
+	query_page(c, STMT_event_unattributed, row_json);
+}
+
+void api_explain(const struct call *c)
+{
+	const char *params[] = { c->arg[0] };
+
+	query(c, STMT_explain_txn, params, row_json, true);
+}
+
+void api_revocations(const struct call *c)
+{
+	const char *after = http_query(c->req, "after");
+	const char *params[] = { after != NULL ? after : "" };
+
+	query(c, STMT_revocations, params, row_json, false);
+}
+
+void api_deadletters(const struct call *c)
+{
+	const char *stream = http_query(c->req, "stream");
+	const char *params[] = { stream };
+	struct ssf_err err;
+
+	if (stream == NULL) {
+		ssf_fail(&err, SSF_E_MALFORMED, "stream: say which");
+		http_reply_error(c->req, 0, &err);
+		return;
+	}
+	query(c, STMT_dead_letters, params, row_json, false);
+}

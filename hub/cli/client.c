@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands that talk to a running hub through its admin API. Where it is and how to get in
+ * is read from its data directory (hub.url, ca.pem, admin.token), or given by options.
+ */
+#include "hub/cli/cli.h"
+
+#include "lib/kit/file.h"
+#include "lib/kit/http_client.h"
+#include "lib/kit/settings.h"
+#include "lib/ssf/attr.h"
+
+#include <jansson.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWER_MAX (64 * 1024 * 1024)
+#define FILE_MAX (4 * 1024 * 1024)
+
+struct options {
+	char *data;
+	char *url;
+	char *token_file;
+	char *ca_file;
+};
+
+static const struct setting option_table[] = {
+	{ "data", SETTING_STRING, offsetof(struct options, data), "ssfhub-data", 0, 0,
+	  "The hub's data directory." },
+	{ "url", SETTING_STRING, offsetof(struct options, url), NULL, 0, 0,
+	  "Where the hub is; default: DATA/hub.url." },
+	{ "token_file", SETTING_STRING, offsetof(struct options, token_file), NULL, 0, 0,
+	  "Admin token; default: DATA/admin.token." },
+	{ "ca_file", SETTING_STRING, offsetof(struct options, ca_file), NULL, 0, 0,
+	  "CA of the hub's certificate; default: DATA/ca.pem." },
+	{ .name = NULL },
+};
+
+/* One request and its answer. */
+struct exchange {
+	struct options options;
+	struct loop *loop;
+	struct ssf_buf body;
+	int status;
+	bool failed;
+	struct ssf_err err;
+};
+
+/* --- asking --------------------------------------------------------------------------------------------- */
+
+static void on_answer(void *arg, const struct http_result *r, const struct ssf_err *err)
+{
+	struct exchange *x = arg;
+
+	if (err != NULL) {
+		x->failed = true;
+		x->err = *err;
+	} else {
+		x->status = r->status;
+		ssf_buf_add(&x->body, r->body.ptr, r->body.len);
+	}
+	loop_stop(x->loop);
+}
+
+/* A file's text without the blanks at its end. */
+static int read_line(const char *given, const char *dir, const char *name, const char *prefix,
+		     struct ssf_buf *out, struct ssf_err *err)
+{
+	ssf_auto_free char *path = given != NULL ? strdup(given) : file_join(dir, name);
+
+	if (path == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "%s", name);
+	ssf_buf_adds(out, prefix);
+	if (file_read(path, out, err) < 0)
+		return ssf_fail_prefix(err, "is this the hub's data directory?");
+	while (out->len > 0 && (unsigned char)out->ptr[out->len - 1] <= ' ')
+		out->ptr[--out->len] = '\0';
+	return 0;
+}
+
+static int send_request(struct exchange *x, const char *method, const char *path, struct ssf_str body,
+			struct ssf_err *err)
+{
+	ssf_auto_free char *ca = x->options.ca_file != NULL ? strdup(x->options.ca_file) :
+							      file_join(x->options.data, "ca.pem");
+	ssf_auto_buf url = SSF_BUF(4096);
+	ssf_auto_buf authorization = SSF_BUF(4096);
+	struct http_client *client = NULL;
+	struct http_call *call;
+	int r = -1;
+
+	if (x->options.url != NULL)
+		ssf_buf_adds(&url, x->options.url);
+	else if (read_line(NULL, x->options.data, "hub.url", "", &url, err) < 0)
+		return -1;
+	ssf_buf_adds(&url, path);
+	if (read_line(x->options.token_file, x->options.data, "admin.token", "Authorization: Bearer ",
+		      &authorization, err) < 0)
+		return -1;
+	struct http_call_spec spec = {
+		.method = method,
+		.url = url.ptr,
+		.headers = { authorization.ptr, "Content-Type: application/json" },
+		.body = body,
+		.timeout_ms = 30000,
+		.max_body = ANSWER_MAX,
+	};
+	if (http_client_new(x->loop, NULL, strncmp(url.ptr, "https:", 6) == 0 ? ca : NULL, &client,
+			    err) == 0 &&
+	    http_call_start(client, &spec, on_answer, x, &call, err) == 0) {
+		loop_run(x->loop);
+		r = x->failed ? -1 : 0;
+		if (x->failed)
+			*err = x->err;
+	}
+	http_client_free(client);
+	return r;
+}
+
+/* The description of an error answer, as the operator wants to read it. */
+static void print_error(const struct exchange *x)
+{
+	json_t *body = json_loadb(x->body.ptr != NULL ? x->body.ptr : "", x->body.len, 0, NULL);
+	const char *text = json_string_value(json_object_get(body, "description"));
+
+	fprintf(stderr, "ssfhub: %s (status %d)\n", text != NULL ? text : "the hub refused", x->status);
+	json_decref(body);
+}
+
+static int request(struct exchange *x, const char *method, const char *path, struct ssf_str body)
+{
+	struct ssf_err err;
+
+	x->status = 0;
+	ssf_buf_reset(&x->body);
+	if (send_request(x, method, path, body, &err) < 0) {
+		fprintf(stderr, "ssfhub: %s\n", err.msg);
+		return -1;
+	}
+	if (x->status < 200 || x->status > 299) {
+		print_error(x);
+		return -1;
+	}
+	return 0;
+}
+
+/* --- commands ---------------------------------------------------------------------------------------------- */
+
+static json_t *answer_json(const struct exchange *x)
+{
+	return json_loadb(x->body.ptr != NULL ? x->body.ptr : "", x->body.len, 0, NULL);
+}
+
+static int print_answer(struct exchange *x, const char *path)
+{
+	json_t *body;
+
+	if (request(x, "GET", path, (struct ssf_str){ NULL, 0 }) < 0)
+		return 1;
+	body = answer_json(x);
+	json_dumpf(body, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(body);
+	return 0;
+}
+
+/* "dir/leaked-secret.rules.json" is the rule file "leaked-secret". */
+static void rules_path(const char *file, char *out, size_t size)
+{
+	const char *slash = strrchr(file, '/');
+	const char *name = slash != NULL ? slash + 1 : file;
+
+	snprintf(out, size, "/v1/apply?id=%.*s", (int)strcspn(name, "."), name);
+}
+
+static int cmd_apply(struct exchange *x, int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		char path[512];
+		struct ssf_err err;
+		ssf_auto_buf text = SSF_BUF(FILE_MAX);
+		json_t *body, *item;
+		size_t n;
+
+		if (file_read(argv[i], &text, &err) < 0) {
+			fprintf(stderr, "ssfhub: %s: %s\n", argv[i], err.msg);
+			return 1;
+		}
+		rules_path(argv[i], path, sizeof(path));
+		if (request(x, "POST", path, ssf_buf_str(&text)) < 0) {
+			fprintf(stderr, "ssfhub: nothing of %s was applied\n", argv[i]);
+			return 1;
+		}
+		body = answer_json(x);
+		json_array_foreach(json_object_get(body, "applied"), n, item)
+			printf("%s %s version %lld\n",
+			       json_string_value(json_object_get(item, "kind")),
+			       json_string_value(json_object_get(item, "id")),
+			       (long long)json_integer_value(json_object_get(item, "version")));
+		json_decref(body);
+	}
+	return 0;
+}
+
+static int cmd_get(struct exchange *x, int argc, char **argv)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), argc > 1 ? "/v1/%s/%s" : "/v1/%s", argv[0], argc > 1 ? argv[1] : "");
+	return print_answer(x, path);
+}
+
+static int cmd_delete(struct exchange *x, int argc, char **argv)
+{
+	char path[512];
+
+	(void)argc;
+	snprintf(path, sizeof(path), "/v1/%s/%s", argv[0], argv[1]);
+	return request(x, "DELETE", path, (struct ssf_str){ NULL, 0 }) < 0 ? 1 : 0;
+}
+
+static int cmd_explain(struct exchange *x, int argc, char **argv)
+{
+	char path[512];
+
+	(void)argc;
+	snprintf(path, sizeof(path), "/v1/explain/%s", argv[0]);
+	return print_answer(x, path);
+}
+
+static int cmd_unattributed(struct exchange *x, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return print_answer(x, "/v1/unattributed");
+}
+
+static int cmd_revocations(struct exchange *x, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return print_answer(x, "/v1/revocations");
+}
+
+static int cmd_deadletters(struct exchange *x, int argc, char **argv)
+{
+	char path[512];
+
+	(void)argc;
+	snprintf(path, sizeof(path), "/v1/deadletters?stream=%s", argv[0]);
+	return print_answer(x, path);
+}
+
+static long long number(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *value = json_string_value(json_object_get(o, key));
+
+	return value != NULL ? value : "-";
+}
+
+static const char *up(const json_t *o, const char *key)
+{
+	return json_is_true(json_object_get(o, key)) ? "up" : "away";
+}
+
+static void print_status(const json_t *s)
+{
+	const json_t *log = json_object_get(s, "log"), *rules = json_object_get(s, "rules");
+	const json_t *stream;
+	size_t i;
+
+	printf("hub      %s, %s, up %lld s\n", text(s, "issuer"),
+	       json_is_true(json_object_get(s, "ready")) ? "ready" : "not ready", number(s, "uptime_s"));
+	printf("database %s\n", up(json_object_get(s, "database"), "up"));
+	printf("log      at %lld, %lld events waiting to be stored\n", number(log, "head"),
+	       number(log, "waiting_to_be_stored"));
+	printf("rules    %lld active, at %lld, %lld behind\n", number(rules, "active"),
+	       number(rules, "cursor"), number(rules, "unread_seqs"));
+	json_array_foreach(json_object_get(s, "streams"), i, stream)
+		printf("stream   %s: %s, %s, %lld waiting, oldest %lld s, %lld not read yet%s%s\n",
+		       text(stream, "id"), text(stream, "method"), text(stream, "status"),
+		       number(stream, "waiting_events"), number(stream, "oldest_age_s"),
+		       number(stream, "unread_seqs"),
+		       json_object_get(stream, "last_error") != NULL ? ", failing: " : "",
+		       json_object_get(stream, "last_error") != NULL ? text(stream, "last_error") : "");
+}
+
+static int cmd_status(struct exchange *x, int argc, char **argv)
+{
+	json_t *body;
+
+	(void)argc;
+	(void)argv;
+	if (request(x, "GET", "/v1/status", (struct ssf_str){ NULL, 0 }) < 0)
+		return 1;
+	body = answer_json(x);
+	print_status(body);
+	json_decref(body);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct exchange *x, int argc, char **argv);
+	int min, max;
+	const char *args;
+	const char *help;
+} commands[] = {
+	{ "apply", cmd_apply, 1, 100, "FILE ...", "put resources or rules (*.rules.json) from files" },
+	{ "get", cmd_get, 1, 2, "KIND [ID]", "show resources, in the form that apply takes" },
+	{ "delete", cmd_delete, 2, 2, "KIND ID", "remove a resource" },
+	{ "status", cmd_status, 0, 0, "", "what is up, how far behind each stream is" },
+	{ "explain", cmd_explain, 1, 1, "TXN", "what came in, what matched and why, what followed" },
+	{ "unattributed", cmd_unattributed, 0, 0, "", "leaks of nobody that is registered" },
+	{ "revocations", cmd_revocations, 0, 0, "", "what is revoked or suspended now" },
+	{ "deadletters", cmd_deadletters, 1, 1, "STREAM", "events that a stream has given up on" },
+};
+
+void cli_client_help(void)
+{
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(commands); i++)
+		printf("  ssfhub %-12s %-12s  %s\n", commands[i].name, commands[i].args, commands[i].help);
+	puts("\nThese find the hub through its data directory:\n");
+	settings_help(option_table, stdout);
+}
+
+static int run(struct exchange *x, int argc, char **argv)
+{
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(commands); i++) {
+		if (strcmp(commands[i].name, argv[0]) != 0)
+			continue;
+		if (argc - 1 < commands[i].min || argc - 1 > commands[i].max) {
+			fprintf(stderr, "usage: ssfhub %s %s\n", commands[i].name, commands[i].args);
+			return 2;
+		}
+		return commands[i].run(x, argc - 1, argv + 1);
+	}
+	fprintf(stderr, "ssfhub: no command \"%s\"; see ssfhub help\n", argv[0]);
+	return 2;
+}
+
+int cli_client(int argc, char **argv)
+{
+	struct exchange x = { .status = 0 };
+	struct ssf_err err;
+	int status = 2;
+
+	ssf_buf_init(&x.body, ANSWER_MAX);
+	if (settings_defaults(option_table, &x.options, &err) < 0 ||
+	    settings_env(option_table, &x.options, "SSFHUB", &err) < 0 ||
+	    settings_args(option_table, &x.options, &argc, argv, &err) < 0 ||
+	    loop_new(&x.loop, &err) < 0) {
+		fprintf(stderr, "ssfhub: %s\n", err.msg);
+	} else {
+		status = run(&x, argc, argv);
+		loop_free(x.loop);
+	}
+	ssf_buf_done(&x.body);
+	settings_done(option_table, &x.options);
+	return status;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every setting of the server, once. */
+#include "hub/cli/conf.h"
+
+#include "lib/kit/file.h"
+#include "lib/ssf/attr.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CONF(type, name, initial, min, max, help) \
+	{ #name, SETTING_##type, offsetof(struct conf, name), initial, min, max, help }
+#define SECOND 1000LL
+#define DAY (86400LL * SECOND)
+
+const struct setting conf_table[] = {
+	CONF(STRING, data, "ssfhub-data", 0, 0, "Directory for keys, tokens and the private database."),
+	CONF(STRING, listen, "127.0.0.1:8443", 0, 0, "Address and port to serve on; port 0 picks one."),
+	CONF(STRING, issuer, NULL, 0, 0,
+	     "Issuer of our SETs and base of our URLs; default https://localhost:PORT."),
+	CONF(STRING, database, NULL, 0, 0,
+	     "libpq conninfo; without it a private PostgreSQL runs in the data directory."),
+	CONF(STRING, pg_bindir, NULL, 0, 0, "Where initdb and postgres are; default: found."),
+	CONF(STRING, config, NULL, 0, 0, "File with more settings, one \"key = value\" a line."),
+	CONF(STRING, tls_cert, NULL, 0, 0,
+	     "PEM certificate chain; without it a development CA is made in the data directory."),
+	CONF(STRING, tls_key, NULL, 0, 0, "PEM private key of tls_cert."),
+	CONF(BOOL, tls_off, "off", 0, 0, "Serve plain HTTP, for use behind a proxy on this machine."),
+	CONF(STRING, ca_file, NULL, 0, 0,
+	     "PEM certificates trusted besides the system's when the hub connects to others."),
+	CONF(STRING, push_allow, NULL, 0, 0,
+	     "Networks that push may go to although they are not public: CIDRs, or \"private\"."),
+	CONF(BOOL, push_allow_http, "off", 0, 0, "Allow push to http:// addresses."),
+	CONF(SIZE, max_body, "2m", 1024, 64 << 20, "Largest body of a request."),
+	CONF(INT, max_connections, "10000", 1, 1000000, "Connections at once; more have to wait."),
+	CONF(DURATION, request_timeout, "15s", 100, DAY, "For a client to send a whole request."),
+	CONF(DURATION, push_timeout, "10s", 100, 600 * SECOND, "For one push, all included."),
+	CONF(DURATION, retry_min, "500ms", 1, DAY, "First backoff of a failing push; it doubles, with jitter."),
+	CONF(DURATION, retry_max, "5m", 1, DAY, "Longest backoff of a failing push."),
+	CONF(DURATION, delivery_max_age, "7d", SECOND, 365 * DAY,
+	     "Events that still fail at this age become dead letters."),
+	CONF(DURATION, poll_wait, "30s", 0, 600 * SECOND, "How long a long poll is held."),
+	CONF(DURATION, checkpoint, "200ms", 10, 60 * SECOND, "Between two savings of stream cursors."),
+	CONF(DURATION, drain_timeout, "10s", 0, 600 * SECOND, "For requests and pushes to end at SIGTERM."),
+	CONF(INT, database_connections, "4", 1, 64, "Connections to PostgreSQL, besides the owner's."),
+	CONF(DURATION, database_timeout, "10s", 100, 600 * SECOND, "For one statement, waiting included."),
+	CONF(INT, crypto_threads, "2", 1, 64, "Threads that sign with RSA."),
+	CONF(STRING, log_level, "info", 0, 0, "debug, info, warn or error."),
+	{ .name = NULL },
+};
+
+/* The file is named by the environment or the command line, and yields to both. */
+static int load_file(struct conf *c, const char *path, struct ssf_err *err)
+{
+	ssf_auto_buf text = SSF_BUF(64 * 1024);
+
+	if (file_read(path, &text, err) < 0)
+		return -1;
+	return settings_parse(conf_table, c, path, ssf_buf_str(&text), err);
+}
+
+static const char *config_path(int argc, char **argv)
+{
+	const char *path = getenv("SSFHUB_CONFIG");
+
+	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], "--config=", 9) == 0)
+			path = argv[i] + 9;
+		else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+			path = argv[i + 1];
+	}
+	return path;
+}
+
+int conf_load(struct conf *c, int *argc, char **argv, struct ssf_err *err)
+{
+	const char *path = config_path(*argc, argv);
+
+	memset(c, 0, sizeof(*c));
+	if (settings_defaults(conf_table, c, err) < 0 ||
+	    (path != NULL && load_file(c, path, err) < 0) ||
+	    settings_env(conf_table, c, "SSFHUB", err) < 0 ||
+	    settings_args(conf_table, c, argc, argv, err) < 0) {
+		conf_done(c);
+		return -1;
+	}
+	return 0;
+}
+
+void conf_done(struct conf *c)
+{
+	settings_done(conf_table, c);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings of `ssfhub serve`; the table in conf.c is also --help and docs/settings.md. */
+#pragma once
+
+#include <stdint.h>
+
+#include "lib/kit/settings.h"
+
+struct conf {
+	char *data;
+	char *listen;
+	char *issuer;
+	char *database;
+	char *pg_bindir;
+	char *config;
+	char *tls_cert;
+	char *tls_key;
+	bool tls_off;
+	char *ca_file;
+	char *push_allow;
+	bool push_allow_http;
+	int64_t max_body;
+	int64_t max_connections;
+	int64_t request_timeout;
+	int64_t push_timeout;
+	int64_t retry_min;
+	int64_t retry_max;
+	int64_t delivery_max_age;
+	int64_t poll_wait;
+	int64_t checkpoint;
+	int64_t drain_timeout;
+	int64_t database_connections;
+	int64_t database_timeout;
+	int64_t crypto_threads;
+	char *log_level;
+};
+
+extern const struct setting conf_table[];
+
+/* Defaults, then the file that "config" names, then SSFHUB_* variables, then the command line. */
+ssf_nodiscard int conf_load(struct conf *c, int *argc, char **argv, struct ssf_err *err);
+void conf_done(struct conf *c);

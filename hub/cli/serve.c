@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `ssfhub serve`: puts the parts together, from the ground up, and takes them down in the
+ * opposite order. What blocks (the private cluster, migrations) comes before the loop.
+ *
+ *   starting -> (lease, registry and keys are there) ready -> SIGTERM -> draining -> end
+ */
+#include "hub/api/api.h"
+#include "hub/cli/cli.h"
+#include "hub/cli/conf.h"
+#include "hub/store/cluster.h"
+#include "hub/store/migrate.h"
+#include "lib/kit/file.h"
+#include "lib/kit/log.h"
+#include "lib/kit/tls.h"
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DATABASE_WAIT_MS 30000
+#define DATABASE_QUEUE 20000
+#define POOL_QUEUE 10000
+#define LEASE_WAIT_MS 30000
+#define LEASE_LOST_MS 15000
+#define LEASE_SQL "select pg_try_advisory_lock(7236520, 0)"
+#define TICK_MS 250
+
+struct serve {
+	struct conf conf;
+	char *issuer;              /* conf.issuer, or made of the port */
+	struct master_key *master;
+	struct cluster *cluster;
+	struct loop *loop;
+	struct pool *pool;
+	struct netguard *guard;
+	struct http_client *push_client;   /* to receivers, with the guard */
+	struct http_client *client;        /* to what the operator named */
+	struct documents *documents;
+	struct attributor *attributor;
+	struct http_server *server;
+	struct api api;
+
+	bool registry_ready, keys_ready;
+	int64_t lease_down_ms;     /* since when the lease is not ours, 0: it is */
+	bool delivered;            /* drained */
+	int64_t drain_until_ms;
+	int status;                /* of the process */
+	struct loop_tick *tick;
+	struct loop_signal *sigterm, *sigint;
+};
+
+/* --- files of the data directory ---------------------------------------------------------------- */
+
+/* Makes DIR/admin.token if it is not there, and takes its digest. */
+static int admin_token(struct serve *s, struct ssf_err *err)
+{
+	ssf_auto_free char *path = file_join(s->conf.data, "admin.token");
+	uint8_t bytes[32];
+	char text[2 * sizeof(bytes) + 2];
+	ssf_auto_buf token = SSF_BUF(1024);
+
+	if (path == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "admin token");
+	if (file_read(path, &token, err) < 0) {
+		if (err->code != SSF_E_NOT_FOUND)
+			return -1;
+		if (RAND_priv_bytes(bytes, sizeof(bytes)) != 1)
+			return ssf_fail(err, SSF_E_INTERNAL, "admin token: no randomness");
+		ssf_hex(bytes, sizeof(bytes), text);
+		memcpy(text + 2 * sizeof(bytes), "\n", 2);
+		ssf_buf_adds(&token, text);
+		OPENSSL_cleanse(text, sizeof(text));
+		if (file_write(path, ssf_buf_str(&token), 0600, err) < 0)
+			return -1;
+	}
+	struct ssf_str trimmed = ssf_buf_str(&token);
+	while (trimmed.len > 0 && (unsigned char)trimmed.ptr[trimmed.len - 1] <= ' ')
+		trimmed.len--;
+	if (trimmed.len < 32)
+		return ssf_fail(err, SSF_E_MALFORMED, "%s: shorter than 32 characters", path);
+	ssf_sha256(trimmed, s->api.admin);
+	return 0;
+}
+
+/* The host of an https issuer, for the development certificate; NULL if there is none. */
+static char *issuer_host(const char *issuer)
+{
+	const char *start = issuer != NULL ? strstr(issuer, "://") : NULL;
+
+	if (start == NULL)
+		return NULL;
+	start += 3;
+	return strndup(start, strcspn(start, ":/"));
+}
+
+static int data_files(struct serve *s, struct ssf_err *err)
+{
+	ssf_auto_free char *master = file_join(s->conf.data, "master.key");
+	ssf_auto_free char *host = issuer_host(s->conf.issuer);
+	/* as root the database runs as another user, who has to get through */
+	mode_t mode = geteuid() == 0 && s->conf.database == NULL ? 0711 : 0700;
+
+	if (master == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "data directory");
+	if (file_mkdir(s->conf.data, mode, err) < 0 || master_key_open(master, &s->master, err) < 0 ||
+	    admin_token(s, err) < 0)
+		return -1;
+	if (s->conf.tls_off || s->conf.tls_cert != NULL)
+		return 0;
+	return tls_dev_ca(s->conf.data, host, err);
+}
+
+/* Tells the other commands where we are. */
+static int write_url(const struct serve *s, struct ssf_err *err)
+{
+	ssf_auto_free char *path = file_join(s->conf.data, "hub.url");
+	char url[256];
+	size_t host = strcspn(s->conf.listen, ":");
+	const char *colon = strrchr(s->conf.listen, ':');
+
+	if (path == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "hub.url");
+	if (colon != NULL)
+		host = (size_t)(colon - s->conf.listen);
+	snprintf(url, sizeof(url), "%s://%.*s:%u\n", s->conf.tls_off ? "http" : "https", (int)host,
+		 s->conf.listen, http_server_port(s->server));
+	return file_write(path, ssf_str_c(url), 0644, err);
+}
+
+/* --- ready ---------------------------------------------------------------------------------------- */
+
+static void check_ready(struct serve *s)
+{
+	if (s->api.ready || !s->registry_ready || !s->keys_ready || !db_is_up(s->api.lease))
+		return;
+	s->api.ready = true;
+	rules_consumer_wake(s->api.rules);
+	deliver_wake(s->api.deliver);
+	attributor_wake(s->attributor);
+	log_info("hub.ready", log_str("issuer", s->issuer),
+		 log_int("port", http_server_port(s->server)));
+	printf("ssfhub: ready at %s (listening on port %u)\n", s->issuer, http_server_port(s->server));
+	fflush(stdout);
+}
+
+static void on_registry_ready(void *arg)
+{
+	struct serve *s = arg;
+
+	s->registry_ready = true;
+	check_ready(s);
+}
+
+static void on_keys_ready(void *arg)
+{
+	struct serve *s = arg;
+
+	s->keys_ready = true;
+	check_ready(s);
+}
+
+static void on_db_state(void *arg, bool up)
+{
+	struct serve *s = arg;
+
+	if (up)
+		log_info("db.up");
+	if (up && s->api.log != NULL)
+		event_log_wake(s->api.log);
+}
+
+static void on_lease_state(void *arg, bool up)
+{
+	struct serve *s = arg;
+
+	log_info(up ? "lease.held" : "lease.lost");
+	s->lease_down_ms = up ? 0 : loop_now_ms();
+	if (up)
+		check_ready(s);
+}
+
+/* --- end --------------------------------------------------------------------------------------------- */
+
+static void end(struct serve *s, int status)
+{
+	s->status = status;
+	loop_stop(s->loop);
+}
+
+static void on_delivered(void *arg)
+{
+	struct serve *s = arg;
+
+	s->delivered = true;
+}
+
+static void drain(void *arg)
+{
+	struct serve *s = arg;
+
+	if (s->api.draining)
+		return;
+	log_info("hub.draining");
+	s->api.draining = true;
+	s->drain_until_ms = loop_now_ms() + s->conf.drain_timeout;
+	http_server_drain(s->server);
+	deliver_drain(s->api.deliver, s->conf.drain_timeout, on_delivered, s);
+}
+
+/* Nobody else may own the database while we act on it. */
+static void check_lease(struct serve *s)
+{
+	int64_t down = s->lease_down_ms != 0 ? loop_now_ms() - s->lease_down_ms : 0;
+
+	if (!s->api.ready && down > LEASE_WAIT_MS) {
+		fprintf(stderr, "ssfhub: another hub serves this database; this one gives up\n");
+		end(s, 1);
+	} else if (s->api.ready && down > LEASE_LOST_MS && db_is_up(s->api.db)) {
+		log_error("lease.taken");
+		end(s, 1);
+	}
+}
+
+static void on_tick(void *arg)
+{
+	struct serve *s = arg;
+
+	check_lease(s);
+	if (!s->api.draining)
+		return;
+	if ((s->delivered && http_server_pending(s->server) == 0 && batch_pending(s->api.batch) == 0) ||
+	    loop_now_ms() >= s->drain_until_ms)
+		end(s, s->status);
+}
+
+/* --- putting together ------------------------------------------------------------------------------------ */
+
+static int open_database(struct serve *s, struct ssf_err *err)
+{
+	const char *conninfo = s->conf.database;
+
+	if (conninfo == NULL) {
+		if (cluster_start(s->conf.data, s->conf.pg_bindir, &s->cluster, err) < 0)
+			return ssf_fail_prefix(err, "private PostgreSQL");
+		conninfo = cluster_conninfo(s->cluster);
+	}
+	if (migrate(conninfo, DATABASE_WAIT_MS, err) < 0)
+		return ssf_fail_prefix(err, "database");
+	struct db_conf conf = { conninfo, (unsigned)s->conf.database_connections, DATABASE_QUEUE,
+				(int)s->conf.database_timeout, NULL };
+	struct db_conf lease = { conninfo, 1, 1, (int)s->conf.database_timeout, LEASE_SQL };
+	s->lease_down_ms = loop_now_ms();
+	if (db_new(s->loop, &conf, on_db_state, s, &s->api.db, err) < 0 ||
+	    db_new(s->loop, &lease, on_lease_state, s, &s->api.lease, err) < 0)
+		return -1;
+	return s->cluster != NULL ? cluster_watch(s->cluster, s->loop, err) : 0;
+}
+
+static int open_server(struct serve *s, struct ssf_err *err)
+{
+	ssf_auto_free char *cert = file_join(s->conf.data, "server.pem");
+	ssf_auto_free char *key = file_join(s->conf.data, "server.key");
+	struct http_server_conf conf = {
+		.listen = s->conf.listen,
+		.tls_cert = s->conf.tls_off ? NULL : s->conf.tls_cert != NULL ? s->conf.tls_cert : cert,
+		.tls_key = s->conf.tls_off ? NULL : s->conf.tls_key != NULL ? s->conf.tls_key : key,
+		.max_body = (size_t)s->conf.max_body,
+		.request_timeout_ms = (int)s->conf.request_timeout,
+		.max_connections = (unsigned)s->conf.max_connections,
+	};
+
+	if (http_server_new(s->loop, &conf, api_handle, &s->api, &s->server, err) < 0)
+		return -1;
+	if (s->conf.issuer != NULL)
+		s->issuer = strdup(s->conf.issuer);
+	else if (asprintf(&s->issuer, "%s://localhost:%u", s->conf.tls_off ? "http" : "https",
+			  http_server_port(s->server)) < 0)
+		s->issuer = NULL;
+	return s->issuer != NULL ? 0 : ssf_fail(err, SSF_E_NOMEM, "issuer");
+}
+
+static int open_parts(struct serve *s, struct ssf_err *err)
+{
+	const struct conf *c = &s->conf;
+	struct api *a = &s->api;
+	const struct deliver_conf deliver = {
+		.push_timeout_ms = c->push_timeout,
+		.retry_min_ms = c->retry_min,
+		.retry_max_ms = c->retry_max,
+		.max_age_ms = c->delivery_max_age,
+		.poll_wait_ms = c->poll_wait,
+		.checkpoint_ms = c->checkpoint,
+	};
+
+	if (netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
+	    http_client_new(s->loop, s->guard, c->ca_file, &s->push_client, err) < 0 ||
+	    http_client_new(s->loop, NULL, c->ca_file, &s->client, err) < 0 ||
+	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
+	    event_log_new(s->loop, a->db, &a->log, err) < 0 ||
+	    registry_new(s->loop, a->db, on_registry_ready, s, &a->registry, err) < 0 ||
+	    keys_new(s->loop, a->db, s->pool, s->master, s->issuer, on_keys_ready, s, &a->keys, err) < 0 ||
+	    batch_new(s->loop, a->db, a->log, &a->batch, err) < 0 ||
+	    attributor_new(s->loop, a->db, a->log, a->registry, s->client, s->master, &s->attributor,
+			   err) < 0 ||
+	    rules_consumer_new(s->loop, a->db, a->log, a->registry, s->issuer, &a->rules, err) < 0 ||
+	    deliver_new(s->loop, &deliver, a->db, a->log, a->registry, a->keys, s->master,
+			s->push_client, &a->deliver, err) < 0)
+		return -1;
+	a->loop = s->loop;
+	a->pool = s->pool;
+	a->master = s->master;
+	a->guard = s->guard;
+	a->issuer = s->issuer;
+	a->started_ms = loop_now_ms();
+	a->ingest = (struct ingest){ a->registry, a->batch,  s->documents,
+				     s->attributor, s->master, s->issuer };
+	return 0;
+}
+
+static int start(struct serve *s, struct ssf_err *err)
+{
+	if (data_files(s, err) < 0 || loop_new(&s->loop, err) < 0 ||
+	    pool_new(s->loop, (unsigned)s->conf.crypto_threads, POOL_QUEUE, &s->pool, err) < 0 ||
+	    open_database(s, err) < 0 || open_server(s, err) < 0 || open_parts(s, err) < 0 ||
+	    write_url(s, err) < 0)
+		return -1;
+	s->tick = loop_tick_start(s->loop, TICK_MS, on_tick, s);
+	s->sigterm = loop_signal_start(s->loop, SIGTERM, drain, s);
+	s->sigint = loop_signal_start(s->loop, SIGINT, drain, s);
+	if (s->tick == NULL || s->sigterm == NULL || s->sigint == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "loop");
+	return 0;
+}
+
+static void stop(struct serve *s)
+{
+	loop_tick_cancel(s->tick);
+	loop_signal_cancel(s->sigterm);
+	loop_signal_cancel(s->sigint);
+	deliver_free(s->api.deliver);
+	rules_consumer_free(s->api.rules);
+	attributor_free(s->attributor);
+	pool_free(s->pool);
+	batch_free(s->api.batch);
+	documents_free(s->documents);
+	keys_free(s->api.keys);
+	registry_free(s->api.registry);
+	event_log_free(s->api.log);
+	http_client_free(s->push_client);
+	http_client_free(s->client);
+	http_server_free(s->server);
+	db_free(s->api.lease);
+	db_free(s->api.db);
+	cluster_stop(s->cluster);
+	loop_free(s->loop);
+	netguard_free(s->guard);
+	master_key_free(s->master);
+	free(s->issuer);
+}
+
+int cli_serve(int argc, char **argv)
+{
+	struct serve s = { .status = 0 };
+	enum log_level level;
+	struct ssf_err err;
+
+	if (conf_load(&s.conf, &argc, argv, &err) < 0) {
+		fprintf(stderr, "ssfhub: %s\n", err.msg);
+		return 2;
+	}
+	if (argc > 1 || log_level_parse(s.conf.log_level, &level) < 0) {
+		fprintf(stderr, "ssfhub: %s\n",
+			argc > 1 ? "serve takes no arguments but settings; see ssfhub help" :
+				   "log_level: must be debug, info, warn or error");
+		conf_done(&s.conf);
+		return 2;
+	}
+	log_set_level(level);
+	if (start(&s, &err) < 0) {
+		fprintf(stderr, "ssfhub: %s\n", err.msg);
+		s.status = 1;
+	} else {
+		loop_run(s.loop);
+		log_info("hub.stopped");
+	}
+	stop(&s);
+	conf_done(&s.conf);
+	return s.status;
+}

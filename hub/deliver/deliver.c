@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the outlets, one a stream, and saves where they are. */
+#include "hub/deliver/deliver_priv.h"
+
+#include "lib/kit/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct outlet *find(const struct deliver *d, const char *id)
+{
+	struct outlet *o;
+
+	LIST_FOREACH(o, &d->outlets, link) {
+		if (strcmp(o->stream->id, id) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+/* --- checkpoints ---------------------------------------------------------------------------------- */
+
+/* Settled above the cursor: entries of the window, and what was loaded and not reached yet. */
+static int acked_text(const struct outlet *o, struct ssf_buf *out)
+{
+	int64_t cursor = outlet_cursor(o);
+	const struct entry *e;
+
+	ssf_buf_addc(out, '{');
+	TAILQ_FOREACH(e, &o->entries, link) {
+		if (e->settled)
+			ssf_buf_addf(out, "%s[%lld,%lld]", out->len > 1 ? "," : "",
+				     (long long)e->event->seq, (long long)e->event->seq);
+	}
+	for (size_t i = 0; i < o->acked_count; i++) {
+		if (o->acked[i].to > cursor + 1)
+			ssf_buf_addf(out, "%s[%lld,%lld)", out->len > 1 ? "," : "",
+				     (long long)o->acked[i].from, (long long)o->acked[i].to);
+	}
+	return ssf_buf_addc(out, '}');
+}
+
+static json_t *outlet_state(const struct outlet *o)
+{
+	ssf_auto_buf acked = SSF_BUF(1024 * 1024);
+	json_t *state;
+
+	if (acked_text(o, &acked) < 0)
+		return NULL;
+	state = json_pack("{s:s, s:I, s:s, s:I}", "id", o->stream->id, "cursor",
+			  (json_int_t)outlet_cursor(o), "acked", acked.ptr, "delivered",
+			  (json_int_t)o->delivered);
+	if (o->success_at_ms != 0)
+		json_object_set_new(state, "success_at", json_real((double)o->success_at_ms / 1e3));
+	if (o->error_at_ms != 0) {
+		json_object_set_new(state, "error_at", json_real((double)o->error_at_ms / 1e3));
+		json_object_set_new(state, "error", json_string(o->error));
+	}
+	return state;
+}
+
+static void outlet_saved(struct outlet *o)
+{
+	o->dirty = false;
+	o->delivered = 0;
+	o->success_at_ms = 0;
+	o->error_at_ms = 0;
+}
+
+static void drain_step(struct deliver *d);
+
+static void on_checkpoint(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct deliver *d = arg;
+	struct outlet *o;
+
+	(void)r;
+	d->checkpoint = NULL;
+	if (err != NULL) {
+		/* it may not have been saved: save all again, counters are not worth more */
+		log_warn("deliver.checkpoint.failed", log_why(err));
+		LIST_FOREACH(o, &d->outlets, link)
+			o->dirty = o->loaded;
+	}
+	drain_step(d);
+}
+
+static void checkpoint(struct deliver *d)
+{
+	json_auto_t *batch = json_array();
+	ssf_auto_free char *text = NULL;
+	struct outlet *o;
+
+	if (d->checkpoint != NULL || batch == NULL)
+		return;
+	LIST_FOREACH(o, &d->outlets, link) {
+		json_t *state = o->dirty && o->loaded ? outlet_state(o) : NULL;
+		if (state != NULL)
+			json_array_append_new(batch, state);
+	}
+	if (json_array_size(batch) == 0)
+		return;
+	text = json_dumps(batch, JSON_COMPACT);
+	const char *params[] = { text };
+	if (text == NULL || db_exec(d->db, STMT_stream_checkpoint, params, on_checkpoint, d,
+				    &d->checkpoint, NULL) < 0) {
+		d->checkpoint = NULL;
+		return;
+	}
+	LIST_FOREACH(o, &d->outlets, link) {
+		if (o->dirty && o->loaded)
+			outlet_saved(o);
+	}
+}
+
+static void on_tick(void *arg)
+{
+	struct deliver *d = arg;
+	struct outlet *o;
+
+	LIST_FOREACH(o, &d->outlets, link)
+		outlet_fill(o); /* what failed before is tried again */
+	checkpoint(d);
+}
+
+/* --- streams -------------------------------------------------------------------------------------- */
+
+static void on_head(void *arg, int64_t head)
+{
+	struct deliver *d = arg;
+	struct outlet *o;
+
+	(void)head;
+	LIST_FOREACH(o, &d->outlets, link)
+		outlet_fill(o);
+}
+
+static void stream_changed(struct deliver *d, const char *id, const json_t *spec)
+{
+	struct outlet *o = find(d, id);
+	struct stream *s;
+	struct ssf_err err;
+	const json_t *client;
+
+	if (spec == NULL) {
+		outlet_free(o);
+		return;
+	}
+	client = registry_get(d->registry, KIND_CLIENT,
+			      json_string_value(json_object_get(spec, "client")));
+	if (stream_parse(id, spec, client, &s, &err) < 0) {
+		log_error("deliver.stream.unusable", log_str("stream", id), log_why(&err));
+		return;
+	}
+	if (o != NULL)
+		outlet_reconfigure(o, s);
+	else if (outlet_new(d, s) == NULL)
+		log_error("deliver.stream.nomem", log_str("stream", id));
+}
+
+static void on_resource(void *arg, enum kind kind, const char *id, const json_t *spec)
+{
+	struct deliver *d = arg;
+	const char *stream;
+	json_t *stream_spec;
+
+	if (!registry_is_ready(d->registry))
+		return; /* deliver_wake makes them all */
+	if (kind == KIND_STREAM)
+		stream_changed(d, id, spec);
+	if (kind != KIND_CLIENT || spec == NULL)
+		return;
+	/* a client's audience is that of its streams */
+	json_object_foreach((json_t *)registry_all(d->registry, KIND_STREAM), stream, stream_spec) {
+		const char *client = json_string_value(json_object_get(stream_spec, "client"));
+		if (strcmp(client, id) == 0)
+			stream_changed(d, stream, stream_spec);
+	}
+}
+
+void deliver_wake(struct deliver *d)
+{
+	const char *id;
+	json_t *spec;
+
+	json_object_foreach((json_t *)registry_all(d->registry, KIND_STREAM), id, spec)
+		stream_changed(d, id, spec);
+}
+
+int deliver_new(struct loop *loop, const struct deliver_conf *conf, struct db *db,
+		struct event_log *log, struct registry *registry, struct keys *keys,
+		const struct master_key *master, struct http_client *client, struct deliver **out,
+		struct ssf_err *err)
+{
+	struct deliver *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "delivery");
+	*d = (struct deliver){ .loop = loop, .conf = *conf, .db = db, .log = log,
+			       .registry = registry, .keys = keys, .master = master,
+			       .client = client };
+	LIST_INIT(&d->outlets);
+	d->tick = loop_tick_start(loop, conf->checkpoint_ms, on_tick, d);
+	if (d->tick == NULL) {
+		deliver_free(d);
+		return ssf_fail(err, SSF_E_NOMEM, "delivery");
+	}
+	registry_listen(registry, on_resource, d);
+	event_log_listen(log, on_head, d);
+	*out = d;
+	return 0;
+}
+
+void deliver_free(struct deliver *d)
+{
+	if (d == NULL)
+		return;
+	while (!LIST_EMPTY(&d->outlets))
+		outlet_free(LIST_FIRST(&d->outlets));
+	db_cancel(d->checkpoint);
+	loop_tick_cancel(d->tick);
+	loop_timer_cancel(d->drain_deadline);
+	free(d);
+}
+
+/* --- drain ----------------------------------------------------------------------------------------- */
+
+static void drain_finish(struct deliver *d)
+{
+	loop_f *f = d->drained;
+
+	d->drained = NULL;
+	loop_timer_cancel(d->drain_deadline);
+	d->drain_deadline = NULL;
+	if (f != NULL)
+		f(d->drained_arg);
+}
+
+static void on_drain_deadline(void *arg)
+{
+	struct deliver *d = arg;
+
+	d->drain_deadline = NULL;
+	log_warn("deliver.drain.late");
+	drain_finish(d);
+}
+
+/* Finished when nothing is in flight and nothing is dirty, or the database is away. */
+static void drain_step(struct deliver *d)
+{
+	const struct outlet *o;
+
+	if (!d->draining || d->drained == NULL)
+		return;
+	LIST_FOREACH(o, &d->outlets, link) {
+		if (o->in_flight > 0)
+			return; /* push_kick comes back when it has ended */
+	}
+	checkpoint(d);
+	if (d->checkpoint == NULL)
+		drain_finish(d);
+}
+
+static void on_drain_tick(void *arg)
+{
+	drain_step(arg);
+}
+
+void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg)
+{
+	struct outlet *o;
+
+	d->draining = true;
+	d->drained = done;
+	d->drained_arg = arg;
+	d->drain_deadline = loop_timer_start(d->loop, ms, on_drain_deadline, d);
+	LIST_FOREACH(o, &d->outlets, link)
+		poll_stop(o);
+	loop_tick_cancel(d->tick);
+	d->tick = loop_tick_start(d->loop, 20, on_drain_tick, d);
+}
+
+/* --- status ------------------------------------------------------------------------------------------ */
+
+json_t *deliver_status(const struct deliver *d)
+{
+	static const char *const statuses[] = { "enabled", "paused", "disabled" };
+	json_t *list = json_array();
+	const struct outlet *o;
+	int64_t head = event_log_head(d->log);
+
+	LIST_FOREACH(o, &d->outlets, link) {
+		const struct entry *first = TAILQ_FIRST(&o->entries);
+		json_t *s = json_pack(
+			"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "id", o->stream->id, "client",
+			o->stream->client, "method", o->stream->method == STREAM_PUSH ? "push" : "poll",
+			"status", statuses[o->stream->status], "cursor", (json_int_t)outlet_cursor(o),
+			"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
+			(json_int_t)(head > o->scan ? head - o->scan : 0), "oldest_age_s",
+			(json_int_t)(first != NULL ? (wall_now_ms() - first->event->at_ms) / 1000 : 0),
+			"healthy", o->failures == 0);
+		if (o->failures > 0)
+			json_object_set_new(s, "last_error", json_string(o->error));
+		json_array_append_new(list, s);
+	}
+	return list;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Brings events to streams: push (RFC 8935) and poll (RFC 8936) over the event log, at least
+ * once, in order for each subject. Where each stream is gets saved in batches; after a crash
+ * what was settled since is sent again under the same jti.
+ */
+#pragma once
+
+#include "hub/keys/keys.h"
+#include "hub/keys/seal.h"
+#include "hub/registry/registry.h"
+#include "hub/store/event.h"
+#include "lib/kit/http_client.h"
+#include "lib/kit/http_server.h"
+
+struct deliver;
+
+struct deliver_conf {
+	int64_t push_timeout_ms;
+	int64_t retry_min_ms;     /* first backoff; doubles, with full jitter */
+	int64_t retry_max_ms;
+	int64_t max_age_ms;       /* older events that still fail become dead letters */
+	int64_t poll_wait_ms;     /* how long a long poll is held */
+	int64_t checkpoint_ms;    /* between two savings of cursors */
+};
+
+/* All borrowed. client has the SSRF guard. Begins when the registry is ready. */
+ssf_nodiscard int deliver_new(struct loop *loop, const struct deliver_conf *conf, struct db *db,
+			      struct event_log *log, struct registry *registry, struct keys *keys,
+			      const struct master_key *master, struct http_client *client,
+			      struct deliver **out, struct ssf_err *err);
+void deliver_free(struct deliver *d);
+void deliver_wake(struct deliver *d); /* the registry is ready */
+
+/*
+ * Starts nothing new, answers long polls, waits for pushes under way and saves the cursors;
+ * done is called once, when that is so or after ms.
+ */
+void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg);
+
+/* POST /streams/{id}/poll by an authenticated client: takes the request over and answers it. */
+void deliver_poll(struct deliver *d, struct http_req *req, const char *stream, const char *client);
+
+/* For status: array of {"id","client","method","status","cursor","behind_events","oldest_age_s",...}; new reference. */
+json_t *deliver_status(const struct deliver *d);

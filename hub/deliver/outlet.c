@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the window of a stream. An entry leaves it only when it is settled. */
+#include "hub/deliver/deliver_priv.h"
+
+#include "lib/kit/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READ_MAX 64
+
+static void entry_free(struct outlet *o, struct entry *e)
+{
+	TAILQ_REMOVE(&o->entries, e, link);
+	o->entry_count--;
+	event_free(e->event);
+	free(e);
+}
+
+/* Settled entries at the front need not be remembered: the cursor passes them. */
+static void trim(struct outlet *o)
+{
+	struct entry *e;
+
+	while ((e = TAILQ_FIRST(&o->entries)) != NULL && e->settled)
+		entry_free(o, e);
+}
+
+int64_t outlet_cursor(const struct outlet *o)
+{
+	const struct entry *first = TAILQ_FIRST(&o->entries);
+
+	return first != NULL ? first->event->seq - 1 : o->scan;
+}
+
+size_t outlet_backlog(const struct outlet *o)
+{
+	const struct entry *e;
+	size_t n = 0;
+
+	TAILQ_FOREACH(e, &o->entries, link)
+		n += !e->settled;
+	return n;
+}
+
+struct entry *outlet_find(struct outlet *o, int64_t seq)
+{
+	struct entry *e;
+
+	TAILQ_FOREACH(e, &o->entries, link) {
+		if (e->event->seq == seq)
+			return e->settled ? NULL : e;
+	}
+	return NULL;
+}
+
+void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
+{
+	e->settled = true;
+	o->dirty = true;
+	if (delivered) {
+		o->delivered++;
+		o->success_at_ms = wall_now_ms();
+		o->failures = 0;
+	}
+	trim(o);
+	outlet_fill(o);
+}
+
+void outlet_error(struct outlet *o, const char *what)
+{
+	o->dirty = true;
+	o->error_at_ms = wall_now_ms();
+	snprintf(o->error, sizeof(o->error), "%s", what);
+}
+
+/* --- dead letters ------------------------------------------------------------------------------ */
+
+struct burial {
+	struct deliver *deliver;
+	char *stream;
+	int64_t seq;
+};
+
+static struct outlet *outlet_by_id(struct deliver *d, const char *id)
+{
+	struct outlet *o;
+
+	LIST_FOREACH(o, &d->outlets, link) {
+		if (strcmp(o->stream->id, id) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+/* The stream may be gone, or its window may have been read anew, since the burial began. */
+static void on_buried(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct burial *b = arg;
+	struct outlet *o = outlet_by_id(b->deliver, b->stream);
+	struct entry *e = o != NULL ? outlet_find(o, b->seq) : NULL;
+
+	(void)r;
+	if (err != NULL)
+		log_warn("deliver.deadletter.failed", log_str("stream", b->stream), log_why(err));
+	if (e != NULL) {
+		e->burying = false;
+		if (err == NULL)
+			outlet_settle(o, e, false);
+		push_kick(o);
+	}
+	free(b->stream);
+	free(b);
+}
+
+bool outlet_bury(struct outlet *o, struct entry *e, const char *reason)
+{
+	char jti[KEYS_JTI_LEN], seq[24];
+	const char *params[] = { o->stream->id, seq, jti, reason };
+	struct burial *b;
+	struct ssf_err err;
+
+	if (e->burying)
+		return true;
+	b = calloc(1, sizeof(*b));
+	if (b == NULL || (b->stream = strdup(o->stream->id)) == NULL) {
+		free(b);
+		return false;
+	}
+	b->deliver = o->deliver;
+	b->seq = e->event->seq;
+	keys_jti(o->deliver->keys, e->event->seq, o->stream->audience, jti);
+	snprintf(seq, sizeof(seq), "%lld", (long long)e->event->seq);
+	if (db_exec(o->deliver->db, STMT_dead_letter_add, params, on_buried, b, NULL, &err) < 0) {
+		log_warn("deliver.deadletter.failed", log_str("stream", o->stream->id), log_why(&err));
+		free(b->stream);
+		free(b);
+		return false;
+	}
+	log_warn("deliver.deadletter", log_str("stream", o->stream->id), log_str("jti", jti),
+		 log_str("txn", e->event->txn), log_str("reason", reason));
+	e->burying = true;
+	return true;
+}
+
+/* --- reading on --------------------------------------------------------------------------------- */
+
+static bool was_acked(const struct outlet *o, int64_t seq)
+{
+	for (size_t i = 0; i < o->acked_count; i++) {
+		if (seq >= o->acked[i].from && seq < o->acked[i].to)
+			return true;
+	}
+	return false;
+}
+
+static int take_event(struct outlet *o, struct event *event)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+
+	if (e == NULL)
+		return -1;
+	e->event = event_ref(event);
+	/* kept though settled: the next checkpoint has to name it until the cursor is past it */
+	e->settled = was_acked(o, event->seq);
+	TAILQ_INSERT_TAIL(&o->entries, e, link);
+	o->entry_count++;
+	return 0;
+}
+
+static void on_events(void *arg, struct event *const *events, size_t count,
+		      const struct ssf_err *err)
+{
+	struct outlet *o = arg;
+
+	o->read = NULL;
+	if (err != NULL) {
+		log_warn("deliver.read.failed", log_str("stream", o->stream->id), log_why(err));
+		return; /* the tick tries again */
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (stream_wants(o->stream, events[i]) && take_event(o, events[i]) < 0)
+			break; /* no memory: the tick reads on from here */
+		o->scan = events[i]->seq;
+		o->dirty = true;
+	}
+	trim(o);
+	push_kick(o);
+	poll_wake(o);
+	outlet_fill(o);
+}
+
+static void load(struct outlet *o);
+
+void outlet_fill(struct outlet *o)
+{
+	struct deliver *d = o->deliver;
+
+	load(o);
+	if (!o->loaded || o->read != NULL || d->draining || o->scan >= event_log_head(d->log))
+		return;
+	if (o->stream->status == STREAM_DISABLED) { /* what comes meanwhile is dropped */
+		o->scan = event_log_head(d->log);
+		o->dirty = true;
+		return;
+	}
+	if (o->entry_count >= OUTLET_WINDOW)
+		return;
+	if (event_log_read(d->log, o->scan, READ_MAX, on_events, o, &o->read, NULL) < 0)
+		o->read = NULL; /* the tick tries again */
+}
+
+/* --- life ------------------------------------------------------------------------------------------ */
+
+/* "{[7,9),[12,13)}", as PostgreSQL prints an int8multirange. */
+static void parse_acked(struct outlet *o, const char *text)
+{
+	size_t n = 0;
+
+	for (const char *p = text; *p != '\0'; p++)
+		n += *p == '[';
+	o->acked = n > 0 ? calloc(n, sizeof(*o->acked)) : NULL;
+	if (o->acked == NULL)
+		return; /* then some are sent again */
+	for (const char *p = strchr(text, '['); p != NULL; p = strchr(p, '[')) {
+		char *end;
+		struct range *r = &o->acked[o->acked_count++];
+		r->from = strtoll(p + 1, &end, 10);
+		r->to = strtoll(end + 1, &end, 10);
+		p = end;
+	}
+}
+
+static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct outlet *o = arg;
+
+	o->load = NULL;
+	if (err != NULL || db_rows(r) == 0) {
+		if (err != NULL)
+			log_warn("deliver.load.failed", log_str("stream", o->stream->id), log_why(err));
+		return; /* the tick tries again */
+	}
+	o->scan = db_int(r, 0, 1);
+	parse_acked(o, db_text(r, 0, 2));
+	o->loaded = true;
+	outlet_fill(o);
+}
+
+static void load(struct outlet *o)
+{
+	const char *params[] = { o->stream->id };
+
+	if (o->loaded || o->load != NULL)
+		return;
+	if (db_exec(o->deliver->db, STMT_stream_state, params, on_loaded, o, &o->load, NULL) < 0)
+		o->load = NULL; /* the tick tries again */
+}
+
+struct outlet *outlet_new(struct deliver *d, struct stream *s)
+{
+	struct outlet *o = calloc(1, sizeof(*o));
+
+	if (o == NULL) {
+		stream_free(s);
+		return NULL;
+	}
+	o->deliver = d;
+	o->stream = s;
+	TAILQ_INIT(&o->entries);
+	TAILQ_INIT(&o->waiting);
+	LIST_INSERT_HEAD(&d->outlets, o, link);
+	load(o);
+	return o;
+}
+
+static void drop_entries(struct outlet *o)
+{
+	while (!TAILQ_EMPTY(&o->entries))
+		entry_free(o, TAILQ_FIRST(&o->entries));
+}
+
+/* Everything under way stops here: after this nothing more is sent for the old settings. */
+static void stop(struct outlet *o)
+{
+	push_stop(o);
+	poll_stop(o);
+	event_log_cancel(o->read);
+	o->read = NULL;
+}
+
+void outlet_reconfigure(struct outlet *o, struct stream *s)
+{
+	int64_t cursor = outlet_cursor(o);
+	struct entry *e;
+
+	stop(o);
+	/* what matches may be other events now: read on from the cursor again, minus what is settled */
+	if (o->loaded) {
+		struct range *acked = calloc(o->acked_count + o->entry_count + 1, sizeof(*acked));
+		size_t n = 0;
+		for (size_t i = 0; acked != NULL && i < o->acked_count; i++)
+			acked[n++] = o->acked[i];
+		TAILQ_FOREACH(e, &o->entries, link) {
+			if (acked != NULL && e->settled)
+				acked[n++] = (struct range){ e->event->seq, e->event->seq + 1 };
+		}
+		free(o->acked);
+		o->acked = acked;
+		o->acked_count = n;
+		o->scan = s->status == STREAM_DISABLED ? event_log_head(o->deliver->log) : cursor;
+		o->dirty = true;
+	}
+	drop_entries(o);
+	stream_free(o->stream);
+	o->stream = s;
+	o->failures = 0;
+	outlet_fill(o);
+}
+
+void outlet_free(struct outlet *o)
+{
+	if (o == NULL)
+		return;
+	stop(o);
+	db_cancel(o->load);
+	loop_defer_cancel(o->push);
+	loop_defer_cancel(o->wake);
+	drop_entries(o);
+	LIST_REMOVE(o, link);
+	stream_free(o->stream);
+	free(o->acked);
+	free(o);
+}

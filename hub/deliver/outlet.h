@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How far one stream has come: the window of events that match it and are not settled, over the
+ * log. Nothing of it is a row: what has to survive is the cursor and what is settled above it.
+ * Private to hub/deliver; deliver.c owns outlets, push.c and poll.c settle their entries.
+ */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "hub/deliver/deliver.h"
+#include "hub/streams/stream.h"
+
+#define OUTLET_WINDOW 256 /* unsettled events held in memory, the rest stays in the log */
+
+struct delivery;
+struct poll_wait;
+
+struct entry {
+	TAILQ_ENTRY(entry) link;
+	struct event *event;
+	bool settled;
+	bool burying;             /* its dead letter is being written */
+	struct delivery *delivery; /* push: under way or waiting for its next attempt */
+};
+
+/* Settled events above the cursor, as loaded: [from, to). */
+struct range {
+	int64_t from, to;
+};
+
+struct outlet {
+	LIST_ENTRY(outlet) link;
+	struct deliver *deliver;
+	struct stream *stream;
+	bool loaded;              /* cursor and acked are known */
+	int64_t scan;             /* events up to here are in the window, settled, or not wanted */
+	struct range *acked;
+	size_t acked_count;
+	TAILQ_HEAD(, entry) entries; /* by seq; the first is unsettled */
+	size_t entry_count;
+	struct event_log_read *read;
+	struct db_op *load;
+
+	/* What the next checkpoint saves. */
+	bool dirty;
+	int64_t delivered;        /* since the last one */
+	int64_t success_at_ms;    /* 0: none since */
+	int64_t error_at_ms;
+	char error[160];
+
+	/* Push. */
+	size_t in_flight;
+	unsigned failures;        /* in a row */
+	struct loop_defer *push;
+
+	/* Poll. */
+	TAILQ_HEAD(, poll_wait) waiting;
+	size_t waiting_count;
+	struct loop_defer *wake;
+};
+
+/* All matching events at or below it are settled. */
+int64_t outlet_cursor(const struct outlet *o);
+size_t outlet_backlog(const struct outlet *o); /* unsettled in the window */
+struct entry *outlet_find(struct outlet *o, int64_t seq); /* unsettled, or NULL */
+
+/* The receiver has it, or it is given up: entry is gone afterwards. */
+void outlet_settle(struct outlet *o, struct entry *e, bool delivered);
+/*
+ * Gives an event up: a dead letter is committed first, then the entry is settled. Until then, and
+ * if it fails, the event stays. Returns false if that could not be started.
+ */
+bool outlet_bury(struct outlet *o, struct entry *e, const char *reason);
+void outlet_error(struct outlet *o, const char *what); /* for the stream's health */
+
+/* push.c */
+void push_kick(struct outlet *o);            /* start what may be started */
+void push_stop(struct outlet *o);            /* cancel all; entries stay unsettled */
+/* poll.c */
+void poll_wake(struct outlet *o);
+void poll_stop(struct outlet *o);            /* answer all who wait */

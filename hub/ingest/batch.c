@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns what waits to be appended. It must never tell an owner of success before the commit, nor
+ * let one bad event take the rest of its batch with it: when the database refuses a batch, its
+ * parts are tried one by one.
+ */
+#include "hub/ingest/batch.h"
+
+#include <stdlib.h>
+#include <sys/queue.h>
+
+struct batch_append {
+	TAILQ_ENTRY(batch_append) link;
+	struct batch *batch;
+	json_t *drafts;
+	batch_done_f *f; /* NULL: cancelled */
+	void *arg;
+	bool alone;      /* its batch was refused: to be tried by itself */
+};
+
+TAILQ_HEAD(append_list, batch_append);
+
+struct batch {
+	struct loop *loop;
+	struct db *db;
+	struct event_log *log;
+	struct append_list waiting;
+	struct append_list flying;
+	size_t events; /* drafts in both lists */
+	struct db_op *op;
+	struct loop_defer *kick;
+};
+
+static void append_free(struct batch_append *a)
+{
+	a->batch->events -= json_array_size(a->drafts);
+	json_decref(a->drafts);
+	free(a);
+}
+
+static void append_finish(struct batch_append *a, const struct batch_result *first,
+			  const struct ssf_err *err)
+{
+	TAILQ_REMOVE(&a->batch->flying, a, link);
+	if (a->f != NULL)
+		a->f(a->arg, first, err);
+	append_free(a);
+}
+
+static void flush(struct batch *b);
+
+static void on_kick(void *arg)
+{
+	struct batch *b = arg;
+
+	b->kick = NULL;
+	flush(b);
+}
+
+static void kick(struct batch *b)
+{
+	if (b->kick == NULL && b->op == NULL && !TAILQ_EMPTY(&b->waiting))
+		b->kick = loop_defer_start(b->loop, on_kick, b);
+}
+
+static void fail_flying(struct batch *b, const struct ssf_err *err)
+{
+	while (!TAILQ_EMPTY(&b->flying))
+		append_finish(TAILQ_FIRST(&b->flying), NULL, err);
+}
+
+/* Back to the head of the queue, each to be sent by itself. */
+static void split_flying(struct batch *b)
+{
+	struct batch_append *a;
+
+	while ((a = TAILQ_LAST(&b->flying, append_list)) != NULL) {
+		TAILQ_REMOVE(&b->flying, a, link);
+		a->alone = true;
+		TAILQ_INSERT_HEAD(&b->waiting, a, link);
+	}
+}
+
+static void on_appended(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct batch *b = arg;
+	size_t row = 0;
+
+	b->op = NULL;
+	if (err != NULL && err->code == SSF_E_INTERNAL &&
+	    TAILQ_NEXT(TAILQ_FIRST(&b->flying), link) != NULL) {
+		split_flying(b);
+	} else if (err != NULL) {
+		fail_flying(b, err);
+	} else {
+		event_log_wake(b->log);
+		while (!TAILQ_EMPTY(&b->flying)) {
+			struct batch_append *a = TAILQ_FIRST(&b->flying);
+			struct batch_result first = { db_int(r, row, 1), db_text(r, row, 2),
+						      db_text(r, row, 3)[0] == 't' };
+			row += json_array_size(a->drafts);
+			append_finish(a, &first, NULL);
+		}
+	}
+	kick(b);
+}
+
+/* Moves as much as fits into one commit from waiting to flying; returns its drafts. */
+static json_t *take(struct batch *b)
+{
+	json_t *drafts = json_array();
+	struct batch_append *a;
+
+	while ((a = TAILQ_FIRST(&b->waiting)) != NULL) {
+		size_t have = json_array_size(drafts);
+		if (have > 0 && (a->alone || have + json_array_size(a->drafts) > BATCH_MAX))
+			break;
+		TAILQ_REMOVE(&b->waiting, a, link);
+		TAILQ_INSERT_TAIL(&b->flying, a, link);
+		json_array_extend(drafts, a->drafts);
+		if (a->alone)
+			break;
+	}
+	return drafts;
+}
+
+static void flush(struct batch *b)
+{
+	json_t *drafts;
+	char *text;
+	struct ssf_err err;
+	int started = -1;
+
+	if (b->op != NULL || TAILQ_EMPTY(&b->waiting))
+		return;
+	drafts = take(b);
+	text = json_dumps(drafts, JSON_COMPACT);
+	if (text != NULL) {
+		const char *params[] = { text };
+		started = db_exec(b->db, STMT_append_events, params, on_appended, b, &b->op, &err);
+	} else {
+		ssf_fail(&err, SSF_E_NOMEM, "events");
+	}
+	free(text);
+	json_decref(drafts);
+	if (started < 0) {
+		b->op = NULL;
+		fail_flying(b, &err);
+		kick(b);
+	}
+}
+
+int batch_new(struct loop *loop, struct db *db, struct event_log *log, struct batch **out,
+	      struct ssf_err *err)
+{
+	struct batch *b = calloc(1, sizeof(*b));
+
+	if (b == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "batch");
+	b->loop = loop;
+	b->db = db;
+	b->log = log;
+	TAILQ_INIT(&b->waiting);
+	TAILQ_INIT(&b->flying);
+	*out = b;
+	return 0;
+}
+
+static void list_free(struct append_list *list)
+{
+	struct batch_append *a;
+
+	while ((a = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, a, link);
+		append_free(a);
+	}
+}
+
+void batch_free(struct batch *b)
+{
+	if (b == NULL)
+		return;
+	db_cancel(b->op);
+	loop_defer_cancel(b->kick);
+	list_free(&b->flying);
+	list_free(&b->waiting);
+	free(b);
+}
+
+size_t batch_pending(const struct batch *b)
+{
+	return b->events;
+}
+
+int batch_append_start(struct batch *b, json_t *drafts, batch_done_f *f, void *arg,
+		       struct batch_append **out, struct ssf_err *err)
+{
+	size_t count = json_array_size(drafts);
+	struct batch_append *a;
+
+	if (count == 0 || count > BATCH_MAX)
+		return ssf_fail(err, SSF_E_LIMIT, "more than %d events at once", BATCH_MAX);
+	if (b->events + count > BATCH_QUEUE)
+		return ssf_fail(err, SSF_E_BUSY, "too many events are waiting to be stored");
+	if (!db_is_up(b->db))
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "the database is away");
+	a = calloc(1, sizeof(*a));
+	if (a == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "event");
+	*a = (struct batch_append){ .batch = b, .drafts = json_incref(drafts), .f = f, .arg = arg };
+	TAILQ_INSERT_TAIL(&b->waiting, a, link);
+	b->events += count;
+	kick(b);
+	*out = a;
+	return 0;
+}
+
+void batch_append_cancel(struct batch_append *a)
+{
+	if (a != NULL)
+		a->f = NULL;
+}

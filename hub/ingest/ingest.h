@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ways in: webhooks of sources (POST /in/{source}) and SETs of other transmitters
+ * (POST /events, RFC 8935). Each request is authenticated, mapped to events without secrets,
+ * appended, and answered after the commit. Each function takes the request over and answers it.
+ */
+#pragma once
+
+#include "hub/ingest/attribute.h"
+#include "hub/ingest/batch.h"
+#include "hub/ingest/document.h"
+#include "hub/keys/seal.h"
+#include "hub/registry/registry.h"
+#include "lib/kit/http_server.h"
+
+/* What both ways need; all borrowed. */
+struct ingest {
+	struct registry *registry;
+	struct batch *batch;
+	struct documents *documents;
+	struct attributor *attributor;
+	const struct master_key *master;
+	const char *issuer; /* the hub's: what inbound SETs are addressed to */
+};
+
+void ingest_source(struct ingest *in, struct http_req *req, const char *source);
+void ingest_set(struct ingest *in, struct http_req *req);

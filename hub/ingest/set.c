@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * POST /events (RFC 8935): SETs of registered transmitters. One request is a machine:
+ * parse -> [keys ->] verify -> append -> answer. Who sent it is decided by the signature alone.
+ */
+#include "hub/ingest/ingest.h"
+
+#include "lib/kit/http_error.h"
+#include "lib/kit/log.h"
+#include "lib/ssf/json.h"
+#include "lib/ssf/set.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_SKEW_S 60
+#define ISSUER_MAX 1024
+
+struct set_req {
+	struct ingest *in;
+	struct http_req *req;
+	struct ssf_jws jws;
+	json_t *transmitter;     /* spec */
+	char issuer[ISSUER_MAX];
+	bool refreshed;
+	struct document_get *get;
+	struct batch_append *append;
+};
+
+static void request_free(struct set_req *s)
+{
+	ssf_jws_done(&s->jws);
+	json_decref(s->transmitter);
+	free(s);
+}
+
+/* RFC 8935 section 2.3: whatever is wrong with the SET is a 400. */
+static void refuse(struct set_req *s, const struct ssf_err *err)
+{
+	int status = ssf_code_info(err->code)->http_status;
+
+	log_warn("ingest.set.refused", log_why(err), log_str("peer", http_peer(s->req)));
+	http_reply_error(s->req, status >= 500 || status == 413 || status == 429 ? status : 400, err);
+	request_free(s);
+}
+
+static void on_appended(void *arg, const struct batch_result *first, const struct ssf_err *err)
+{
+	struct set_req *s = arg;
+
+	if (err != NULL) {
+		refuse(s, err);
+		return;
+	}
+	log_info("ingest.set.accepted", log_str("txn", first->txn), log_int("seq", first->seq),
+		 log_str("new", first->appended ? "yes" : "no"));
+	http_reply_json(s->req, 202, NULL);
+	request_free(s);
+}
+
+/* The agent that a subject is, if the registry knows it. */
+static const char *agent_of(const struct ingest *in, const json_t *sub_id)
+{
+	const char *format = json_string_value(json_object_get(sub_id, "format"));
+	const char *sub = json_string_value(json_object_get(sub_id, "sub"));
+	const char *iss = json_string_value(json_object_get(sub_id, "iss"));
+
+	if (format == NULL || sub == NULL || iss == NULL || strcmp(format, "iss_sub") != 0 ||
+	    strcmp(iss, in->issuer) != 0 || registry_get(in->registry, KIND_AGENT, sub) == NULL)
+		return NULL;
+	return sub;
+}
+
+/* One row an event; the first has the jti as its id, so that (iss, jti) is unique. */
+static int add_events(struct set_req *s, const struct ssf_set *set, json_t *drafts,
+		      struct ssf_err *err)
+{
+	char origin[ISSUER_MAX + 8], origin_id[300], txn[TXN_LEN];
+	uint8_t evidence[SSF_SHA256_LEN];
+	const char *type;
+	json_t *claims;
+	size_t n = 0;
+
+	txn_make(txn);
+	ssf_sha256(http_body(s->req), evidence);
+	snprintf(origin, sizeof(origin), "issuer:%s", set->iss);
+	json_object_foreach((json_t *)set->events, type, claims) {
+		if (n == 0)
+			snprintf(origin_id, sizeof(origin_id), "%s", set->jti);
+		else
+			snprintf(origin_id, sizeof(origin_id), "%s#%zu", set->jti, n);
+		struct draft d = {
+			.origin = origin,
+			.origin_id = origin_id,
+			.type = type,
+			.txn = set->txn != NULL ? set->txn : txn,
+			.agent_id = agent_of(s->in, set->sub_id),
+			.sub_id = set->sub_id,
+			.body = claims,
+			.evidence = evidence,
+		};
+		if (draft_add(drafts, &d, err) < 0)
+			return -1;
+		n++;
+	}
+	return 0;
+}
+
+static void accept_set(struct set_req *s, const struct ssf_key *key)
+{
+	const char *audience = json_string_value(json_object_get(s->transmitter, "audience"));
+	const char *const audiences[] = { audience != NULL ? audience : s->in->issuer, NULL };
+	const struct ssf_set_policy policy = {
+		.issuer = s->issuer,
+		.audience = audiences,
+		.now = wall_now_ms() / 1000,
+		.max_skew = MAX_SKEW_S,
+	};
+	json_auto_t *drafts = json_array();
+	struct ssf_set set = { .claims = NULL };
+	struct ssf_err err;
+	int r;
+
+	if (ssf_set_verify(&s->jws, key, &policy, &set, &err) < 0) {
+		refuse(s, &err);
+		return;
+	}
+	r = drafts != NULL ? add_events(s, &set, drafts, &err) : ssf_fail(&err, SSF_E_NOMEM, "SET");
+	ssf_set_done(&set);
+	if (r < 0 || batch_append_start(s->in->batch, drafts, on_appended, s, &s->append, &err) < 0)
+		refuse(s, &err);
+}
+
+static void with_jwks(void *arg, struct ssf_str text, const struct ssf_err *err);
+
+static void fetch_jwks(struct set_req *s, bool refresh)
+{
+	const char *url = json_string_value(json_object_get(s->transmitter, "jwks_url"));
+	struct ssf_err err;
+
+	if (document_get_start(s->in->documents, url, refresh, with_jwks, s, &s->get, &err) < 0)
+		refuse(s, &err);
+}
+
+/* Finds the key by kid and algorithm; a fetched set may have a newer one that we lack. */
+static void use_jwks(struct set_req *s, const json_t *doc)
+{
+	ssf_auto(ssf_jwks) jwks = NULL;
+	struct ssf_key *key;
+	struct ssf_err err;
+
+	if (ssf_jwks_parse(doc, &jwks, &err) < 0) {
+		err.code = SSF_E_UNAVAILABLE; /* not the caller's fault */
+		refuse(s, &err);
+		return;
+	}
+	key = ssf_jwks_find(jwks, ssf_str_c(s->jws.kid), s->jws.alg);
+	if (key == NULL && !s->refreshed && json_object_get(s->transmitter, "jwks") == NULL) {
+		s->refreshed = true;
+		fetch_jwks(s, true);
+		return;
+	}
+	if (key == NULL) {
+		ssf_fail(&err, SSF_E_KEY, "no key of the issuer fits kid and alg");
+		refuse(s, &err);
+		return;
+	}
+	accept_set(s, key);
+}
+
+static void with_jwks(void *arg, struct ssf_str text, const struct ssf_err *err)
+{
+	struct set_req *s = arg;
+	json_auto_t *doc = NULL;
+	struct ssf_err why;
+
+	s->get = NULL;
+	if (err != NULL) {
+		refuse(s, err);
+	} else if (ssf_json_parse(text, &ssf_json_default, &doc, &why) < 0) {
+		why.code = SSF_E_UNAVAILABLE;
+		refuse(s, &why);
+	} else {
+		use_jwks(s, doc);
+	}
+}
+
+static int start(struct set_req *s, struct ssf_err *err)
+{
+	struct ssf_str type = http_header(s->req, "Content-Type");
+	const char *id;
+
+	if (!ssf_str_ieq_c(type, SSF_SET_MEDIA_TYPE))
+		return ssf_fail(err, SSF_E_MALFORMED, "Content-Type must be " SSF_SET_MEDIA_TYPE);
+	if (ssf_jws_parse(http_body(s->req), &s->jws, err) < 0 ||
+	    ssf_set_peek_issuer(&s->jws, s->issuer, sizeof(s->issuer), err) < 0)
+		return -1;
+	id = registry_transmitter_of(s->in->registry, s->issuer);
+	if (id == NULL)
+		return ssf_fail(err, SSF_E_ISSUER, "the issuer is not a registered transmitter");
+	s->transmitter = json_incref((json_t *)registry_get(s->in->registry, KIND_TRANSMITTER, id));
+	return 0;
+}
+
+void ingest_set(struct ingest *in, struct http_req *req)
+{
+	struct set_req *s = calloc(1, sizeof(*s));
+	const json_t *inline_jwks;
+	struct ssf_err err;
+
+	if (s == NULL) {
+		ssf_fail(&err, SSF_E_NOMEM, "request");
+		http_reply_error(req, 0, &err);
+		return;
+	}
+	s->in = in;
+	s->req = req;
+	if (start(s, &err) < 0) {
+		refuse(s, &err);
+		return;
+	}
+	inline_jwks = json_object_get(s->transmitter, "jwks");
+	if (inline_jwks != NULL)
+		use_jwks(s, inline_jwks);
+	else
+		fetch_jwks(s, false);
+}

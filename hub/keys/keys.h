@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The hub's signing keys, and the SETs signed with them. The only holder of private keys:
+ * they are stored sealed, parsed once, and used in the job pool (RS256) or at once (ES256).
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "hub/keys/seal.h"
+#include "hub/store/db.h"
+#include "hub/store/event.h"
+#include "lib/kit/pool.h"
+#include "lib/ssf/jwk.h"
+
+struct keys;
+struct keys_sign;
+
+/*
+ * Loads the keys from the database and makes what is missing (one of each algorithm), which is
+ * asynchronous: ready is called once when there is one, again if it failed it retries by itself.
+ * issuer is borrowed and goes into every SET.
+ */
+ssf_nodiscard int keys_new(struct loop *loop, struct db *db, struct pool *pool,
+			   const struct master_key *master, const char *issuer, loop_f *ready,
+			   void *arg, struct keys **out, struct ssf_err *err);
+void keys_free(struct keys *k);
+
+/* The JWKS document; new reference. */
+json_t *keys_jwks(const struct keys *k);
+
+/*
+ * The jti of an event for an audience: one block cipher over (seq, audience), so that the same
+ * event has the same jti at every attempt and an acknowledgement names its event without a table.
+ */
+#define KEYS_JTI_LEN 23 /* 22 characters and the NUL */
+void keys_jti(const struct keys *k, int64_t seq, const char *audience, char out[KEYS_JTI_LEN]);
+/* -1 if it is not one that this hub made for this audience. */
+int keys_jti_seq(const struct keys *k, struct ssf_str jti, const char *audience, int64_t *seq);
+
+/*
+ * The signed SET of an event for an audience. All streams of one audience share it: the newest
+ * are kept, so that a retry, another poll or a sister stream does not sign again.
+ * set is borrowed for the call. err: SSF_E_BUSY (pool full), SSF_E_UNAVAILABLE (no key yet), SSF_E_NOMEM.
+ */
+typedef void keys_signed_f(void *arg, struct ssf_str set, const struct ssf_err *err);
+ssf_nodiscard int keys_sign_start(struct keys *k, const struct event *e, const char *audience,
+				  enum ssf_alg alg, keys_signed_f *f, void *arg,
+				  struct keys_sign **out, struct ssf_err *err);
+void keys_sign_cancel(struct keys_sign *s);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything that an operator sets up, in memory: one JSON value a resource, by kind and id,
+ * with the indexes that the paths of events need. Changed only through the store: what is in
+ * here is committed. Loaded when the database first comes up.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "hub/store/db.h"
+#include "lib/kit/loop.h"
+
+enum kind {
+	KIND_PERSON,
+	KIND_AGENT,
+	KIND_CREDENTIAL,
+	KIND_SOURCE,
+	KIND_TRANSMITTER,
+	KIND_CLIENT,
+	KIND_STREAM,
+	KIND_RULES,
+	KIND_COUNT
+};
+
+const char *kind_name(enum kind kind);
+int kind_from_name(const char *name, enum kind *out); /* -1 if there is none */
+
+struct registry;
+struct registry_put;
+
+/* ready is called once, when the first load has succeeded. */
+ssf_nodiscard int registry_new(struct loop *loop, struct db *db, loop_f *ready, void *arg,
+			       struct registry **out, struct ssf_err *err);
+void registry_free(struct registry *r);
+bool registry_is_ready(const struct registry *r);
+
+/* Called after a change, with spec NULL when the resource is gone. At most 8 listeners. */
+typedef void registry_f(void *arg, enum kind kind, const char *id, const json_t *spec);
+void registry_listen(struct registry *r, registry_f *f, void *arg);
+
+/* Borrowed until the next change; NULL if there is none. */
+const json_t *registry_get(const struct registry *r, enum kind kind, const char *id);
+const json_t *registry_all(const struct registry *r, enum kind kind); /* object: id to spec */
+
+/* Ids, borrowed; NULL if there is none. */
+const char *registry_credential_of(const struct registry *r, const char *fingerprint_hex);
+const char *registry_agent_of_repository(const struct registry *r, const char *repository);
+const char *registry_client_of_token(const struct registry *r, const char *token_sha256_hex);
+const char *registry_transmitter_of(const struct registry *r, const char *issuer);
+
+/*
+ * Stores a batch, all or nothing, then changes the memory and tells the listeners.
+ * batch: array of {"kind","id","spec" (null deletes),"actor"}, a reference is kept.
+ * versions: array of {"kind","id","version"}, borrowed for the call.
+ */
+typedef void registry_put_f(void *arg, const json_t *versions, const struct ssf_err *err);
+ssf_nodiscard int registry_put_start(struct registry *r, json_t *batch, registry_put_f *f,
+				     void *arg, struct registry_put **out, struct ssf_err *err);
+/* The change may still be made; its owner is not told. */
+void registry_put_cancel(struct registry_put *p);

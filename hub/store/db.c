@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The only asynchronous libpq. A connection is a small machine:
+ *
+ *   down -> connecting -> session -> ready <-> busy, and from everywhere back to down
+ *
+ * It must never hold a statement back for a connection that may come later, and never
+ * report an outcome that it does not know.
+ */
+#include "hub/store/db.h"
+
+#include "lib/kit/log.h"
+#include "lib/ssf/attr.h"
+
+#include <libpq-fe.h>
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define RECONNECT_MIN_MS 50
+#define RECONNECT_MAX_MS 2000
+#define CONNECT_TIMEOUT_MS 10000
+
+struct statement {
+	const char *name;
+	int params;
+	const char *sql;
+};
+
+static const struct statement statements[STMT_COUNT] = {
+#define STMT(name, params, sql) [STMT_##name] = { #name, params, sql },
+#include "hub/store/stmt.def"
+#undef STMT
+};
+
+enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_SESSION, CONN_READY, CONN_BUSY };
+
+struct db_op {
+	TAILQ_ENTRY(db_op) link; /* in db->queue, until a connection takes it */
+	struct db *db;
+	struct conn *conn;       /* that runs it, or NULL while queued */
+	enum stmt stmt;
+	char *params[DB_MAX_PARAMS];
+	db_done_f *done;
+	void *arg;
+	struct loop_timer *deadline;
+};
+
+struct conn {
+	struct db *db;
+	PGconn *pg;
+	enum conn_state state;
+	struct loop_watch *watch;
+	struct loop_timer *timer;  /* next attempt when down, deadline when connecting */
+	int64_t backoff_ms;
+	bool writing;              /* the watch waits for room in the socket too */
+	struct db_op *op;
+	bool preparing;            /* the result under way is that of a prepare */
+	bool op_failed;            /* a result of this statement was an error: in err */
+	struct ssf_err err;
+	PGresult *result;          /* first result of the statement under way */
+	bool prepared[STMT_COUNT];
+};
+
+struct db {
+	struct loop *loop;
+	char *conninfo;
+	char *session_sql;
+	size_t queue_max;
+	int timeout_ms;
+	db_state_f *state_f;
+	void *state_arg;
+	unsigned up;               /* connections that are ready or busy */
+	size_t queued;
+	TAILQ_HEAD(, db_op) queue;
+	struct loop_defer *kick;
+	unsigned conn_count;
+	struct conn *conns;
+};
+
+struct db_result {
+	const PGresult *pg;
+};
+
+static void conn_step(struct conn *c);
+static void conn_connect(void *arg);
+static void db_kick(struct db *db);
+
+/* --- statements ------------------------------------------------------------------------- */
+
+static void op_free(struct db_op *op)
+{
+	loop_timer_cancel(op->deadline);
+	for (int i = 0; i < DB_MAX_PARAMS; i++)
+		free(op->params[i]);
+	free(op);
+}
+
+/* Takes op out of wherever it is, tells its owner, frees it. */
+static void op_finish(struct db_op *op, const PGresult *pg, const struct ssf_err *err)
+{
+	struct db_result result = { pg };
+
+	if (op->conn != NULL) {
+		op->conn->op = NULL;
+	} else {
+		TAILQ_REMOVE(&op->db->queue, op, link);
+		op->db->queued--;
+	}
+	if (op->done != NULL)
+		op->done(op->arg, err == NULL ? &result : NULL, err);
+	op_free(op);
+}
+
+static void fail_all_queued(struct db *db, const struct ssf_err *err)
+{
+	/* only those that wait now: a callback may queue more, which then fail at once by themselves */
+	for (size_t n = db->queued; n > 0 && !TAILQ_EMPTY(&db->queue); n--)
+		op_finish(TAILQ_FIRST(&db->queue), NULL, err);
+}
+
+/* --- connections ------------------------------------------------------------------------ */
+
+static void watch_set(struct conn *c, bool read, bool write, loop_watch_f *f)
+{
+	loop_watch_cancel(c->watch);
+	c->watch = loop_watch_start(c->db->loop, PQsocket(c->pg), read, write, f, c);
+	c->writing = write;
+}
+
+static void conn_close(struct conn *c)
+{
+	loop_watch_cancel(c->watch);
+	c->watch = NULL;
+	loop_timer_cancel(c->timer);
+	c->timer = NULL;
+	PQclear(c->result);
+	c->result = NULL;
+	if (c->pg != NULL)
+		PQfinish(c->pg);
+	c->pg = NULL;
+	memset(c->prepared, 0, sizeof(c->prepared));
+	c->preparing = false;
+	c->op_failed = false;
+}
+
+/* Gives the connection up, fails what it ran, plans the next attempt. */
+static void conn_down(struct conn *c, enum ssf_code code, const char *why)
+{
+	struct db *db = c->db;
+	bool was_up = c->state == CONN_READY || c->state == CONN_BUSY;
+	struct ssf_err err;
+	struct db_op *op = c->op;
+
+	ssf_fail(&err, code, "database: %.*s", (int)strcspn(why, "\n"), why);
+	if (was_up || c->backoff_ms == RECONNECT_MAX_MS)
+		log_warn("db.down", log_why(&err), log_int("retry_ms", c->backoff_ms));
+	conn_close(c);
+	c->state = CONN_DOWN;
+	c->timer = loop_timer_start(db->loop, c->backoff_ms, conn_connect, c);
+	c->backoff_ms = c->backoff_ms * 2 > RECONNECT_MAX_MS ? RECONNECT_MAX_MS : c->backoff_ms * 2;
+	if (was_up)
+		db->up--;
+	if (op != NULL)
+		op_finish(op, NULL, &err);
+	if (was_up && db->up == 0) {
+		fail_all_queued(db, &err);
+		if (db->state_f != NULL)
+			db->state_f(db->state_arg, false);
+	}
+}
+
+static void conn_up(struct conn *c)
+{
+	struct db *db = c->db;
+
+	c->state = CONN_READY;
+	c->backoff_ms = RECONNECT_MIN_MS;
+	if (db->up++ == 0 && db->state_f != NULL)
+		db->state_f(db->state_arg, true);
+	db_kick(db);
+}
+
+static void on_connect_timeout(void *arg)
+{
+	struct conn *c = arg;
+
+	c->timer = NULL;
+	conn_down(c, SSF_E_UNAVAILABLE, "no connection in time");
+}
+
+static void on_ready(void *arg, bool readable, bool writable);
+
+static void on_connecting(void *arg, bool readable, bool writable)
+{
+	struct conn *c = arg;
+
+	(void)readable;
+	(void)writable;
+	/* the socket may change at every step, so that the watch is made anew each time */
+	switch (PQconnectPoll(c->pg)) {
+	case PGRES_POLLING_READING:
+		watch_set(c, true, false, on_connecting);
+		break;
+	case PGRES_POLLING_WRITING:
+		watch_set(c, false, true, on_connecting);
+		break;
+	case PGRES_POLLING_OK:
+		if (PQsetnonblocking(c->pg, 1) < 0) {
+			conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+			break;
+		}
+		watch_set(c, true, false, on_ready);
+		if (c->db->session_sql == NULL) {
+			loop_timer_cancel(c->timer);
+			c->timer = NULL;
+			conn_up(c);
+			break;
+		}
+		c->state = CONN_SESSION;
+		if (PQsendQuery(c->pg, c->db->session_sql) != 1)
+			conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+		else
+			conn_step(c);
+		break;
+	default:
+		conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+	}
+}
+
+static void conn_connect(void *arg)
+{
+	struct conn *c = arg;
+
+	c->timer = NULL;
+	c->state = CONN_CONNECTING;
+	c->pg = PQconnectStart(c->db->conninfo);
+	if (c->pg == NULL || PQstatus(c->pg) == CONNECTION_BAD) {
+		conn_down(c, SSF_E_UNAVAILABLE,
+			  c->pg != NULL ? PQerrorMessage(c->pg) : "out of memory");
+		return;
+	}
+	c->timer = loop_timer_start(c->db->loop, CONNECT_TIMEOUT_MS, on_connect_timeout, c);
+	watch_set(c, false, true, on_connecting);
+}
+
+/* Sends what is buffered; waits for the socket to take more as long as there is some. */
+static int conn_flush(struct conn *c)
+{
+	int r = PQflush(c->pg);
+
+	if (r < 0)
+		return -1;
+	if (c->writing != (r > 0))
+		watch_set(c, true, r > 0, on_ready);
+	return c->watch != NULL ? 0 : -1;
+}
+
+static int conn_send(struct conn *c)
+{
+	const struct statement *s = &statements[c->op->stmt];
+	const char *const *params = (const char *const *)c->op->params;
+
+	c->preparing = !c->prepared[c->op->stmt];
+	if (c->preparing)
+		return PQsendPrepare(c->pg, s->name, s->sql, s->params, NULL) == 1 ? 0 : -1;
+	return PQsendQueryPrepared(c->pg, s->name, s->params, params, NULL, NULL, 0) == 1 ? 0 : -1;
+}
+
+static void conn_start_op(struct conn *c, struct db_op *op)
+{
+	TAILQ_REMOVE(&op->db->queue, op, link);
+	op->db->queued--;
+	op->conn = c;
+	c->op = op;
+	c->op_failed = false;
+	c->state = CONN_BUSY;
+	if (conn_send(c) < 0 || conn_flush(c) < 0)
+		conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+}
+
+/* Keeps the first result; an error of the server becomes c->err. */
+static void conn_take_result(struct conn *c, PGresult *r)
+{
+	switch (PQresultStatus(r)) {
+	case PGRES_TUPLES_OK:
+	case PGRES_COMMAND_OK:
+		if (c->result == NULL) {
+			c->result = r;
+			return;
+		}
+		break;
+	default: {
+		const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+		const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+		bool conflict = state != NULL && strcmp(state, "40001") == 0;
+		/* 57P0x, 53xxx: shutting down, out of resources */
+		bool away = state != NULL &&
+			    (strncmp(state, "57P", 3) == 0 || strncmp(state, "53", 2) == 0);
+
+		c->op_failed = true;
+		ssf_fail(&c->err,
+			 conflict ? SSF_E_CONFLICT : away ? SSF_E_UNAVAILABLE : SSF_E_INTERNAL,
+			 "database: %s: %s (%s)",
+			 c->op != NULL ? statements[c->op->stmt].name : "session",
+			 text != NULL ? text : "no message", state != NULL ? state : "-");
+	}
+	}
+	PQclear(r);
+}
+
+/* The statement under way has given all its results. */
+static void conn_op_done(struct conn *c)
+{
+	if (c->preparing && !c->op_failed) {
+		c->prepared[c->op->stmt] = true;
+		PQclear(c->result);
+		c->result = NULL;
+		if (conn_send(c) < 0 || conn_flush(c) < 0)
+			conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+		return;
+	}
+	struct db_op *op = c->op;
+	PGresult *result = SSF_STEAL(c->result);
+	bool failed = c->op_failed;
+	struct ssf_err err = c->err;
+	c->state = CONN_READY;
+	db_kick(c->db);
+	op_finish(op, result, failed ? &err : NULL);
+	PQclear(result);
+}
+
+/* The session statement has answered. */
+static void conn_session_done(struct conn *c)
+{
+	bool ok = !c->op_failed && c->result != NULL && PQntuples(c->result) == 1 &&
+		  strcmp(PQgetvalue(c->result, 0, 0), "t") == 0;
+
+	PQclear(c->result);
+	c->result = NULL;
+	if (!ok) {
+		conn_down(c, SSF_E_UNAVAILABLE, "the session's lock is held by another hub");
+		return;
+	}
+	loop_timer_cancel(c->timer);
+	c->timer = NULL;
+	conn_up(c);
+}
+
+/* Takes in whatever results are there. */
+static void conn_step(struct conn *c)
+{
+	if (conn_flush(c) < 0) {
+		conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+		return;
+	}
+	while (c->state == CONN_BUSY || c->state == CONN_SESSION) {
+		if (PQisBusy(c->pg))
+			return;
+		PGresult *r = PQgetResult(c->pg);
+		if (r == NULL) {
+			if (PQstatus(c->pg) == CONNECTION_BAD) {
+				conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+				return;
+			}
+			if (c->state == CONN_SESSION)
+				conn_session_done(c);
+			else
+				conn_op_done(c);
+		} else {
+			conn_take_result(c, r);
+		}
+	}
+}
+
+static void on_ready(void *arg, bool readable, bool writable)
+{
+	struct conn *c = arg;
+
+	(void)writable;
+	if (readable && PQconsumeInput(c->pg) != 1) {
+		conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+		return;
+	}
+	if (PQstatus(c->pg) == CONNECTION_BAD) {
+		conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+		return;
+	}
+	conn_step(c);
+}
+
+/* --- the pool --------------------------------------------------------------------------- */
+
+static void on_kick(void *arg)
+{
+	struct db *db = arg;
+
+	db->kick = NULL;
+	for (unsigned i = 0; i < db->conn_count && !TAILQ_EMPTY(&db->queue); i++) {
+		if (db->conns[i].state == CONN_READY)
+			conn_start_op(&db->conns[i], TAILQ_FIRST(&db->queue));
+	}
+}
+
+static void db_kick(struct db *db)
+{
+	if (db->kick == NULL && !TAILQ_EMPTY(&db->queue))
+		db->kick = loop_defer_start(db->loop, on_kick, db);
+}
+
+/* A statement that takes too long takes its connection with it: its outcome is unknown. */
+static void on_deadline(void *arg)
+{
+	struct db_op *op = arg;
+	struct ssf_err err;
+
+	op->deadline = NULL;
+	if (op->conn != NULL) {
+		conn_down(op->conn, SSF_E_TIMEOUT, "statement took too long");
+		return;
+	}
+	ssf_fail(&err, SSF_E_TIMEOUT, "database: no connection was free in time");
+	op_finish(op, NULL, &err);
+}
+
+int db_new(struct loop *loop, const struct db_conf *conf, db_state_f *state, void *arg,
+	   struct db **out, struct ssf_err *err)
+{
+	struct db *db = calloc(1, sizeof(*db));
+
+	if (db == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "database");
+	TAILQ_INIT(&db->queue);
+	db->loop = loop;
+	db->queue_max = conf->queue_max;
+	db->timeout_ms = conf->timeout_ms;
+	db->state_f = state;
+	db->state_arg = arg;
+	db->conninfo = strdup(conf->conninfo);
+	if (conf->session_sql != NULL)
+		db->session_sql = strdup(conf->session_sql);
+	db->conns = calloc(conf->connections, sizeof(*db->conns));
+	if (db->conninfo == NULL || db->conns == NULL ||
+	    (conf->session_sql != NULL && db->session_sql == NULL)) {
+		db_free(db);
+		return ssf_fail(err, SSF_E_NOMEM, "database");
+	}
+	db->conn_count = conf->connections;
+	for (unsigned i = 0; i < db->conn_count; i++) {
+		struct conn *c = &db->conns[i];
+		c->db = db;
+		c->backoff_ms = RECONNECT_MIN_MS;
+		c->timer = loop_timer_start(loop, 0, conn_connect, c);
+	}
+	*out = db;
+	return 0;
+}
+
+void db_free(struct db *db)
+{
+	if (db == NULL)
+		return;
+	db->state_f = NULL;
+	for (unsigned i = 0; i < db->conn_count; i++) {
+		if (db->conns[i].op != NULL)
+			op_free(db->conns[i].op);
+		conn_close(&db->conns[i]);
+	}
+	while (!TAILQ_EMPTY(&db->queue)) {
+		struct db_op *op = TAILQ_FIRST(&db->queue);
+		TAILQ_REMOVE(&db->queue, op, link);
+		op_free(op);
+	}
+	loop_defer_cancel(db->kick);
+	free(db->conns);
+	free(db->conninfo);
+	free(db->session_sql);
+	free(db);
+}
+
+bool db_is_up(const struct db *db)
+{
+	return db->up > 0;
+}
+
+size_t db_queued(const struct db *db)
+{
+	return db->queued;
+}
+
+int db_exec(struct db *db, enum stmt stmt, const char *const *params, db_done_f *done, void *arg,
+	    struct db_op **out, struct ssf_err *err)
+{
+	assert(statements[stmt].params <= DB_MAX_PARAMS);
+	if (db->up == 0)
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "database: no connection");
+	if (db->queued >= db->queue_max)
+		return ssf_fail(err, SSF_E_BUSY, "database: too many statements are waiting");
+	struct db_op *op = calloc(1, sizeof(*op));
+	if (op == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "database");
+	op->db = db;
+	op->stmt = stmt;
+	op->done = done;
+	op->arg = arg;
+	for (int i = 0; i < statements[stmt].params; i++) {
+		if (params[i] == NULL)
+			continue;
+		op->params[i] = strdup(params[i]);
+		if (op->params[i] == NULL) {
+			op_free(op);
+			return ssf_fail(err, SSF_E_NOMEM, "database");
+		}
+	}
+	op->deadline = loop_timer_start(db->loop, db->timeout_ms, on_deadline, op);
+	if (op->deadline == NULL) {
+		op_free(op);
+		return ssf_fail(err, SSF_E_NOMEM, "database");
+	}
+	TAILQ_INSERT_TAIL(&db->queue, op, link);
+	db->queued++;
+	db_kick(db);
+	if (out != NULL)
+		*out = op;
+	return 0;
+}
+
+void db_cancel(struct db_op *op)
+{
+	if (op == NULL)
+		return;
+	if (op->conn != NULL) {
+		op->done = NULL; /* stays with its connection, and keeps its deadline */
+		return;
+	}
+	TAILQ_REMOVE(&op->db->queue, op, link);
+	op->db->queued--;
+	op_free(op);
+}
+
+size_t db_rows(const struct db_result *r)
+{
+	return (size_t)PQntuples(r->pg);
+}
+
+const char *db_text(const struct db_result *r, size_t row, int column)
+{
+	return PQgetisnull(r->pg, (int)row, column) ? NULL : PQgetvalue(r->pg, (int)row, column);
+}
+
+int64_t db_int(const struct db_result *r, size_t row, int column)
+{
+	const char *text = db_text(r, row, column);
+
+	return text == NULL ? 0 : strtoll(text, NULL, 10);
+}

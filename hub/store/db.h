@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Asynchronous PostgreSQL: a few connections on the loop, one statement at a time on each,
+ * a bounded queue before them. Statements are prepared on first use. A statement is a
+ * transaction of its own; what needs more is a function in sql/.
+ *
+ * When no connection is up, a statement fails at once with SSF_E_UNAVAILABLE: nothing is kept
+ * for later in memory. When a connection breaks under a statement, its outcome is unknown and the
+ * error is SSF_E_UNAVAILABLE too: every statement here may be repeated.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/kit/loop.h"
+#include "lib/ssf/buf.h"
+#include "lib/ssf/err.h"
+
+struct db;
+struct db_op;
+struct db_result;
+
+/* A statement; the name is unique, the text never changes. See stmt.def. */
+enum stmt {
+#define STMT(name, params, sql) STMT_##name,
+#include "hub/store/stmt.def"
+#undef STMT
+	STMT_COUNT
+};
+
+struct db_conf {
+	const char *conninfo;
+	unsigned connections;
+	size_t queue_max;       /* statements waiting; above it SSF_E_BUSY */
+	int timeout_ms;         /* for one statement, waiting included */
+	/*
+	 * Run on every new connection before it is used; NULL: none. It must give one row with "t",
+	 * otherwise the connection is given up and tried again later: an advisory lock held by the
+	 * session is how a hub owns what only one may do.
+	 */
+	const char *session_sql;
+};
+
+/* Called when the first connection has come up and when the last has gone. */
+typedef void db_state_f(void *arg, bool up);
+
+ssf_nodiscard int db_new(struct loop *loop, const struct db_conf *conf, db_state_f *state,
+			 void *arg, struct db **out, struct ssf_err *err);
+/* Cancels what is under way. NULL is fine. */
+void db_free(struct db *db);
+bool db_is_up(const struct db *db);
+size_t db_queued(const struct db *db);
+
+/* Text format; NULL is SQL null. Copied. */
+#define DB_MAX_PARAMS 8
+
+/* err NULL: result is borrowed for the call. */
+typedef void db_done_f(void *arg, const struct db_result *result, const struct ssf_err *err);
+
+/* SSF_E_UNAVAILABLE, SSF_E_BUSY. Params beyond those of the statement are ignored. */
+ssf_nodiscard int db_exec(struct db *db, enum stmt stmt, const char *const *params,
+			  db_done_f *done, void *arg, struct db_op **out, struct ssf_err *err);
+/* The statement may still take effect. NULL is a no-op. */
+void db_cancel(struct db_op *op);
+
+size_t db_rows(const struct db_result *r);
+const char *db_text(const struct db_result *r, size_t row, int column); /* NULL for SQL null */
+int64_t db_int(const struct db_result *r, size_t row, int column);      /* 0 for SQL null */

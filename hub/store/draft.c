@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Makes drafts. Whatever is put in here must already be without secrets. */
+#include "hub/store/draft.h"
+
+#include "lib/kit/loop.h"
+
+#include <openssl/rand.h>
+
+#include <stdio.h>
+
+int draft_add(json_t *drafts, const struct draft *d, struct ssf_err *err)
+{
+	char evidence[SSF_SHA256_HEX];
+	json_t *item;
+
+	if (d->evidence != NULL)
+		ssf_hex(d->evidence, SSF_SHA256_LEN, evidence);
+	item = json_pack("{s:s, s:s, s:s, s:s, s:O, s:s*, s:O*, s:s*, s:b}", "origin", d->origin,
+			 "origin_id", d->origin_id, "type", d->type, "txn", d->txn, "body", d->body,
+			 "agent_id", d->agent_id, "sub_id", d->sub_id, "evidence",
+			 d->evidence != NULL ? evidence : NULL, "lookup", d->lookup);
+	if (item == NULL || (d->cause != 0 &&
+			     json_object_set_new(item, "cause", json_integer(d->cause)) < 0)) {
+		json_decref(item);
+		return ssf_fail(err, SSF_E_NOMEM, "event");
+	}
+	if (json_array_append_new(drafts, item) < 0)
+		return ssf_fail(err, SSF_E_NOMEM, "event");
+	return 0;
+}
+
+/* UUID version 7 (RFC 9562 section 5.7): sorts by time. */
+void txn_make(char out[TXN_LEN])
+{
+	uint8_t b[16];
+	uint64_t ms = (uint64_t)wall_now_ms();
+
+	RAND_bytes(b, sizeof(b));
+	for (int i = 0; i < 6; i++)
+		b[i] = (uint8_t)(ms >> (40 - 8 * i));
+	b[6] = (uint8_t)(0x70 | (b[6] & 0x0f));
+	b[8] = (uint8_t)(0x80 | (b[8] & 0x3f));
+	snprintf(out, TXN_LEN,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		 b[15]);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parses stream resources and matches events to them. */
+#include "hub/streams/stream.h"
+
+#include "lib/ssf/catalog.h"
+#include "lib/ssf/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENTS_MAX 64
+
+static int parse_method(const json_t *delivery, struct stream *s, struct ssf_err *err)
+{
+	static const char *const push[] = { "method", "endpoint_url", "authorization_header", NULL };
+	static const char *const poll[] = { "method", NULL };
+	const char *method;
+
+	if (!json_is_object(delivery))
+		return ssf_fail(err, SSF_E_MALFORMED, "delivery: must be an object");
+	if (ssf_json_get_str(delivery, "method", &method, err) < 0)
+		return ssf_fail_prefix(err, "delivery");
+	if (strcmp(method, STREAM_METHOD_PUSH) == 0)
+		s->method = STREAM_PUSH;
+	else if (strcmp(method, STREAM_METHOD_POLL) == 0)
+		s->method = STREAM_POLL;
+	else
+		return ssf_fail(err, SSF_E_MALFORMED, "delivery: method must be \"%s\" or \"%s\"",
+				STREAM_METHOD_PUSH, STREAM_METHOD_POLL);
+	if (ssf_json_only(delivery, s->method == STREAM_PUSH ? push : poll, err) < 0)
+		return ssf_fail_prefix(err, "delivery");
+	if (s->method == STREAM_PUSH && ssf_json_get_str(delivery, "endpoint_url", &s->endpoint, err) < 0)
+		return ssf_fail_prefix(err, "delivery");
+	s->authorization = json_string_value(
+		json_object_get(json_object_get(delivery, "authorization_header"), "sealed"));
+	return 0;
+}
+
+static int parse_status(const json_t *spec, struct stream *s, struct ssf_err *err)
+{
+	static const char *const names[] = { "enabled", "paused", "disabled" };
+	const char *status = "enabled";
+
+	if (ssf_json_opt_str(spec, "status", &status, err) < 0)
+		return -1;
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(names); i++) {
+		if (strcmp(status, names[i]) == 0) {
+			s->status = (enum stream_status)i;
+			return 0;
+		}
+	}
+	return ssf_fail(err, SSF_E_MALFORMED, "status: must be enabled, paused or disabled");
+}
+
+static int parse_alg(const json_t *spec, struct stream *s, struct ssf_err *err)
+{
+	const char *alg = "RS256";
+
+	if (ssf_json_opt_str(spec, "alg", &alg, err) < 0)
+		return -1;
+	s->alg = ssf_alg_from_name(ssf_str_c(alg));
+	if (s->alg == SSF_ALG_NONE)
+		return ssf_fail(err, SSF_E_MALFORMED, "alg: must be RS256 or ES256");
+	return 0;
+}
+
+static int parse_audience(const json_t *spec, const json_t *client, struct stream *s,
+			  struct ssf_err *err)
+{
+	const char *audience = NULL;
+
+	if (ssf_json_opt_str(spec, "audience", &audience, err) < 0)
+		return -1;
+	if (audience == NULL && ssf_json_get_str(client, "audience", &audience, err) < 0)
+		return ssf_fail_prefix(err, "client");
+	s->audience = strdup(audience);
+	return s->audience != NULL ? 0 : ssf_fail(err, SSF_E_NOMEM, "audience");
+}
+
+int stream_parse(const char *id, const json_t *spec, const json_t *client, struct stream **out,
+		 struct ssf_err *err)
+{
+	static const char *const names[] = { "client", "audience", "delivery", "status",
+					     "alg",    "events",   "description", NULL };
+	ssf_auto(stream) s = calloc(1, sizeof(*s));
+	const char *description = NULL;
+
+	if (s == NULL || (s->id = strdup(id)) == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "stream");
+	s->spec = json_incref((json_t *)spec);
+	if (ssf_json_only(spec, names, err) < 0 ||
+	    ssf_json_get_str(spec, "client", &s->client, err) < 0 ||
+	    ssf_json_opt_str(spec, "description", &description, err) < 0 ||
+	    ssf_json_opt_strings(spec, "events", EVENTS_MAX, &s->events, err) < 0 ||
+	    parse_audience(spec, client, s, err) < 0 ||
+	    parse_method(json_object_get(spec, "delivery"), s, err) < 0 ||
+	    parse_status(spec, s, err) < 0 || parse_alg(spec, s, err) < 0)
+		return -1;
+	*out = SSF_STEAL(s);
+	return 0;
+}
+
+void stream_free(struct stream *s)
+{
+	if (s == NULL)
+		return;
+	json_decref((json_t *)s->spec);
+	free(s->audience);
+	free(s->id);
+	free(s);
+}
+
+bool stream_wants(const struct stream *s, const struct event *e)
+{
+	const struct ssf_event_type *known = ssf_event_by_uri(e->type);
+	const json_t *type;
+	size_t i;
+
+	/* signals are not for receivers, and control events are about the stream that they came by */
+	if (e->sub_id == NULL || (known != NULL && known->control))
+		return false;
+	if (s->events == NULL)
+		return true;
+	json_array_foreach(s->events, i, type) {
+		if (strcmp(json_string_value(type), e->type) == 0)
+			return true;
+	}
+	return false;
+}

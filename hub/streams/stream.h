@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a stream wants and where it goes: the resource, parsed once. Which events
+ * match, nothing of how far it has come (hub/deliver) or of its secrets (sealed).
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "hub/store/event.h"
+#include "lib/ssf/attr.h"
+#include "lib/ssf/jwk.h"
+
+#define STREAM_METHOD_PUSH "urn:ietf:rfc:8935"
+#define STREAM_METHOD_POLL "urn:ietf:rfc:8936"
+
+enum stream_method { STREAM_PUSH, STREAM_POLL };
+enum stream_status { STREAM_ENABLED, STREAM_PAUSED, STREAM_DISABLED };
+
+/* Strings are borrowed from spec, which the stream holds a reference to. */
+struct stream {
+	char *id;
+	const json_t *spec;
+	const char *client;
+	char *audience;              /* the stream's, else the client's */
+	enum stream_method method;
+	enum stream_status status;
+	enum ssf_alg alg;
+	const char *endpoint;        /* push: URL */
+	const char *authorization;   /* push: sealed header value, or NULL */
+	const json_t *events;        /* array of event type URIs, or NULL: all */
+};
+
+/* The members of a stream resource; client is its client's spec. Errors name the member. */
+ssf_nodiscard int stream_parse(const char *id, const json_t *spec, const json_t *client,
+			       struct stream **out, struct ssf_err *err);
+void stream_free(struct stream *s);
+SSF_DEFINE_AUTO(stream)
+
+/* Signals (without sub_id) match no stream. */
+bool stream_wants(const struct stream *s, const struct event *e);
