@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes are killed at any instant: what was accepted is delivered all the same."""
+import collections
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+import requests
+
+import harness
+from harness import Answer, sign_set, wait_until
+
+SEED = 20240611
+STATES = "select count(*), count(distinct origin_id) from event where origin like 'issuer:%%'"
+
+
+class Load:
+    """Threads that send SETs, each until it is accepted, whatever becomes of the hub meanwhile."""
+
+    def __init__(self, hub, threads=4):
+        self.hub = hub
+        self.accepted = []
+        self.refused = collections.Counter()
+        self.lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(n,)) for n in range(threads)]
+        for t in self.threads:
+            t.start()
+
+    def _run(self, n):
+        ca = str(self.hub.data / "ca.pem")
+        with contextlib.closing(requests.Session()) as session:
+            session.trust_env = False
+            session.verify = ca
+            number = 0
+            while not self.stopping.is_set():
+                number += 1
+                subject = {"format": "iss_sub", "iss": "https://idp.example", "sub": f"s{n}"}
+                claims = self.hub.claims(txn=f"load-{n}-{number}", sub_id=subject)
+                self._send(session, claims)
+
+    def _send(self, session, claims):
+        token = sign_set(self.hub.idp, claims)
+        while True:
+            try:
+                answer = self.hub.send(token, session)
+            except requests.exceptions.RequestException:
+                status = None   # killed meanwhile: unknown, so it is sent again
+            else:
+                status = answer.status_code
+            with self.lock:
+                if status == 202:
+                    self.accepted.append(claims["txn"])
+                    return
+                self.refused[status] += 1
+            assert status in (None, 500, 503, 504), f"{status} {answer.text}"
+            if self.stopping.wait(0.01):
+                return
+
+    def wait(self, more):
+        target = len(self.accepted) + more
+        wait_until(lambda: len(self.accepted) >= target, 60, f"{target} are accepted")
+
+    def finish(self):
+        self.stopping.set()
+        for t in self.threads:
+            t.join(60)
+            assert not t.is_alive()
+        return list(self.accepted)
+
+
+def check_all_arrived(hub, endpoint, accepted):
+    wait_until(lambda: set(accepted) <= {p.txn for p in endpoint.accepted()}, 60,
+               "all that was accepted is delivered")
+    by_txn = collections.defaultdict(set)
+    for p in endpoint.pushes:
+        by_txn[p.txn].add(p.token)
+    assert all(len(tokens) == 1 for tokens in by_txn.values()), "a repeat is the same SET"
+    counted, distinct = hub.sql(STATES)[0]
+    assert counted == distinct, "each is stored once"
+    jtis = {p.jti for p in endpoint.pushes}
+    assert len(jtis) == len(by_txn)
+    order = collections.defaultdict(list)
+    for p in endpoint.accepted():
+        if p.txn not in order[p.claims["sub_id"]["sub"]]:
+            order[p.claims["sub_id"]["sub"]].append(p.txn)
+    for txns in order.values():
+        numbers = [int(t.rsplit("-", 1)[1]) for t in txns]
+        assert numbers == sorted(numbers), "first arrivals of a subject are in order"
+
+
+def test_kill_between_ingest_and_delivery(new_hub, endpoint, registry, github, secret):
+    """Accepted while the receiver is down, killed, started again: all of it arrives."""
+    hub = new_hub().use_idp()
+    hub.apply(*registry)
+    stream = hub.push_stream(endpoint)
+    endpoint.decide = lambda push: Answer(503)
+    txns = [hub.emit(sub=f"s{i}") for i in range(10)]
+    leak = hub.webhook("gh-plain", secret.webhook, harness.alert_body("acme/app", 1)).json()["txn"]
+    endpoint.wait_pushes(1)
+    hub.kill9()
+    failed = list(endpoint.pushes)
+    endpoint.decide = None
+    hub.start()
+    endpoint.wait(10 + 3)
+    assert {p.txn for p in endpoint.accepted()} == {*txns, leak}
+    assert {p.event for p in endpoint.wait(3, txn=leak)} == harness.THREE
+    jti = {(p.txn, p.event): p.token for p in endpoint.accepted()}
+    assert all(jti[(p.txn, p.event)] == p.token for p in failed), "the retry is the same SET"
+    assert hub.get(f"/v1/deadletters?stream={stream}") == []
+
+
+def test_kill_with_an_attribution_under_way(new_hub, endpoint, registry, github, secret):
+    """The question to GitHub is in the database: the next start asks it."""
+    hub = new_hub()
+    hub.apply(*registry)
+    hub.push_stream(endpoint)
+    github.leak("acme/crash", 3, secret.leaked)
+    hold = threading.Event()
+    github.answers.append(Answer(500, hold=hold))
+    asked = len(github.asked)
+    txn = hub.webhook("gh", secret.webhook, harness.alert_body("acme/crash", 3)).json()["txn"]
+    wait_until(lambda: len(github.asked) > asked, what="GitHub is asked")
+    hub.kill9()
+    hold.set()
+    hub.start()
+    assert {p.event for p in endpoint.wait(3, txn=txn)} == harness.THREE
+    assert hub.get(f"/v1/explain/{txn}")["events"][1]["agent"] == "agent:builder"
+
+
+def test_b5_kill_loop_under_load(new_hub, endpoint):
+    """kill -9 at moments that a seed decides; accepted minus delivered is nothing."""
+    hub = new_hub().use_idp()
+    hub.push_stream(endpoint)
+    rng = random.Random(SEED)
+    failing = [False]
+    endpoint.decide = lambda push: Answer(503) if failing[0] else None
+    load = Load(hub)
+    try:
+        for round_ in range(4):
+            failing[0] = round_ % 2 == 1   # now and then nothing is delivered before the kill
+            load.wait(rng.randrange(5, 60))
+            hub.kill9()
+            hub.start()
+        failing[0] = False
+        load.wait(20)
+    finally:
+        accepted = load.finish()
+    assert len(accepted) > 40
+    check_all_arrived(hub, endpoint, accepted)
+
+
+@pytest.mark.parametrize("signo", [signal.SIGQUIT, signal.SIGKILL])
+def test_database_killed_under_load(new_hub, endpoint, signo):
+    """The hub's own PostgreSQL dies, immediately or without any word, and is started again."""
+    hub = new_hub().use_idp()
+    hub.expected.add("cluster.exited")
+    hub.push_stream(endpoint)
+    load = Load(hub)
+    try:
+        for _ in range(2):
+            load.wait(30)
+            before = hub.postgres_pid()
+            os.kill(before, signo)
+            wait_until(lambda: hub.log().count("event=cluster.exited") > _, 30)
+            load.wait(30)
+            assert hub.postgres_pid() != before
+    finally:
+        accepted = load.finish()
+    assert hub.proc.alive() and len(hub.starts) == 1, "the hub itself went on"
+    check_all_arrived(hub, endpoint, accepted)
+    wait_until(lambda: hub.request("GET", "/readyz").status_code == 200)
+
+
+def test_frozen_database_is_no_end(new_hub, endpoint):
+    """PostgreSQL does not answer for a while: refused in time, or accepted; never lost."""
+    hub = new_hub("--database-timeout", "500ms").use_idp()
+    hub.push_stream(endpoint)
+    hub.emit(txn="load-0-0")
+    pids = [p for p in hub.processes() if p != hub.proc.pid]
+    backends = [r[0] for r in hub.sql("select pid from pg_stat_activity where backend_type = "
+                                      "'client backend' and pid <> pg_backend_pid()")]
+    assert len(backends) >= 2
+    for pid in [*backends, *pids]:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        token = sign_set(hub.idp, hub.claims(txn="load-0-1"))
+        began = time.monotonic()
+        answer = hub.send(token)
+        assert answer.status_code in (503, 504) and time.monotonic() - began < 5
+    finally:
+        for pid in [*pids, *backends]:
+            os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: hub.send(token).status_code == 202, 30, "the database is used again")
+    check_all_arrived(hub, endpoint, ["load-0-0", "load-0-1"])
+
+
+# --- a database that is somebody else's ---------------------------------------------------------
+
+@pytest.fixture(scope="module", autouse=True)
+def unreachable(tmp_path_factory):
+    """A hub whose database is not there. Started early: it takes its time to give up."""
+    folder = tmp_path_factory.mktemp("unreachable")
+    proc = harness.Proc([harness.program("hub/ssfhub"), "serve", "--data", str(folder / "data"),
+                         "--listen", "127.0.0.1:0", "--database",
+                         f"host={folder} dbname=ssfhub user=ssfhub"], folder, "unreachable")
+    proc.began = time.monotonic()
+    yield proc
+    proc.close()
+
+
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rivals(tls):
+    """A hub, and another one that wants its data directory. Early, for the same reason."""
+    hub = harness.Hub(tls)
+    argv = [a.replace(f":{hub.port}", ":0") for a in hub.argv]
+    second = harness.Proc(argv, hub.folder, "intruder")
+    yield hub, second
+    second.close()
+    hub.close()
+
+
+@pytest.fixture
+def postgres():
+    server = harness.Postgres()
+    yield server
+    server.close()
+
+
+def test_b19_while_the_database_is_away(new_hub, postgres, endpoint, registry, secret):
+    """Nothing is accepted into memory: 503 and Retry-After, on every way in, until it is back."""
+    hub = new_hub("--database", postgres.conninfo, private=False).use_idp()
+    hub.apply(*registry)
+    hub.push_stream(endpoint)
+    poll = hub.poll_stream()
+    first = hub.emit()
+    endpoint.wait(1, txn=first)
+    postgres.stop()
+    wait_until(lambda: hub.request("GET", "/readyz").status_code == 503, what="not ready")
+    assert hub.request("GET", "/healthz").status_code == 200
+    assert hub.get("/v1/status")["database"]["up"] is False
+    assert "away" in hub.cli("status")
+    token = sign_set(hub.idp, hub.claims(txn="txn-away"))
+    body = harness.alert_body("acme/app", 2)
+    for answer in (hub.send(token), hub.webhook("gh-plain", secret.webhook, body),
+                   hub.try_apply({"kind": "person", "id": "x"}),
+                   hub.admin("GET", "/v1/events"), hub.admin("GET", "/v1/explain/x")):
+        assert answer.status_code == 503, answer.text
+        assert int(answer.headers["Retry-After"]) >= 1
+    # what was committed before can still be polled
+    assert [c["txn"] for c in poll.poll()[0].values()] == [first]
+    postgres.start()
+    wait_until(lambda: hub.request("GET", "/readyz").status_code == 200, 30, "ready again")
+    assert "txn-away" not in {e["txn"] for e in hub.get("/v1/events?limit=1000")}
+    assert hub.send(token).status_code == 202
+    endpoint.wait(1, txn="txn-away")
+    # nothing of it is in a data directory of its own
+    assert not (hub.data / "pg").exists()
+
+
+def test_second_hub_on_one_database_does_not_serve(new_hub, postgres, tls, endpoint):
+    """Two owners would deliver everything twice: the second is not ready until the first ends."""
+    first = new_hub("--database", postgres.conninfo, private=False).use_idp()
+    first.push_stream(endpoint)
+    folder = first.folder / "second"
+    port = harness.free_port()
+    argv = [a.replace(f":{first.port}", f":{port}") for a in first.argv]
+    argv[argv.index("--data") + 1] = str(folder)
+    argv += ["--issuer", first.issuer]
+    # the same keys: the master key is the installation's
+    folder.mkdir()
+    for name in ("master.key", "admin.token", "ca.pem", "ca.key"):
+        (folder / name).write_bytes((first.data / name).read_bytes())
+        (folder / name).chmod(0o600)
+    second = harness.Proc(argv, first.folder, "second")
+    first.starts.insert(0, second)   # checked and ended with the first
+    ready = lambda: requests.get(f"https://localhost:{port}/readyz", timeout=10,
+                                 verify=str(folder / "ca.pem")).status_code
+    wait_until(lambda: (folder / "hub.url").exists(), 20)
+    assert ready() == 503
+    refused = requests.post(f"https://localhost:{port}/events", data=b"x", timeout=10,
+                            verify=str(folder / "ca.pem"))
+    assert refused.status_code == 503
+    endpoint.wait(1, txn=first.emit())
+    first.kill9()
+    wait_until(lambda: ready() == 200, 20, "the second takes over")
+    sent = requests.post(f"https://localhost:{port}/events", timeout=10,
+                         data=sign_set(first.idp, first.claims(txn="txn-second")),
+                         headers={"Content-Type": harness.SET_TYPE},
+                         verify=str(folder / "ca.pem"))
+    assert sent.status_code == 202
+    endpoint.wait(1, txn="txn-second")
+    assert second.stop(timeout=30) == 0
+
+
+def test_second_hub_on_one_data_directory_does_not_start(rivals):
+    hub, second = rivals
+    assert second.popen.wait(60) == 1
+    assert "another hub uses this folder" in second.log()
+    assert hub.request("GET", "/readyz").status_code == 200
+
+
+def test_b19_refuses_to_start_without_its_database(unreachable):
+    """No silent fall-back to anything: it gives up within its half minute, and says why."""
+    status = unreachable.popen.wait(60)
+    assert status == 1
+    assert time.monotonic() - unreachable.began < 300
+    assert "ssfhub: database:" in unreachable.log()
+    assert "ready" not in unreachable.stdout()

@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the hub answers to sources and transmitters, and what of it is in the log afterwards."""
+import json
+import socket
+import ssl
+import time
+import uuid
+
+import pytest
+from jwcrypto import jwk
+
+import harness
+from harness import CAEP, REVOKED, RISC, SET_TYPE, alert_body, sign_set, wait_until, webhook_headers
+
+HUB_ARGS = ("--request-timeout", "1s", "--max-body", "64k")
+SOURCES = {"webhook": "gh", "partner": "ghp"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered(module_hub, registry):
+    module_hub.apply(*[r for r in registry if r["kind"] != "rules"])
+
+
+def post(hub, path, body, headers):
+    return hub.request("POST", path, data=body, headers=headers)
+
+
+def count(hub):
+    return hub.sql("select count(*) from event")[0][0]
+
+
+def error(answer, status, err=None):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json().get("err") == err
+    assert answer.json()["description"]
+    return answer.json()["description"]
+
+
+# --- webhooks ---------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("spoil", [
+    lambda h: h.pop("X-Hub-Signature-256"),
+    lambda h: h.update({"X-Hub-Signature-256": "sha256=" + "0" * 64}),
+    lambda h: h.update({"X-Hub-Signature-256": h["X-Hub-Signature-256"][7:]}),
+    lambda h: h.update({"X-Hub-Signature": "sha1=" + "0" * 40, "X-Hub-Signature-256": ""}),
+    lambda h: h.update(webhook_headers("another-secret", b"{}")),
+], ids=["none", "zeros", "no-prefix", "sha1", "other-secret"])
+def test_wrong_signature_is_401(hub, secret, spoil):
+    before = count(hub)
+    body = json.dumps(alert_body()).encode()
+    headers = webhook_headers(secret.webhook, body)
+    spoil(headers)
+    answer = post(hub, "/in/gh", body, headers)
+    error(answer, 401, "authentication_failed")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert count(hub) == before
+
+
+def test_signature_over_other_bytes_is_401(hub, secret):
+    body = json.dumps(alert_body()).encode()
+    error(post(hub, "/in/gh", body + b" ", webhook_headers(secret.webhook, body)), 401,
+          "authentication_failed")
+
+
+def test_previous_secret_is_good_during_rotation(hub):
+    source = {"kind": "source", "id": "rotating", "type": "github", "secret": "secret-number-two",
+              "previous_secret": "secret-number-one"}
+    hub.apply(source)
+    for secret in ("secret-number-one", "secret-number-two"):
+        assert hub.webhook("rotating", secret, {"zen": "x"}, event="ping").status_code == 202
+    source.pop("previous_secret")
+    hub.apply(source)
+    answer = hub.webhook("rotating", "secret-number-one", {"zen": "x"}, event="ping")
+    error(answer, 401, "authentication_failed")
+
+
+def test_unknown_source_is_404(hub, secret):
+    error(hub.webhook("nobody", secret.webhook, alert_body()), 404)
+    error(post(hub, "/in/", b"{}", {}), 404)
+    error(post(hub, "/in/gh/more", b"{}", {}), 404)
+
+
+@pytest.mark.parametrize("body, part", [
+    (b"", ""), (b"{", "1:"), (b"[]", ""), (b'{"action":"created","action":"x"}', "1:"),
+    (json.dumps({"action": "created"}).encode(), "alert"),
+    (json.dumps(alert_body(number=0)).encode(), "number"),
+    (json.dumps(alert_body(repository="../../etc")).encode(), "repository"),
+    (b'{"a":' * 100 + b"1" + b"}" * 100, ""),
+], ids=["empty", "cut", "array", "twice", "no-alert", "number", "repository", "deep"])
+def test_signed_nonsense_is_400_and_says_what_is_wrong(hub, secret, body, part):
+    before = count(hub)
+    description = error(post(hub, "/in/gh", body, webhook_headers(secret.webhook, body)), 400,
+                        "invalid_request")
+    assert part in description
+    assert count(hub) == before
+
+
+@pytest.mark.parametrize("event, body, kind", [
+    ("ping", {"zen": "Keep it logically awesome.", "hook_id": 1}, "github.ping"),
+    ("release", {"action": "published", "repository": {"full_name": "acme/app"}},
+     "github.release.published"),
+    ("event_of_tomorrow", {"action": "Odd Action!", "new": [1, {"x": None}]},
+     "github.event_of_tomorrow"),
+    ("secret_scanning_alert", alert_body(action="shrugged"),
+     "github.secret_scanning_alert.shrugged"),
+])
+def test_ping_and_unknown_events_are_stored(hub, secret, event, body, kind):
+    answer = hub.webhook("gh", secret.webhook, body, event=event)
+    assert answer.status_code == 202
+    stored = hub.get("/v1/explain/" + answer.json()["txn"])["events"]
+    assert [e["type"] for e in stored] == [kind]
+
+
+def test_form_body(hub, secret):
+    body = ("payload=" + harness.requests.utils.quote(json.dumps(alert_body(number=3)), safe="")
+            ).encode()
+    headers = webhook_headers(secret.webhook, body)
+    headers["Content-Type"] = "application/x-www-form-urlencoded"
+    answer = post(hub, "/in/gh-plain", body, headers)
+    assert answer.status_code == 202
+    stored = hub.get("/v1/explain/" + answer.json()["txn"])["events"][0]
+    assert stored["body"]["alert"] == 3
+
+
+def test_same_webhook_twice_is_one_event_also_after_a_restart(hub, secret):
+    delivery = str(uuid.uuid4())
+    body = alert_body("nobody/there", 11)
+    first = hub.webhook("gh-plain", secret.webhook, body, delivery=delivery)
+    before = wait_until(lambda: (lambda n: n if hub.sql(
+        "select count(*) from event where txn = %s", first.json()["txn"])[0][0] == 2 else 0)(
+            count(hub)), what="the leak is in the log")
+    again = hub.webhook("gh-plain", secret.webhook, body, delivery=delivery)
+    hub.restart()
+    late = hub.webhook("gh-plain", secret.webhook, body, delivery=delivery)
+    assert first.status_code == again.status_code == late.status_code == 202
+    assert first.json() == again.json() == late.json()
+    hub.emit()
+    assert count(hub) == before + 1
+    # the same delivery id of another hook, or at another source, is another delivery
+    assert hub.webhook("gh-plain", secret.webhook, body, delivery=delivery,
+                       hook="8").json() != first.json()
+    assert hub.webhook("gh", secret.webhook, body, delivery=delivery).json() != first.json()
+
+
+def test_same_report_twice_is_one_event(hub, github):
+    first = hub.partner("ghp", github, ["token-a", "token-b"])
+    before = count(hub)
+    # the signature differs each time (ECDSA), the body does not
+    again = hub.partner("ghp", github, ["token-a", "token-b"])
+    assert first.status_code == again.status_code == 202 and first.json() == again.json()
+    assert count(hub) == before
+
+
+# --- limits of the listener -------------------------------------------------------------------
+
+def test_too_large_is_413(hub, secret):
+    body = json.dumps({"zen": "x" * 70000}).encode()
+    answer = post(hub, "/in/gh", body, webhook_headers(secret.webhook, body, event="ping"))
+    assert answer.status_code == 413
+    body = json.dumps({"zen": "x" * 60000}).encode()
+    assert post(hub, "/in/gh", body,
+                webhook_headers(secret.webhook, body, event="ping")).status_code == 202
+
+
+def connect(hub):
+    context = ssl.create_default_context(cafile=str(hub.data / "ca.pem"))
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", hub.port), timeout=10),
+                               server_hostname="localhost")
+
+
+def test_slow_client_is_408(hub):
+    """A byte every now and then does not keep a connection: the limit is on the whole request."""
+    with connect(hub) as s:
+        s.sendall(b"POST /in/gh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n")
+        s.settimeout(0.1)
+        began = time.monotonic()
+        answer = b""
+        while not answer:
+            assert time.monotonic() < began + 8, "the hub waits for ever"
+            try:
+                s.sendall(b"X")   # of a header that never ends
+                answer = s.recv(1000)
+            except TimeoutError:
+                pass
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert 0.8 < time.monotonic() - began
+    assert hub.request("GET", "/healthz").status_code == 200
+
+
+def test_half_a_request_then_nothing(hub):
+    with connect(hub) as s:
+        s.sendall(b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
+        assert s.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("method, path", [
+    ("GET", "/in/gh"), ("PUT", "/in/gh"), ("GET", "/events"), ("DELETE", "/jwks.json"),
+    ("POST", "/healthz"), ("GET", "/v1/apply/x/y"), ("PUT", "/v1/agent/x"),
+    ("GET", "/streams/x/poll"), ("POST", "/v1/status"),
+])
+def test_method_that_is_not_for_the_path(hub, method, path):
+    answer = hub.admin(method, path)
+    error(answer, 404 if path.count("/") > 3 else 405)
+
+
+def test_several_requests_on_one_connection(hub):
+    with connect(hub) as s:
+        request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        got = b""
+        s.sendall(request * 3)
+        while got.count(b'{"status":"ok"}') < 3:
+            part = s.recv(1000)
+            assert part, got
+            got += part
+
+
+# --- SETs (RFC 8935) --------------------------------------------------------------------------
+
+def test_set_is_202_with_nothing_in_it(hub):
+    answer = hub.send(sign_set(hub.idp, hub.claims()))
+    assert answer.status_code == 202 and answer.text == ""
+
+
+@pytest.mark.parametrize("typ", ["secevent+jwt", "application/secevent+jwt", "SECEVENT+JWT"])
+@pytest.mark.parametrize("media", [SET_TYPE, "Application/SecEvent+JWT"])
+def test_names_of_types_are_compared_as_rfc_7515_says(hub, typ, media):
+    token = sign_set(hub.idp, hub.claims(), typ=typ)
+    assert hub.send(token, **{"Content-Type": media}).status_code == 202
+
+
+def test_b7_same_set_twice_is_one_event_and_one_fan_out(hub, endpoint):
+    stream = hub.push_stream(endpoint)
+    token = sign_set(hub.idp, hub.claims(txn="txn-b7"))
+    other = sign_set(hub.idp, hub.claims(txn="txn-b7-behind"))
+    assert hub.send(token).status_code == 202
+    assert hub.send(token).status_code == 202
+    hub.restart()
+    assert hub.send(token).status_code == 202
+    assert hub.send(other).status_code == 202
+    endpoint.wait(1, txn="txn-b7-behind")
+    assert [p.txn for p in endpoint.pushes] == ["txn-b7", "txn-b7-behind"]
+    assert hub.sql("select count(*) from event where txn = 'txn-b7'")[0][0] == 1
+    hub.cli("delete", "stream", stream)
+
+
+def test_same_jti_of_another_issuer_is_another_event(hub):
+    key = jwk.JWK.generate(kty="RSA", size=2048, kid="idp-2")
+    hub.apply({"kind": "transmitter", "id": "idp2", "issuer": "https://idp2.example",
+               "audience": "https://elsewhere.example",
+               "jwks": {"keys": [json.loads(key.export_public())]}})
+    before = count(hub)
+    claims = hub.claims()
+    assert hub.send(sign_set(hub.idp, claims)).status_code == 202
+    claims.update(iss="https://idp2.example", aud=["https://x.example", "https://elsewhere.example"])
+    assert hub.send(sign_set(key, claims)).status_code == 202
+    assert count(hub) == before + 2
+
+
+def test_set_with_several_events_is_delivered_event_by_event(hub, endpoint):
+    stream = hub.push_stream(endpoint)
+    events = {REVOKED: {"event_timestamp": 1}, CAEP + "assurance-level-change": {
+        "namespace": "NIST-AAL", "current_level": "nist-aal1"}, RISC + "account-purged": {}}
+    claims = hub.claims(events=events)
+    assert hub.send(sign_set(hub.idp, claims)).status_code == 202
+    pushes = endpoint.wait(3, txn=claims["txn"])
+    assert {p.event for p in pushes} == set(events)
+    assert len({p.jti for p in pushes}) == 3
+    for p in pushes:
+        assert p.claims["events"] == {p.event: events[p.event]}
+        assert p.claims["sub_id"] == claims["sub_id"]
+    hub.cli("delete", "stream", stream)
+
+
+@pytest.mark.parametrize("change, err", [
+    ({"jti": None}, "invalid_request"), ({"jti": ""}, "invalid_request"),
+    ({"jti": "x" * 257}, "invalid_request"),
+    ({"iat": None}, "invalid_request"), ({"iat": "1"}, "invalid_request"),
+    ({"iat": 4102444800}, "invalid_request"),
+    ({"events": {}}, "invalid_request"), ({"events": None}, "invalid_request"),
+    ({"events": {REVOKED: []}}, "invalid_request"),
+    ({"events": {REVOKED: {"event_timestamp": "yesterday"}}}, "invalid_request"),
+    ({"sub_id": None}, "invalid_request"), ({"sub_id": {"format": "iss_sub"}}, "invalid_request"),
+    ({"exp": 4102444800}, "invalid_request"), ({"sub": "ada"}, "invalid_request"),
+    ({"iss": None}, "invalid_request"),
+    ({"iss": "https://nobody.example"}, "invalid_issuer"),
+    ({"aud": "https://other.example"}, "invalid_audience"), ({"aud": None}, "invalid_audience"),
+    ({"aud": []}, "invalid_audience"),
+])
+def test_wrong_claims_get_an_rfc_8935_error(hub, change, err):
+    before = count(hub)
+    answer = hub.send(sign_set(hub.idp, hub.claims(**change)))
+    error(answer, 400, err)
+    assert answer.headers["Content-Language"] == "en"
+    assert count(hub) == before
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "....", "e30.e30.", "{}", "a" * 50000])
+def test_what_is_no_token_at_all(hub, token):
+    error(hub.send(token), 400, "invalid_request")
+
+
+def test_other_content_type(hub):
+    token = sign_set(hub.idp, hub.claims())
+    for media in ("application/jwt", "application/json", "text/plain"):
+        error(hub.send(token, **{"Content-Type": media}), 400, "invalid_request")
+
+
+def test_typ_of_another_kind_of_jwt(hub):
+    for typ in ("JWT", "at+jwt", None):
+        error(hub.send(sign_set(hub.idp, hub.claims(), typ=typ)), 400, "invalid_request")
+
+
+def test_keys_by_url_are_fetched_again_for_a_new_kid(hub, tls):
+    keys = [jwk.JWK.generate(kty="RSA", size=2048, kid="k1")]
+    gets = []
+
+    def handle(request):
+        gets.append(request.path)
+        return harness.Answer(200, {"keys": [json.loads(k.export_public()) for k in keys]})
+    server = harness.Server(tls, handle)
+    try:
+        hub.apply({"kind": "transmitter", "id": "by-url", "issuer": "https://url.example",
+                   "jwks_url": server.url + "/jwks"})
+        for _ in range(5):
+            claims = hub.claims(iss="https://url.example")
+            assert hub.send(sign_set(keys[0], claims)).status_code == 202
+        assert len(gets) == 1
+        keys.append(jwk.JWK.generate(kty="EC", crv="P-256", kid="k2"))
+        claims = hub.claims(iss="https://url.example")
+        wait_until(lambda: hub.send(sign_set(keys[1], claims)).status_code == 202, 30,
+                   "the new key is fetched")
+        assert len(gets) == 2
+    finally:
+        server.close()
+
+
+def test_keys_that_cannot_be_fetched_are_a_503(hub, tls):
+    server = harness.Server(tls, lambda request: harness.Answer(500))
+    hub.apply({"kind": "transmitter", "id": "away", "issuer": "https://away.example",
+               "jwks_url": server.url + "/jwks"})
+    answer = hub.send(sign_set(hub.idp, hub.claims(iss="https://away.example")))
+    assert answer.status_code == 503 and answer.headers["Retry-After"]
+    server.close()

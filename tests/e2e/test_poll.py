@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Poll delivery (RFC 8936) of a running hub."""
+import concurrent.futures
+import time
+
+import pytest
+import requests
+
+from harness import CAEP, POLL, PUSH, REVOKED, lint, part_of, wait_until
+
+HUB_ARGS = ("--poll-wait", "5s")
+
+
+@pytest.fixture
+def stream(hub):
+    made = hub.poll_stream()
+    yield made
+    hub.cli("delete", "stream", made.id)
+
+
+@pytest.fixture
+def later():
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        yield pool.submit
+
+
+def test_what_was_there_before_the_stream_is_not_its(hub):
+    hub.emit()
+    stream = hub.poll_stream()
+    assert stream.poll() == ({}, False)
+    hub.cli("delete", "stream", stream.id)
+
+
+def test_sets_stay_until_they_are_acknowledged(hub, stream):
+    txns = [hub.emit(sub=f"s{i}") for i in range(3)]
+    first = stream.wait(3)
+    assert [c["txn"] for c in first.values()] == txns, "oldest first"
+    assert stream.poll()[0] == first, "same jti, same claims"
+    jtis = list(first)
+    rest, _ = stream.poll(ack=[jtis[1]])
+    assert list(rest) == [jtis[0], jtis[2]]
+    assert stream.poll(ack=jtis) == ({}, False)
+    assert stream.poll(ack=jtis) == ({}, False), "a repeated ack is no error"
+
+
+def test_acks_survive_a_restart(hub, stream):
+    for i in range(4):
+        hub.emit(sub=f"s{i}")
+    jtis = list(stream.wait(4))
+    stream.poll(ack=[jtis[0], jtis[2]])
+    hub.restart()
+    left = stream.wait(2)
+    assert list(left) == [jtis[1], jtis[3]]
+    stream.poll(ack=list(left))
+    hub.restart()
+    assert stream.poll() == ({}, False)
+
+
+def test_max_events_and_more_available(hub, stream):
+    txns = [hub.emit(sub=f"s{i}") for i in range(5)]
+    stream.wait(5)
+    sets, more = stream.poll(maxEvents=2)
+    assert [c["txn"] for c in sets.values()] == txns[:2] and more is True
+    sets, more = stream.poll(maxEvents=3, ack=list(sets))
+    assert [c["txn"] for c in sets.values()] == txns[2:] and more is False
+    assert stream.poll(maxEvents=0) == ({}, False)
+    assert stream.poll(ack=list(sets)) == ({}, False)
+
+
+def test_return_immediately(hub, stream):
+    began = time.monotonic()
+    assert stream.poll(returnImmediately=True) == ({}, False)
+    assert time.monotonic() - began < 3
+
+
+def test_long_poll_wakes_for_an_event(hub, stream, later):
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = hub.session.verify
+        poll = later(stream.post, {}, session)
+        # the poll is at the hub: asked by its connections, as the kernel sees them
+        wait_until(lambda: hub_waits(hub), 5, "the long poll is at the hub")
+        assert not poll.done()
+        began = time.monotonic()
+        txn = hub.emit()
+        answer = poll.result(timeout=20)
+        took = time.monotonic() - began
+    assert took < 3, f"woke after {took} s, and the wait is 5 s"
+    (token,) = answer.json()["sets"].values()
+    assert lint(token) == []
+    assert hub.verify(token, stream.audience)["txn"] == txn
+    stream.poll(ack=list(answer.json()["sets"]))
+
+
+def hub_waits(hub):
+    """Whether a request is at the hub that it has read and not answered: two connections are up,
+    ours and the poll's, with nothing left to read on the hub's side."""
+    port = f":{hub.port:04X}"
+    up = [line.split() for line in open("/proc/net/tcp", encoding="ascii") if port in line]
+    mine = [f for f in up if f[1].endswith(port) and f[3] == "01"]
+    return len(mine) >= 2 and all(f[4].endswith(":00000000") for f in mine)
+
+
+def test_long_poll_ends_empty_when_nothing_comes(hub, stream):
+    began = time.monotonic()
+    sets, more = stream.poll(returnImmediately=False)
+    assert (sets, more) == ({}, False)
+    assert 4 < time.monotonic() - began < 10
+
+
+def test_long_poll_whose_client_goes_away_takes_nothing_with_it(hub, stream):
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        with requests.Session() as session:
+            session.trust_env = False
+            session.verify = hub.session.verify
+            stream.post({}, session, timeout=0.5)
+    txn = hub.emit()
+    assert [c["txn"] for c in stream.wait(1).values()] == [txn]
+
+
+def test_set_errs_become_dead_letters(hub, stream):
+    txns = [hub.emit(sub=f"s{i}") for i in range(3)]
+    jtis = list(stream.wait(3))
+    sets, _ = stream.poll(setErrs={jtis[1]: {"err": "invalid_request", "description": "no"}})
+    assert jtis[1] not in sets
+    letters = wait_until(lambda: hub.get(f"/v1/deadletters?stream={stream.id}"),
+                         what="the dead letter")
+    assert [(d["jti"], d["reason"]) for d in letters] == [(jtis[1], "refused: invalid_request")]
+    sets = stream.poll()[0]
+    assert [c["txn"] for c in sets.values()] == [txns[0], txns[2]]
+    assert stream.poll(ack=list(sets)) == ({}, False)
+    hub.restart()
+    assert stream.poll() == ({}, False), "a dead letter does not come back"
+    assert letters[0]["jti"] in hub.cli("deadletters", stream.id)
+
+
+def test_ack_of_what_is_not_ones_own_is_ignored(hub, stream):
+    other = hub.poll_stream()
+    hub.emit()
+    mine = stream.wait(1)
+    others = other.wait(1)
+    assert set(mine).isdisjoint(others)
+    tampered = next(iter(mine))
+    tampered = ("A" if tampered[0] != "A" else "B") + tampered[1:]
+    foreign = [*others, tampered, "", "x", "\u00e9" * 22, "A" * 22, "A" * 10000]
+    assert stream.poll(ack=foreign)[0] == mine
+    assert stream.poll(setErrs={j: {"err": "x"} for j in foreign})[0] == mine
+    assert other.poll()[0] == others
+    assert hub.get(f"/v1/deadletters?stream={stream.id}") == []
+    hub.cli("delete", "stream", other.id)
+
+
+def test_streams_of_one_client_have_the_same_jti_and_their_own_acks(hub, stream):
+    """The SET is the client's; what is settled is the stream's."""
+    twin = type(stream)(hub, stream.id + "-2", stream.token, stream.audience)
+    hub.apply({"kind": "stream", "id": twin.id, "client": "c-" + stream.id[2:],
+               "delivery": {"method": POLL}})
+    hub.emit()
+    first, second = stream.wait(1), twin.wait(1)
+    assert first == second
+    stream.poll(ack=list(first))
+    assert twin.poll()[0] == second
+    hub.cli("delete", "stream", twin.id)
+
+
+def test_b14_who_may_poll_what(hub, stream, endpoint):
+    other = hub.poll_stream()
+    pushed = hub.push_stream(endpoint)
+    token_of_push = "token-" + pushed[2:]
+
+    def status(stream_id, token, **kwargs):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return hub.request("POST", f"/streams/{stream_id}/poll", headers=headers,
+                           json={"returnImmediately": True}, **kwargs).status_code
+    assert status(stream.id, stream.token) == 200
+    assert status(stream.id, None) == 401
+    assert status(stream.id, "wrong-token") == 401
+    assert status(stream.id, hub.admin_token) == 403
+    assert status(stream.id, other.token) == 404
+    assert status("s-of-nobody", stream.token) == 404
+    assert status(pushed, token_of_push) == 404, "a push stream cannot be polled"
+    hub.emit()
+    stream.wait(1)
+    for state in ("paused", "disabled"):
+        hub.apply({**hub.get(f"/v1/stream/{stream.id}"), "status": state})
+        assert stream.poll() == ({}, False), f"a {state} stream gives nothing"
+    for one in (other.id, pushed):
+        hub.cli("delete", "stream", one)
+    assert status(other.id, other.token) == 404
+
+
+def test_paused_stream_keeps_and_disabled_stream_drops(hub, stream):
+    spec = hub.get(f"/v1/stream/{stream.id}")
+    marker = hub.poll_stream()
+    hub.apply({**spec, "status": "paused"})
+    kept = hub.emit()
+    hub.apply({**spec, "status": "enabled"})
+    sets = stream.wait(1)
+    assert [c["txn"] for c in sets.values()] == [kept]
+    stream.poll(ack=list(sets))
+    hub.apply({**spec, "status": "disabled"})
+    hub.emit()
+    marker.wait(2)
+    hub.apply({**spec, "status": "enabled"})
+    seen = hub.emit()
+    assert [c["txn"] for c in stream.wait(1).values()] == [seen]
+    hub.cli("delete", "stream", marker.id)
+
+
+def test_filter_of_events(hub):
+    stream = hub.poll_stream(events=[REVOKED])
+    hub.emit(events={CAEP + "session-presented": {}})
+    wanted = hub.emit()
+    assert [c["txn"] for c in stream.wait(1).values()] == [wanted]
+    hub.cli("delete", "stream", stream.id)
+
+
+def test_es256_stream(hub):
+    stream = hub.poll_stream(alg="ES256")
+    hub.emit()
+    stream.wait(1)   # verified
+    (token,) = stream.post({"returnImmediately": True}).json()["sets"].values()
+    assert part_of(token, 0)["alg"] == "ES256"
+    hub.cli("delete", "stream", stream.id)
+
+
+@pytest.mark.parametrize("body", [
+    b"", b"{", b"[]", b'"x"', b'{"maxEvents":-1}', b'{"maxEvents":"5"}', b'{"ack":"x"}',
+    b'{"ack":[1]}', b'{"setErrs":[]}', b'{"returnImmediately":1}',
+])
+def test_bad_polls_are_400(hub, stream, body):
+    answer = hub.request("POST", f"/streams/{stream.id}/poll", data=body,
+                         headers={"Authorization": f"Bearer {stream.token}",
+                                  "Content-Type": "application/json"})
+    assert answer.status_code == 400 and answer.json()["err"] == "invalid_request"
+    assert answer.json()["description"]
+
+
+def test_stream_that_changes_its_method(hub, stream, endpoint):
+    """What was not acknowledged by poll is pushed, under the same jti."""
+    hub.emit(sub="a")
+    hub.emit(sub="b")
+    polled = list(stream.wait(2))
+    stream.poll(ack=[polled[0]])
+    hub.apply({"kind": "stream", "id": stream.id, "client": "c-" + stream.id[2:],
+               "delivery": {"method": PUSH, "endpoint_url": endpoint.url}})
+    assert [p.jti for p in endpoint.wait(1)] == [polled[1]]
