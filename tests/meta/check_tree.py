@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Holds the tree to its own rules: who may include whom, what is documented, what is banned.
+
+Prints one line a check, "ok" or what is wrong; exits 1 if anything is wrong.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# A folder may include itself and what stands here. hub/: from the ground up (docs/architecture.md).
+HUB = ["store", "keys", "registry", "auth", "streams", "rules", "ingest", "deliver", "api", "cli"]
+MEET_IN_THE_LOG = {"ingest", "rules", "deliver"}
+BASE = {
+    "lib/ssf": set(),
+    "lib/kit": {"lib/ssf"},
+    "transmitters": {"lib/ssf"},
+    "transmitters/github": {"lib/ssf", "transmitters"},
+    "receivers": {"lib/ssf", "lib/kit"},
+}
+# A header from outside, and the folders that may include it.
+FENCED = {
+    r"event2/": ["lib/kit"],
+    r"libpq-fe\.h": ["hub/store"],
+    r"curl/": ["lib/kit"],
+    r"hiredis/": ["receivers"],
+    r"jwt\.h": ["hub/auth"],
+    r"pthread\.h": ["lib/kit", "lib/ssf"],
+}
+BANNED = r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|gmtime|localtime|asctime|ctime|alloca|system|popen|rand|srand)\("
+
+
+def allowed():
+    rules = dict(BASE)
+    for i, name in enumerate(HUB):
+        below = {f"hub/{n}" for n in HUB[:i]}
+        if name in MEET_IN_THE_LOG:
+            below -= {f"hub/{n}" for n in MEET_IN_THE_LOG}
+        rules[f"hub/{name}"] = below | {"lib/ssf", "lib/kit", "transmitters", "transmitters/github"}
+    return rules
+
+
+def sources():
+    for top in ("lib", "transmitters", "hub", "receivers"):
+        yield from sorted(p for p in (ROOT / top).rglob("*.[ch]"))
+
+
+def folder_of(path):
+    return str(path.relative_to(ROOT).parent)
+
+
+def check_layers():
+    rules = allowed()
+    for path in sources():
+        here = folder_of(path)
+        if here not in rules:
+            yield f"{here}: no rule for this folder"
+            continue
+        for include in re.findall(r'^#include "([^"]+)"', path.read_text(), re.M):
+            there = str(pathlib.PurePath(include).parent)
+            if there != here and there not in rules[here]:
+                yield f"{path.relative_to(ROOT)} may not include {include}"
+
+
+def check_fences():
+    for path in sources():
+        for include in re.findall(r"^#include <([^>]+)>", path.read_text(), re.M):
+            for pattern, folders in FENCED.items():
+                if re.match(pattern, include) and folder_of(path) not in folders:
+                    yield f"{path.relative_to(ROOT)} may not include <{include}>"
+
+
+def check_banned():
+    for path in sources():
+        name = str(path.relative_to(ROOT))
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+        for function in re.findall(BANNED, text):
+            yield f"{name} calls {function}"
+        if re.search(r"^\s*//", path.read_text(), re.M):
+            yield f"{name} has a // comment"
+
+
+def check_headers():
+    for path in sources():
+        text = path.read_text()
+        if not text.startswith("/* SPDX-License-Identifier: Apache-2.0 */"):
+            yield f"{path.relative_to(ROOT)} does not begin with its licence"
+        if path.suffix == ".h" and "#pragma once" not in text:
+            yield f"{path.relative_to(ROOT)} has no #pragma once"
+
+
+def check_settings():
+    text = (ROOT / "docs/settings.md").read_text()
+    for name in re.findall(r"^\s*CONF\(\w+, (\w+),", (ROOT / "hub/cli/conf.c").read_text(), re.M):
+        if f"`{name}`" not in text:
+            yield f"docs/settings.md does not have {name}"
+
+
+def check_log_events():
+    text = (ROOT / "docs/log-events.md").read_text()
+    used = set()
+    for path in sources():
+        used |= set(re.findall(r'\blog_(?:debug|info|warn|error)\(\s*"([a-z_.]+)"', path.read_text()))
+        used |= set(re.findall(r'\?\s*"([a-z]+\.[a-z_.]+)"\s*:\s*"[a-z]+\.[a-z_.]+"', path.read_text()))
+    documented = set(re.findall(r"^\| `([a-z_.]+)`", text, re.M))
+    used.discard("stream.push.settled")  # the example in log.h
+    for name in sorted(used - documented):
+        yield f"docs/log-events.md does not have {name}"
+    for name in sorted(documented - used):
+        if not any(name in p.read_text() for p in sources()):
+            yield f"docs/log-events.md has {name}, which nothing logs"
+
+
+def check_routes():
+    text = (ROOT / "docs/api.md").read_text()
+    for method, path in re.findall(r'\{ "([A-Z]+)", "([^"]+)", WHO', (ROOT / "hub/api/routes.c").read_text()):
+        pattern = re.escape(f"`{method} {path}").replace(r"\*", r"\{\w+\}")
+        if not re.search(pattern + r"[`?,]", text) and not re.search(re.escape(path).replace(r"\*", r"\{\w+\}"), text):
+            yield f"docs/api.md does not have {method} {path}"
+
+
+def check_fuzz():
+    for target in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
+        seeds = list((ROOT / "tests/fuzz/corpus" / target.stem[5:]).glob("*"))
+        if len(seeds) < 5:
+            yield f"{target.name} has {len(seeds)} seeds"
+        lists = [p.read_text() for p in (ROOT / "tests/unit").rglob("CMakeLists.txt")]
+        if not any("fuzz_target" in t and re.search(rf"\b{target.stem[5:]}\b", t) for t in lists):
+            yield f"{target.name} is not built"
+
+
+def main():
+    failed = 0
+    for name, check in sorted((n[6:], f) for n, f in globals().items() if n.startswith("check_")):
+        found = list(check())
+        failed += bool(found)
+        print(f"{name}: {'ok' if not found else 'WRONG'}")
+        for line in found:
+            print(f"  {line}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
