@@ -118,7 +118,7 @@ static int opt_name(const json_t *object, const char *key, const char *const *na
 		    const struct place *at, struct blame *b, const char **out)
 {
 	const json_t *value = json_object_get(object, key);
-	ssf_auto_buf list;
+	ssf_auto_buf list = SSF_BUF(256);
 
 	if (value == NULL)
 		return 0;
@@ -126,7 +126,6 @@ static int opt_name(const json_t *object, const char *key, const char *const *na
 		*out = json_string_value(value);
 		return 0;
 	}
-	ssf_buf_init(&list, 256);
 	for (size_t i = 0; names[i] != NULL; i++)
 		ssf_buf_addf(&list, "%s\"%s\"", i > 0 ? ", " : "", names[i]);
 	return place_fail_member(b, at, key, "\"%s\" takes one of %s", key, list.ptr);

@@ -234,9 +234,8 @@ static int compile_alternative(struct compiling *c, const json_t *value, const s
 /* "detail.tool.name"; a dot or a backslash inside a key gets a backslash in front. */
 static char *write_path(const struct compiling *c)
 {
-	ssf_auto_buf path;
+	ssf_auto_buf path = SSF_BUF(BLAME_POINTER_MAX);
 
-	ssf_buf_init(&path, BLAME_POINTER_MAX);
 	for (size_t i = 0; i < c->key_count; i++) {
 		if (i > 0)
 			ssf_buf_addc(&path, '.');

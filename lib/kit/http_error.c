@@ -9,7 +9,9 @@
 void http_reply_error(struct http_req *req, int status, const struct ssf_err *err)
 {
 	const struct ssf_code_info *info = ssf_code_info(err->code);
-	json_t *body = json_pack("{s:s, s:s}", "err", info->set_err, "description", err->msg);
+	/* what has no code in RFC 8935 section 2.4 goes by our own name */
+	const char *name = info->set_err != NULL ? info->set_err : info->name;
+	json_t *body = json_pack("{s:s, s:s}", "err", name, "description", err->msg);
 	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct http_answer a = {
 		.status = status != 0 ? status : info->http_status,

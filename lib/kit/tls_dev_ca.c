@@ -57,11 +57,9 @@ static int load(const char *dir, const char *cert_name, const char *key_name, st
 {
 	ssf_auto_free char *cert_path = file_join(dir, cert_name);
 	ssf_auto_free char *key_path = file_join(dir, key_name);
-	ssf_auto_buf cert_pem;
-	ssf_auto_buf key_pem;
+	ssf_auto_buf cert_pem = SSF_BUF(PEM_MAX);
+	ssf_auto_buf key_pem = SSF_BUF(PEM_MAX);
 
-	ssf_buf_init(&cert_pem, PEM_MAX);
-	ssf_buf_init(&key_pem, PEM_MAX);
 	if (cert_path == NULL || key_path == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "development CA: out of memory");
 	if (file_read(cert_path, &cert_pem, err) < 0 || file_read(key_path, &key_pem, err) < 0)

@@ -82,6 +82,13 @@ def check_banned():
             yield f"{name} has a // comment"
 
 
+def check_cleanup():
+    """A cleanup runs at every return after the declaration, so the declaration has to initialize."""
+    for path in sources():
+        for line in re.findall(r"^\s*(?:ssf_auto_buf|ssf_auto_free|ssf_auto\(\w+\)|json_auto_t \*)[^=;]*;", path.read_text(), re.M):
+            yield f"{path.relative_to(ROOT)}: not initialized: {line.strip()}"
+
+
 def check_headers():
     for path in sources():
         text = path.read_text()
