@@ -378,7 +378,8 @@ static int blame_syntax(struct ssf_err *err)
 	if (sscanf(err->msg, "JSON: line %u column %u: %n", &line, &column, &skip) != 2)
 		sscanf(err->msg, "JSON: %n", &skip);
 	snprintf(what, sizeof(what), "%s", err->msg + skip);
-	return ssf_fail(err, err->code, "%u:%u: %s", line, column, what);
+	/* jansson counts characters that it has read: none, if the line has just begun */
+	return ssf_fail(err, err->code, "%u:%u: %s", line, column > 0 ? column : 1, what);
 }
 
 static int blame_place(struct ssf_err *err, struct ssf_str text, const struct blame *b)

@@ -56,8 +56,6 @@ struct rule_pattern {
 	struct pattern_branches branches;
 };
 
-SSF_DEFINE_AUTO(rule_pattern)
-
 /* As rule_pattern_compile(), of a value at a place. */
 ssf_nodiscard int pattern_compile(const json_t *source, const struct place *at, struct blame *b,
 				  struct rule_pattern **out);

@@ -75,6 +75,7 @@ struct rule_pattern;
 ssf_nodiscard int rule_pattern_compile(const json_t *pattern, struct rule_pattern **out,
 				       struct ssf_err *err);
 void rule_pattern_free(struct rule_pattern *p);
+SSF_DEFINE_AUTO(rule_pattern)
 bool rule_pattern_match(const struct rule_pattern *p, const json_t *document);
 
 /*
