@@ -140,7 +140,7 @@ begin
 		returning event.seq, event.origin, event.origin_id, event.txn
 	), queued as (
 		insert into attribution (seq)
-		select a.seq from added a join item i
+		select distinct a.seq from added a join item i
 			on a.origin = i.j->>'origin' and a.origin_id = i.j->>'origin_id'
 		where (i.j->>'lookup')::boolean
 	)
@@ -185,6 +185,29 @@ begin
 			else greatest(r.until, excluded.until) end,
 		reason = excluded.reason, rule_id = excluded.rule_id, seq = excluded.seq, txn = excluded.txn;
 	update consumer set cursor = new_cursor where name = 'rules';
+end
+$$;
+
+-- An operator takes a revocation or suspension back; that is an event of the same txn. Gives
+-- whether there was one.
+create function lift_revocation(wanted_effect text, wanted_kind text, wanted_target text, id text)
+returns boolean language plpgsql as $$
+declare
+	was revocation;
+begin
+	perform append_lock();
+	delete from revocation r
+	where r.effect = wanted_effect and r.target_kind = wanted_kind and r.target = wanted_target
+	returning r.* into was;
+	if not found then
+		return false;
+	end if;
+	perform append_events(jsonb_build_array(jsonb_build_object(
+		'origin', 'operator', 'origin_id', id, 'type', 'revocation.lifted', 'txn', was.txn,
+		'cause', was.seq, 'agent_id', case when wanted_kind = 'agent' then wanted_target end,
+		'body', jsonb_build_object('effect', wanted_effect, 'kind', wanted_kind,
+			'target', wanted_target, 'rule', was.rule_id))));
+	return true;
 end
 $$;
 

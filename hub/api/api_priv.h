@@ -9,7 +9,7 @@ struct call {
 	struct api *api;
 	struct http_req *req;
 	struct caller caller;
-	char arg[2][129];      /* the variable parts of the path */
+	char arg[3][129];      /* the variable parts of the path */
 };
 
 typedef void handler_f(const struct call *c);
@@ -22,4 +22,4 @@ handler_f api_configuration, api_jwks, api_health, api_ready;
 /* resources.c */
 handler_f api_apply, api_list, api_get, api_delete;
 /* reports.c */
-handler_f api_status, api_explain, api_events, api_unattributed, api_revocations, api_deadletters;
+handler_f api_status, api_explain, api_events, api_unattributed, api_revocations, api_deadletters, api_lift;

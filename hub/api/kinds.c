@@ -154,12 +154,18 @@ static int take_secret(struct checking *c, json_t *holder, const json_t *old_hol
 	return 0;
 }
 
-static int refuse_taken(const struct checking *c, const char *member, const char *owner,
-			struct ssf_err *err)
+/* A value that only one of its kind may have: owner has it now, or one before us in the batch. */
+static int refuse_taken(const struct checking *c, const char *member, const char *value,
+			const char *owner, struct ssf_err *err)
 {
-	if (owner == NULL || strcmp(owner, c->id) == 0)
-		return 0;
-	return ssf_fail(err, SSF_E_CONFLICT, "%s: another %s has it", member, kind_name(c->kind));
+	const char *claimant = json_string_value(json_object_get(c->k->claimed[c->kind], value));
+
+	if ((owner != NULL && strcmp(owner, c->id) != 0) ||
+	    (claimant != NULL && strcmp(claimant, c->id) != 0))
+		return ssf_fail(err, SSF_E_CONFLICT, "%s: another %s has it", member,
+				kind_name(c->kind));
+	json_object_set_new(c->k->claimed[c->kind], value, json_string(c->id));
+	return 0;
 }
 
 /* --- kinds -------------------------------------------------------------------------------------------- */
@@ -183,10 +189,9 @@ static int check_agent(struct checking *c, struct ssf_err *err)
 	if (labels != NULL && !json_is_object(labels))
 		return ssf_fail(err, SSF_E_MALFORMED, "labels: must be an object");
 	json_array_foreach(repositories, i, repository) {
-		if (refuse_taken(c, "repositories",
-				 registry_agent_of_repository(c->k->registry,
-							      json_string_value(repository)),
-				 err) < 0)
+		const char *name = json_string_value(repository);
+		if (refuse_taken(c, "repositories", name,
+				 registry_agent_of_repository(c->k->registry, name), err) < 0)
 			return -1;
 	}
 	return 0;
@@ -194,14 +199,13 @@ static int check_agent(struct checking *c, struct ssf_err *err)
 
 static int check_credential(struct checking *c, struct ssf_err *err)
 {
+	const char *hash;
+
 	if (check_ref(c, "agent", KIND_AGENT, err) < 0 || check_text(c, "type", true, err) < 0 ||
 	    take_hash(c, "secret", "fingerprint", err) < 0)
 		return -1;
-	return refuse_taken(c, "fingerprint",
-			    registry_credential_of(c->k->registry,
-						   json_string_value(json_object_get(c->spec,
-										     "fingerprint"))),
-			    err);
+	hash = json_string_value(json_object_get(c->spec, "fingerprint"));
+	return refuse_taken(c, "fingerprint", hash, registry_credential_of(c->k->registry, hash), err);
 }
 
 static int check_github(struct checking *c, struct ssf_err *err)
@@ -265,6 +269,7 @@ static int check_transmitter(struct checking *c, struct ssf_err *err)
 {
 	const json_t *inline_jwks = json_object_get(c->spec, "jwks");
 	ssf_auto(ssf_jwks) jwks = NULL;
+	const char *issuer;
 
 	if (check_text(c, "issuer", true, err) < 0 || check_text(c, "audience", false, err) < 0)
 		return -1;
@@ -274,22 +279,21 @@ static int check_transmitter(struct checking *c, struct ssf_err *err)
 		return -1;
 	if (inline_jwks != NULL && ssf_jwks_parse(inline_jwks, &jwks, err) < 0)
 		return ssf_fail_prefix(err, "jwks");
-	return refuse_taken(c, "issuer",
-			    registry_transmitter_of(c->k->registry,
-						    json_string_value(json_object_get(c->spec, "issuer"))),
-			    err);
+	if (inline_jwks != NULL && ssf_jwks_count(jwks) == 0)
+		return ssf_fail(err, SSF_E_MALFORMED, "jwks: no key in it can verify a SET");
+	issuer = json_string_value(json_object_get(c->spec, "issuer"));
+	return refuse_taken(c, "issuer", issuer, registry_transmitter_of(c->k->registry, issuer), err);
 }
 
 static int check_client(struct checking *c, struct ssf_err *err)
 {
+	const char *hash;
+
 	if (check_text(c, "name", false, err) < 0 || check_text(c, "audience", true, err) < 0 ||
 	    take_hash(c, "token", "token_sha256", err) < 0)
 		return -1;
-	return refuse_taken(c, "token",
-			    registry_client_of_token(c->k->registry,
-						     json_string_value(json_object_get(c->spec,
-										       "token_sha256"))),
-			    err);
+	hash = json_string_value(json_object_get(c->spec, "token_sha256"));
+	return refuse_taken(c, "token", hash, registry_client_of_token(c->k->registry, hash), err);
 }
 
 static int check_stream(struct checking *c, struct ssf_err *err)

@@ -19,6 +19,7 @@ struct kinds {
 	const struct master_key *master;
 	const struct netguard *guard;
 	const json_t *pending[KIND_COUNT]; /* id to resource as sent: the rest of the same batch; may be NULL */
+	json_t *claimed[KIND_COUNT];       /* what the batch has taken so far of what is unique: value to id */
 };
 
 /* The id of a resource: 1 to 128 of A-Z a-z 0-9 . _ : @ - */

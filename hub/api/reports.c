@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the operator may read: status from memory, everything else from the database. */
+/*
+ * What the operator may read: status from memory, everything else from the database; and the one
+ * thing that is changed where it is read, lifting a revocation.
+ */
 #include "hub/api/api_priv.h"
 
+#include "hub/store/draft.h"
 #include "lib/kit/http_error.h"
+#include "lib/kit/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,21 +59,17 @@ struct query {
 
 static json_t *row_json(const struct db_result *r, size_t row)
 {
-	const char *text = db_text(r, row, 0);
-
-	return text != NULL ? json_loads(text, 0, NULL) : NULL;
+	return db_json(r, row, 0);
 }
 
 static json_t *row_event(const struct db_result *r, size_t row)
 {
-	const char *sub_id = db_text(r, row, 8);
 	json_t *e = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:s*, s:o, s:o*, s:s*}", "seq",
 			      (json_int_t)db_int(r, row, 0), "at_ms", (json_int_t)db_int(r, row, 1),
 			      "origin", db_text(r, row, 2), "origin_id", db_text(r, row, 3), "type",
 			      db_text(r, row, 4), "txn", db_text(r, row, 5), "cause",
 			      (json_int_t)db_int(r, row, 6), "agent", db_text(r, row, 7), "body",
-			      json_loads(db_text(r, row, 9), 0, NULL), "sub_id",
-			      sub_id != NULL ? json_loads(sub_id, 0, NULL) : NULL, "evidence_sha256",
+			      db_json(r, row, 9), "sub_id", db_json(r, row, 8), "evidence_sha256",
 			      db_text(r, row, 10));
 
 	if (db_int(r, row, 6) == 0)
@@ -189,4 +190,33 @@ void api_deadletters(const struct call *c)
 		return;
 	}
 	query(c, STMT_dead_letters, params, row_json, false);
+}
+
+/* --- lifting ----------------------------------------------------------------------------------------------- */
+
+static void on_lifted(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct http_req *req = arg;
+	struct ssf_err why;
+
+	if (err != NULL) {
+		http_reply_error(req, 0, err);
+	} else if (db_text(r, 0, 0)[0] == 't') {
+		log_info("api.lifted", log_str("peer", http_peer(req)));
+		http_reply_json(req, 204, NULL);
+	} else {
+		ssf_fail(&why, SSF_E_NOT_FOUND, "nothing of the kind is revoked or suspended");
+		http_reply_error(req, 0, &why);
+	}
+}
+
+void api_lift(const struct call *c)
+{
+	char id[TXN_LEN];
+	const char *params[] = { c->arg[0], c->arg[1], c->arg[2], id };
+	struct ssf_err err;
+
+	txn_make(id);
+	if (db_exec(c->api->db, STMT_revocation_lift, params, on_lifted, c->req, NULL, &err) < 0)
+		http_reply_error(c->req, 0, &err);
 }

@@ -215,18 +215,22 @@ static int check_all(struct apply *a, struct ssf_str text, const json_t *list, c
 		     bool indexed, struct ssf_err *err)
 {
 	json_t *pending[KIND_COUNT];
-	struct kinds k = { a->api->registry, a->api->master, a->api->guard, { NULL } };
+	struct kinds k = { a->api->registry, a->api->master, a->api->guard, { NULL }, { NULL } };
 	char base[64], member[64];
 	size_t at = 0;
 	int r;
 
-	for (int i = 0; i < KIND_COUNT; i++)
+	for (int i = 0; i < KIND_COUNT; i++) {
 		k.pending[i] = pending[i] = json_object();
+		k.claimed[i] = json_object();
+	}
 	r = collect(list, pending, &at, err);
 	if (r == 0)
 		r = check_list(a, list, &k, &at, err);
-	for (int i = 0; i < KIND_COUNT; i++)
+	for (int i = 0; i < KIND_COUNT; i++) {
 		json_decref(pending[i]);
+		json_decref(k.claimed[i]);
+	}
 	if (r == 0)
 		return 0;
 	if (indexed)
@@ -239,7 +243,7 @@ static int check_all(struct apply *a, struct ssf_str text, const json_t *list, c
 
 static int check_rules_file(struct apply *a, struct ssf_str text, const char *id, struct ssf_err *err)
 {
-	struct kinds k = { a->api->registry, a->api->master, a->api->guard, { NULL } };
+	struct kinds k = { a->api->registry, a->api->master, a->api->guard, { NULL }, { NULL } };
 	json_auto_t *in = json_pack("{s:s%}", "text", text.ptr, text.len);
 	json_t *spec;
 

@@ -47,6 +47,7 @@ static const struct route {
 	{ "GET", "/v1/events", WHO_ADMIN, false, api_events },
 	{ "GET", "/v1/unattributed", WHO_ADMIN, false, api_unattributed },
 	{ "GET", "/v1/revocations", WHO_ADMIN, false, api_revocations },
+	{ "DELETE", "/v1/revocations/*/*/*", WHO_ADMIN, false, api_lift },
 	{ "GET", "/v1/deadletters", WHO_ADMIN, false, api_deadletters },
 	{ "GET", "/v1/*", WHO_ADMIN, false, api_list },
 	{ "GET", "/v1/*/*", WHO_ADMIN, false, api_get },

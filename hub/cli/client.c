@@ -244,6 +244,15 @@ static int cmd_revocations(struct exchange *x, int argc, char **argv)
 	return print_answer(x, "/v1/revocations");
 }
 
+static int cmd_lift(struct exchange *x, int argc, char **argv)
+{
+	char path[512];
+
+	(void)argc;
+	snprintf(path, sizeof(path), "/v1/revocations/%s/%s/%s", argv[0], argv[1], argv[2]);
+	return request(x, "DELETE", path, (struct ssf_str){ NULL, 0 }) < 0 ? 1 : 0;
+}
+
 static int cmd_deadletters(struct exchange *x, int argc, char **argv)
 {
 	char path[512];
@@ -320,6 +329,7 @@ static const struct {
 	{ "explain", cmd_explain, 1, 1, "TXN", "what came in, what matched and why, what followed" },
 	{ "unattributed", cmd_unattributed, 0, 0, "", "leaks of nobody that is registered" },
 	{ "revocations", cmd_revocations, 0, 0, "", "what is revoked or suspended now" },
+	{ "lift", cmd_lift, 3, 3, "EFFECT KIND TARGET", "take one back: lift revoke agent agent:triage-bot" },
 	{ "deadletters", cmd_deadletters, 1, 1, "STREAM", "events that a stream has given up on" },
 };
 

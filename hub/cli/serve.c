@@ -375,9 +375,11 @@ int cli_serve(int argc, char **argv)
 		return 2;
 	}
 	if (argc > 1 || log_level_parse(s.conf.log_level, &level) < 0) {
-		fprintf(stderr, "ssfhub: %s\n",
-			argc > 1 ? "serve takes no arguments but settings; see ssfhub help" :
-				   "log_level: must be debug, info, warn or error");
+		if (argc > 1)
+			fprintf(stderr, "ssfhub: %s: serve takes settings only; see ssfhub help\n",
+				argv[1]);
+		else
+			fprintf(stderr, "ssfhub: log_level: must be debug, info, warn or error\n");
 		conf_done(&s.conf);
 		return 2;
 	}

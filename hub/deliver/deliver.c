@@ -119,8 +119,11 @@ static void on_tick(void *arg)
 	struct deliver *d = arg;
 	struct outlet *o;
 
-	LIST_FOREACH(o, &d->outlets, link)
-		outlet_fill(o); /* what failed before is tried again */
+	LIST_FOREACH(o, &d->outlets, link) { /* what failed before is tried again */
+		outlet_fill(o);
+		if (!TAILQ_EMPTY(&o->entries))
+			push_kick(o);
+	}
 	checkpoint(d);
 }
 
@@ -149,6 +152,8 @@ static void stream_changed(struct deliver *d, const char *id, const json_t *spec
 	}
 	client = registry_get(d->registry, KIND_CLIENT,
 			      json_string_value(json_object_get(spec, "client")));
+	if (client == NULL)
+		return; /* it comes later in the same request, and its streams with it */
 	if (stream_parse(id, spec, client, &s, &err) < 0) {
 		log_error("deliver.stream.unusable", log_str("stream", id), log_why(&err));
 		return;

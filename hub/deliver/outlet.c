@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define READ_MAX 64
+#define CODE_MAX 64
 
 static void entry_free(struct outlet *o, struct entry *e)
 {
@@ -68,6 +69,17 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 	outlet_fill(o);
 }
 
+void outlet_refusal(const json_t *error, char out[OUTLET_REASON_MAX])
+{
+	static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	const char *code = json_string_value(json_object_get(error, "err"));
+	size_t len = code != NULL ? strlen(code) : 0;
+	bool known = len > 0 && len <= CODE_MAX && strspn(code, chars) == len;
+
+	/* the rest of what a receiver says may be anything: our own header, half a character */
+	snprintf(out, OUTLET_REASON_MAX, "refused: %s", known ? code : "without a proper err");
+}
+
 void outlet_error(struct outlet *o, const char *what)
 {
 	o->dirty = true;
@@ -106,9 +118,11 @@ static void on_buried(void *arg, const struct db_result *r, const struct ssf_err
 		log_warn("deliver.deadletter.failed", log_str("stream", b->stream), log_why(err));
 	if (e != NULL) {
 		e->burying = false;
-		if (err == NULL)
+		if (err == NULL) { /* if not, the tick tries again */
+			push_cancel(e); /* of a window that was read anew */
 			outlet_settle(o, e, false);
-		push_kick(o);
+			push_kick(o);
+		}
 	}
 	free(b->stream);
 	free(b);
@@ -300,10 +314,12 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 	if (o->loaded) {
 		struct range *acked = calloc(o->acked_count + o->entry_count + 1, sizeof(*acked));
 		size_t n = 0;
-		for (size_t i = 0; acked != NULL && i < o->acked_count; i++)
-			acked[n++] = o->acked[i];
+		for (size_t i = 0; acked != NULL && i < o->acked_count; i++) {
+			if (o->acked[i].to > cursor + 1)
+				acked[n++] = o->acked[i];
+		}
 		TAILQ_FOREACH(e, &o->entries, link) {
-			if (acked != NULL && e->settled)
+			if (acked != NULL && e->settled && !was_acked(o, e->event->seq))
 				acked[n++] = (struct range){ e->event->seq, e->event->seq + 1 };
 		}
 		free(o->acked);

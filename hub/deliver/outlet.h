@@ -72,11 +72,15 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered);
  * if it fails, the event stays. Returns false if that could not be started.
  */
 bool outlet_bury(struct outlet *o, struct entry *e, const char *reason);
+/* Why a receiver has refused a SET, of its {"err"}: only what looks like a code is taken from it. */
+#define OUTLET_REASON_MAX 96
+void outlet_refusal(const json_t *error, char out[OUTLET_REASON_MAX]);
 void outlet_error(struct outlet *o, const char *what); /* for the stream's health */
 
 /* push.c */
 void push_kick(struct outlet *o);            /* start what may be started */
 void push_stop(struct outlet *o);            /* cancel all; entries stay unsettled */
+void push_cancel(struct entry *e);           /* its delivery, if there is one */
 /* poll.c */
 void poll_wake(struct outlet *o);
 void poll_stop(struct outlet *o);            /* answer all who wait */

@@ -73,6 +73,7 @@ static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
 	if (err != NULL) {
 		a->failed = true;
 		a->err = *err;
+		json_object_del(a->sets, s->jti);
 	} else {
 		json_object_set_new(a->sets, s->jti, json_stringn(set.ptr, set.len));
 	}
@@ -99,6 +100,8 @@ static void answer_add(struct poll_answer *a, struct outlet *o, struct entry *e)
 		free(s);
 		return;
 	}
+	/* its place: signatures end in any order, and who reads on shall read the oldest first */
+	json_object_set_new(a->sets, s->jti, json_null());
 	a->open++;
 }
 
@@ -138,11 +141,17 @@ static void answer_empty(struct http_req *req)
 
 /* --- wait -------------------------------------------------------------------------------------------------- */
 
-/* Takes the request out of the waiting, to be answered. */
+static void on_gone_unheard(void *arg)
+{
+	(void)arg;
+}
+
+/* Takes the request out of the waiting, to be answered, which may take until SETs are signed. */
 static struct http_req *wait_end(struct poll_wait *w)
 {
 	struct http_req *req = w->req;
 
+	http_on_close(req, on_gone_unheard, NULL); /* w is gone, whenever the client goes */
 	TAILQ_REMOVE(&w->outlet->waiting, w, link);
 	w->outlet->waiting_count--;
 	loop_timer_cancel(w->timer);
@@ -247,11 +256,10 @@ static void acknowledge(struct outlet *o, const json_t *acks, const json_t *erro
 	}
 	json_object_foreach((json_t *)errors, key, what) {
 		struct entry *e = entry_of(o, key);
-		const char *code = json_string_value(json_object_get(what, "err"));
-		char reason[160];
+		char reason[OUTLET_REASON_MAX];
 		if (e == NULL)
 			continue;
-		snprintf(reason, sizeof(reason), "refused: %.64s", code != NULL ? code : "no err");
+		outlet_refusal(what, reason);
 		outlet_error(o, reason);
 		if (!outlet_bury(o, e, reason))
 			log_warn("deliver.deadletter.failed", log_str("stream", o->stream->id));

@@ -22,13 +22,14 @@
 #include <string.h>
 
 #define IN_FLIGHT_MAX 16
-#define ANSWER_MAX (16 * 1024)
+#define ANSWER_MAX (256 * 1024) /* a 2xx with more is taken for a failure, and sent again */
 #define RETRY_AFTER_MAX_S 3600
 
 struct delivery {
 	struct outlet *outlet;
 	struct entry *entry;
 	unsigned attempts;
+	int64_t not_before;       /* ms, monotonic: the receiver's Retry-After */
 	bool in_flight;
 	struct keys_sign *sign;
 	struct http_call *call;
@@ -87,6 +88,7 @@ static void retry(struct delivery *dl, int retry_after_s)
 		retry_after_s = RETRY_AFTER_MAX_S;
 	if (retry_after_s > 0 && ms < retry_after_s * 1000LL)
 		ms = retry_after_s * 1000LL;
+	dl->not_before = retry_after_s > 0 ? loop_now_ms() + ms : 0;
 	dl->attempts++;
 	leave_flight(dl);
 	dl->wait = loop_timer_start(dl->outlet->deliver->loop, ms, on_wait, dl);
@@ -125,13 +127,22 @@ static void failed(struct delivery *dl, const char *what, int retry_after_s)
 	}
 }
 
-/* The receiver is back: what waits for its next attempt need not wait any longer. */
-static void recovered(struct outlet *o)
+/*
+ * If the receiver was away, and does not only dislike some events, what waits for its next
+ * attempt need not wait any longer than the receiver has asked for.
+ */
+static void recovered(struct outlet *o, unsigned failures)
 {
 	struct entry *e;
+	unsigned waiting = 0;
 
+	TAILQ_FOREACH(e, &o->entries, link)
+		waiting += e->delivery != NULL && e->delivery->wait != NULL;
+	if (failures <= waiting)
+		return;
 	TAILQ_FOREACH(e, &o->entries, link) {
-		if (e->delivery != NULL && e->delivery->wait != NULL) {
+		if (e->delivery != NULL && e->delivery->wait != NULL &&
+		    e->delivery->not_before <= loop_now_ms()) {
 			loop_timer_cancel(e->delivery->wait);
 			e->delivery->wait = loop_timer_start(o->deliver->loop, 0, on_wait, e->delivery);
 		}
@@ -142,28 +153,27 @@ static void delivered(struct delivery *dl, const struct http_result *r)
 {
 	struct outlet *o = dl->outlet;
 	struct entry *e = dl->entry;
-	bool was_failing = o->failures > 0;
+	unsigned failures = o->failures;
 
 	log_info("deliver.push.done", log_str("stream", o->stream->id), log_str("txn", e->event->txn),
 		 log_int("seq", e->event->seq), log_int("status", r->status),
 		 log_int("us", r->elapsed_us));
 	delivery_free(dl);
 	outlet_settle(o, e, true);
-	if (was_failing)
-		recovered(o);
+	if (failures > 0)
+		recovered(o, failures);
 }
 
 /* RFC 8935 section 2.3: the receiver says what is wrong with this SET. */
 static void refused(struct delivery *dl, const struct http_result *r)
 {
 	json_auto_t *body = NULL;
-	const char *code = NULL;
-	char reason[160];
+	char reason[OUTLET_REASON_MAX];
 
 	dl->outlet->failures = 0; /* it is there and answers */
-	if (ssf_json_parse(r->body, &ssf_json_default, &body, NULL) == 0)
-		code = json_string_value(json_object_get(body, "err"));
-	snprintf(reason, sizeof(reason), "refused: %.64s", code != NULL ? code : "400 without err");
+	if (ssf_json_parse(r->body, &ssf_json_default, &body, NULL) < 0)
+		body = NULL;
+	outlet_refusal(body, reason);
 	outlet_error(dl->outlet, reason);
 	bury(dl, reason);
 }
@@ -294,12 +304,16 @@ void push_kick(struct outlet *o)
 		o->push = loop_defer_start(o->deliver->loop, on_push, o);
 }
 
+void push_cancel(struct entry *e)
+{
+	if (e->delivery != NULL)
+		delivery_free(e->delivery);
+}
+
 void push_stop(struct outlet *o)
 {
 	struct entry *e;
 
-	TAILQ_FOREACH(e, &o->entries, link) {
-		if (e->delivery != NULL)
-			delivery_free(e->delivery);
-	}
+	TAILQ_FOREACH(e, &o->entries, link)
+		push_cancel(e);
 }

@@ -28,6 +28,7 @@
 #define BACKOFF_MS 1000
 #define BACKOFF_MAX_MS 60000
 #define API_TIMEOUT_MS 10000
+#define RETRY_AFTER_MAX_S 600
 
 struct question {
 	LIST_ENTRY(question) link;
@@ -80,11 +81,13 @@ static void on_committed(void *arg, const struct db_result *r, const struct ssf_
 
 	(void)r;
 	q->op = NULL;
-	if (err != NULL)
+	if (err != NULL) { /* the row is still there, and the tick finds it */
 		log_warn("attribution.commit.failed", log_int("seq", q->seq), log_why(err));
-	else
-		event_log_wake(a->log);
-	question_free(q); /* failed: the row is still there, and the tick finds it */
+		question_free(q);
+		return;
+	}
+	event_log_wake(a->log);
+	question_free(q);
 	scan(a);
 }
 
@@ -152,6 +155,8 @@ static void retry(struct question *q, int retry_after_s)
 	RAND_bytes((unsigned char *)&random, sizeof(random));
 	cap = cap < BACKOFF_MAX_MS ? cap : BACKOFF_MAX_MS;
 	wait = cap / 2 + (int64_t)(random % (uint64_t)(cap / 2 + 1));
+	if (retry_after_s > RETRY_AFTER_MAX_S)
+		retry_after_s = RETRY_AFTER_MAX_S;
 	if (retry_after_s > 0 && wait < retry_after_s * 1000LL)
 		wait = retry_after_s * 1000LL;
 	snprintf(seq, sizeof(seq), "%lld", (long long)q->seq);
@@ -267,7 +272,7 @@ static void take_row(struct attributor *a, const struct db_result *r, size_t row
 	q->source = strdup(strncmp(origin, "source:", 7) == 0 ? origin + 7 : origin);
 	q->origin_id = strdup(db_text(r, row, 3));
 	q->txn = strdup(db_text(r, row, 4));
-	q->body = json_loads(db_text(r, row, 5), 0, NULL);
+	q->body = db_json(r, row, 5);
 	if (q->source == NULL || q->origin_id == NULL || q->txn == NULL || q->body == NULL)
 		question_free(q);
 	else

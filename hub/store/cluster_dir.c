@@ -60,9 +60,13 @@ static int make_root(struct cluster_dir *d, const char *dir, struct ssf_err *err
 	d->root = realpath(dir, NULL);
 	if (d->root == NULL)
 		return ssf_fail(err, SSF_E_INTERNAL, "%s: cannot use the folder: %m", dir);
-	d->lock = open(d->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* A file of its own: DIR itself is locked, for a moment, by whoever makes certificates in it. */
+	ssf_auto_free char *path = file_join(d->root, "hub.lock");
+	if (path == NULL)
+		return fail_nomem(err);
+	d->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (d->lock < 0)
-		return ssf_fail(err, SSF_E_INTERNAL, "%s: cannot open the folder: %m", d->root);
+		return ssf_fail(err, SSF_E_INTERNAL, "%s: cannot open: %m", path);
 	return 0;
 }
 
@@ -259,6 +263,16 @@ static int run_initdb(const struct cluster_dir *d, char *path, int log_fd, struc
 	return spawn_run(&d->user, argv, log_fd, INITDB_MS, err);
 }
 
+static int sync_root(const struct cluster_dir *d)
+{
+	int fd = open(d->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd >= 0 ? fsync(fd) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
 static int make_cluster(const struct cluster_dir *d, struct ssf_err *err)
 {
 	ssf_auto_free char *path = file_join(d->root, "pg.new");
@@ -280,7 +294,7 @@ static int make_cluster(const struct cluster_dir *d, struct ssf_err *err)
 		cluster_dir_quote_log(d, end, quote);
 		return ssf_fail(err, why.code, "%s: %s", why.msg, quote);
 	}
-	if (rename(path, d->pg) < 0 || fsync(d->lock) < 0)
+	if (rename(path, d->pg) < 0 || sync_root(d) < 0)
 		return ssf_fail(err, SSF_E_INTERNAL, "%s: cannot rename to pg: %m", path);
 	return 0;
 }

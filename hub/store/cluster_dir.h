@@ -6,6 +6,7 @@
  *   DIR/pg_hba.conf    who may connect, and as whom: the hub's user, nobody else. They stand
  *   DIR/pg_ident.conf  outside of pg so that nothing is written as root where another user could
  *   DIR/run            socket, or /tmp/ssfhub-HASH when its path would be too long
+ *   DIR/hub.lock       locked by the hub that uses DIR
  *   DIR/postgres.log   what PostgreSQL says; from 8 MiB on it begins anew when it is started
  */
 #pragma once
@@ -18,7 +19,7 @@
 
 struct cluster_dir {
 	struct spawn_user user;
-	int lock;      /* DIR, open; locked against other hubs as long as this lives */
+	int lock;      /* DIR/hub.lock, open; locked against other hubs as long as this lives */
 	char *root;    /* DIR, absolute */
 	char *pg;
 	char *hba;

@@ -281,6 +281,23 @@ static void conn_start_op(struct conn *c, struct db_op *op)
 		conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
 }
 
+/* What an SQLSTATE means to who asked: the statement is at fault only if nothing else is. */
+static enum ssf_code code_of(const char *state)
+{
+	/* connection, resources, locks, operator (shutdown, timeout), I/O, standby, deadlock */
+	static const char *const away[] = { "08", "53", "55", "57", "58", "25006", "40P01" };
+
+	if (state == NULL)
+		return SSF_E_INTERNAL;
+	if (strcmp(state, "40001") == 0)
+		return SSF_E_CONFLICT;
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(away); i++) {
+		if (strncmp(state, away[i], strlen(away[i])) == 0)
+			return SSF_E_UNAVAILABLE;
+	}
+	return SSF_E_INTERNAL;
+}
+
 /* Keeps the first result; an error of the server becomes c->err. */
 static void conn_take_result(struct conn *c, PGresult *r)
 {
@@ -295,15 +312,9 @@ static void conn_take_result(struct conn *c, PGresult *r)
 	default: {
 		const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
 		const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
-		bool conflict = state != NULL && strcmp(state, "40001") == 0;
-		/* 57P0x, 53xxx: shutting down, out of resources */
-		bool away = state != NULL &&
-			    (strncmp(state, "57P", 3) == 0 || strncmp(state, "53", 2) == 0);
 
 		c->op_failed = true;
-		ssf_fail(&c->err,
-			 conflict ? SSF_E_CONFLICT : away ? SSF_E_UNAVAILABLE : SSF_E_INTERNAL,
-			 "database: %s: %s (%s)",
+		ssf_fail(&c->err, code_of(state), "database: %s: %s (%s)",
 			 c->op != NULL ? statements[c->op->stmt].name : "session",
 			 text != NULL ? text : "no message", state != NULL ? state : "-");
 	}
@@ -555,4 +566,16 @@ int64_t db_int(const struct db_result *r, size_t row, int column)
 	const char *text = db_text(r, row, column);
 
 	return text == NULL ? 0 : strtoll(text, NULL, 10);
+}
+
+json_t *db_json(const struct db_result *r, size_t row, int column)
+{
+	const char *text = db_text(r, row, column);
+	json_t *value;
+
+	if (text == NULL)
+		return NULL;
+	value = json_loads(text, JSON_DECODE_ANY, NULL);
+	/* what came as 1e20 is an integer in jsonb, and larger than jansson's integers */
+	return value != NULL ? value : json_loads(text, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
 }

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -67,3 +68,5 @@ void db_cancel(struct db_op *op);
 size_t db_rows(const struct db_result *r);
 const char *db_text(const struct db_result *r, size_t row, int column); /* NULL for SQL null */
 int64_t db_int(const struct db_result *r, size_t row, int column);      /* 0 for SQL null */
+/* A new reference; NULL for SQL null and when out of memory. */
+json_t *db_json(const struct db_result *r, size_t row, int column);

@@ -85,7 +85,6 @@ static size_t text_size(const char *text)
 static struct event *event_from_row(const struct db_result *r, size_t row)
 {
 	ssf_auto(event) e = calloc(1, sizeof(*e));
-	const char *sub_id = db_text(r, row, 8), *body = db_text(r, row, 9);
 	size_t size = 0;
 
 	if (e == NULL)
@@ -94,7 +93,7 @@ static struct event *event_from_row(const struct db_result *r, size_t row)
 	for (int column = 2; column <= 7; column++)
 		size += text_size(db_text(r, row, column));
 	e->text = malloc(size);
-	e->body = json_loads(body, 0, NULL);
+	e->body = db_json(r, row, 9);
 	if (e->text == NULL || e->body == NULL)
 		return NULL;
 	char *at = e->text;
@@ -106,8 +105,8 @@ static struct event *event_from_row(const struct db_result *r, size_t row)
 	e->txn = put_text(&at, db_text(r, row, 5));
 	e->cause = db_int(r, row, 6);
 	e->agent_id = put_text(&at, db_text(r, row, 7));
-	if (sub_id != NULL) {
-		e->sub_id = json_loads(sub_id, 0, NULL);
+	if (db_text(r, row, 8) != NULL) {
+		e->sub_id = db_json(r, row, 8);
 		if (e->sub_id == NULL || ssf_subject_key(e->sub_id, e->subject_key) < 0)
 			return NULL;
 	}

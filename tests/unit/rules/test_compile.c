@@ -634,9 +634,9 @@ static void shipped_actions(void **state)
 	ssf_auto_free char *text = support_vector("../../examples/rules/leaked-secret.rules.json");
 	ssf_auto(rule_file) f = compile(text);
 	static const char *const emitted[] = {
+		"https://schemas.openid.net/secevent/caep/event-type/session-revoked",
 		"https://schemas.openid.net/secevent/caep/event-type/credential-change",
 		"https://schemas.openid.net/secevent/risc/event-type/credential-compromise",
-		"https://schemas.openid.net/secevent/caep/event-type/session-revoked",
 	};
 	const struct rule *r = rule_file_at(f, 1);
 
