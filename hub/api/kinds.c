@@ -16,6 +16,7 @@
 
 #define LIST_MAX 256
 #define SECRET_MIN 8
+#define LOOPBACK "http://127.0.0.1"
 
 /* What one check works on: the resource being made. */
 struct checking {
@@ -89,8 +90,10 @@ static int check_url(const json_t *holder, const char *member, struct ssf_err *e
 
 	if (ssf_json_get_str(holder, member, &url, err) < 0)
 		return -1;
-	if (strlen(url) > 1024 ||
-	    (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://127.0.0.1", 16) != 0))
+	bool loopback = strncmp(url, LOOPBACK, strlen(LOOPBACK)) == 0 &&
+			strchr(":/", url[strlen(LOOPBACK)]) != NULL; /* the end included */
+	if (strlen(url) > 1024 || strchr(url, '@') != NULL ||
+	    (strncmp(url, "https://", 8) != 0 && !loopback))
 		return ssf_fail(err, SSF_E_MALFORMED, "%s: must be an https URL", member);
 	return 0;
 }
@@ -120,6 +123,19 @@ static int take_hash(struct checking *c, const char *plain, const char *hashed, 
 	}
 	ssf_hex(digest, sizeof(digest), hex);
 	json_object_set_new(c->spec, hashed, json_string(hex));
+	return 0;
+}
+
+/* What is sent in a header must not end it. */
+static int check_header(const json_t *holder, const char *member, const char *path,
+			struct ssf_err *err)
+{
+	const char *text = json_string_value(json_object_get(holder, member));
+
+	for (; text != NULL && *text != '\0'; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return ssf_fail(err, SSF_E_MALFORMED, "%s: has a control character", path);
+	}
 	return 0;
 }
 
@@ -227,6 +243,8 @@ static int check_github(struct checking *c, struct ssf_err *err)
 	if (ssf_json_only(api, api_names, err) < 0 ||
 	    (json_object_get(api, "url") != NULL && check_url(api, "url", err) < 0))
 		return ssf_fail_prefix(err, "api");
+	if (check_header(api, "token", "api.token", err) < 0)
+		return -1;
 	return take_secret(c, api, old_api, "token", "api.token", true, err);
 }
 
@@ -304,7 +322,8 @@ static int check_stream(struct checking *c, struct ssf_err *err)
 
 	if (check_ref(c, "client", KIND_CLIENT, err) < 0)
 		return -1;
-	if (take_secret(c, delivery, json_object_get(c->old, "delivery"), "authorization_header",
+	if (check_header(delivery, "authorization_header", "delivery.authorization_header", err) < 0 ||
+	    take_secret(c, delivery, json_object_get(c->old, "delivery"), "authorization_header",
 			"delivery.authorization_header", false, err) < 0)
 		return -1;
 	if (stream_parse(c->id, c->spec, refer(c, KIND_CLIENT, client), &parsed, err) < 0)

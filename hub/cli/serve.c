@@ -28,6 +28,7 @@
 #define POOL_QUEUE 10000
 #define LEASE_WAIT_MS 30000
 #define LEASE_LOST_MS 15000
+#define LEASE_PROBE_MS 5000
 #define LEASE_SQL "select pg_try_advisory_lock(7236520, 0)"
 #define TICK_MS 250
 
@@ -48,6 +49,8 @@ struct serve {
 
 	bool registry_ready, keys_ready;
 	int64_t lease_down_ms;     /* since when the lease is not ours, 0: it is */
+	struct db_op *probe;
+	int64_t probed_ms;
 	bool delivered;            /* drained */
 	int64_t drain_until_ms;
 	int status;                /* of the process */
@@ -181,8 +184,10 @@ static void on_lease_state(void *arg, bool up)
 
 	log_info(up ? "lease.held" : "lease.lost");
 	s->lease_down_ms = up ? 0 : loop_now_ms();
-	if (up)
+	if (up) { /* until now somebody else may have changed what we know */
+		registry_load(s->api.registry);
 		check_ready(s);
+	}
 }
 
 /* --- end --------------------------------------------------------------------------------------------- */
@@ -213,6 +218,25 @@ static void drain(void *arg)
 	deliver_drain(s->api.deliver, s->conf.drain_timeout, on_delivered, s);
 }
 
+static void on_probed(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct serve *s = arg;
+
+	(void)r;
+	(void)err; /* the connection goes down with it */
+	s->probe = NULL;
+}
+
+/* A connection that has died in silence keeps no lock: who does not ask, does not learn of it. */
+static void probe_lease(struct serve *s)
+{
+	if (s->probe != NULL || loop_now_ms() - s->probed_ms < LEASE_PROBE_MS)
+		return;
+	s->probed_ms = loop_now_ms();
+	if (db_exec(s->api.lease, STMT_lease_held, NULL, on_probed, s, &s->probe, NULL) < 0)
+		s->probe = NULL;
+}
+
 /* Nobody else may own the database while we act on it. */
 static void check_lease(struct serve *s)
 {
@@ -231,6 +255,7 @@ static void on_tick(void *arg)
 {
 	struct serve *s = arg;
 
+	probe_lease(s);
 	check_lease(s);
 	if (!s->api.draining)
 		return;
@@ -346,10 +371,10 @@ static void stop(struct serve *s)
 	deliver_free(s->api.deliver);
 	rules_consumer_free(s->api.rules);
 	attributor_free(s->attributor);
+	keys_free(s->api.keys); /* cancels its jobs, which have to be there for that */
 	pool_free(s->pool);
 	batch_free(s->api.batch);
 	documents_free(s->documents);
-	keys_free(s->api.keys);
 	registry_free(s->api.registry);
 	event_log_free(s->api.log);
 	http_client_free(s->push_client);

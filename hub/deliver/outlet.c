@@ -219,7 +219,7 @@ void outlet_fill(struct outlet *o)
 		o->dirty = true;
 		return;
 	}
-	if (o->entry_count >= OUTLET_WINDOW)
+	if (o->entry_count >= OUTLET_SPAN || outlet_backlog(o) >= OUTLET_WINDOW)
 		return;
 	if (event_log_read(d->log, o->scan, READ_MAX, on_events, o, &o->read, NULL) < 0)
 		o->read = NULL; /* the tick tries again */
@@ -332,6 +332,7 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 	stream_free(o->stream);
 	o->stream = s;
 	o->failures = 0;
+	o->not_before = 0;
 	outlet_fill(o);
 }
 

@@ -12,6 +12,7 @@
 #include "hub/streams/stream.h"
 
 #define OUTLET_WINDOW 256 /* unsettled events held in memory, the rest stays in the log */
+#define OUTLET_SPAN 2048  /* with those settled after the first that is not */
 
 struct delivery;
 struct poll_wait;
@@ -52,6 +53,7 @@ struct outlet {
 	/* Push. */
 	size_t in_flight;
 	unsigned failures;        /* in a row */
+	int64_t not_before;       /* ms, monotonic: nothing is sent until then (Retry-After) */
 	struct loop_defer *push;
 
 	/* Poll. */

@@ -29,7 +29,6 @@ struct delivery {
 	struct outlet *outlet;
 	struct entry *entry;
 	unsigned attempts;
-	int64_t not_before;       /* ms, monotonic: the receiver's Retry-After */
 	bool in_flight;
 	struct keys_sign *sign;
 	struct http_call *call;
@@ -61,9 +60,15 @@ static void on_wait(void *arg)
 {
 	struct delivery *dl = arg;
 
+	int64_t hold = dl->outlet->not_before - loop_now_ms();
+
 	dl->wait = NULL;
 	if (dl->outlet->deliver->draining)
 		return;
+	if (hold > 0) {
+		dl->wait = loop_timer_start(dl->outlet->deliver->loop, hold, on_wait, dl);
+		return;
+	}
 	/* a receiver that is failing gets one at a time until one gets through */
 	if (dl->outlet->in_flight > 0 && dl->outlet->failures > 0) {
 		dl->wait = loop_timer_start(dl->outlet->deliver->loop,
@@ -86,9 +91,8 @@ static void retry(struct delivery *dl, int retry_after_s)
 	ms = (int64_t)(random % (uint64_t)(cap + 1));
 	if (retry_after_s > RETRY_AFTER_MAX_S)
 		retry_after_s = RETRY_AFTER_MAX_S;
-	if (retry_after_s > 0 && ms < retry_after_s * 1000LL)
-		ms = retry_after_s * 1000LL;
-	dl->not_before = retry_after_s > 0 ? loop_now_ms() + ms : 0;
+	if (retry_after_s > 0) /* which it says of itself, not of this event */
+		dl->outlet->not_before = loop_now_ms() + retry_after_s * 1000LL;
 	dl->attempts++;
 	leave_flight(dl);
 	dl->wait = loop_timer_start(dl->outlet->deliver->loop, ms, on_wait, dl);
@@ -129,7 +133,7 @@ static void failed(struct delivery *dl, const char *what, int retry_after_s)
 
 /*
  * If the receiver was away, and does not only dislike some events, what waits for its next
- * attempt need not wait any longer than the receiver has asked for.
+ * attempt need not wait any longer.
  */
 static void recovered(struct outlet *o, unsigned failures)
 {
@@ -141,8 +145,7 @@ static void recovered(struct outlet *o, unsigned failures)
 	if (failures <= waiting)
 		return;
 	TAILQ_FOREACH(e, &o->entries, link) {
-		if (e->delivery != NULL && e->delivery->wait != NULL &&
-		    e->delivery->not_before <= loop_now_ms()) {
+		if (e->delivery != NULL && e->delivery->wait != NULL) {
 			loop_timer_cancel(e->delivery->wait);
 			e->delivery->wait = loop_timer_start(o->deliver->loop, 0, on_wait, e->delivery);
 		}
@@ -276,15 +279,22 @@ static void on_push(void *arg)
 {
 	struct outlet *o = arg;
 	struct entry *e;
+	size_t begun = 0;
 
 	o->push = NULL;
 	if (o->stream->method != STREAM_PUSH || o->stream->status != STREAM_ENABLED ||
-	    o->deliver->draining)
+	    o->deliver->draining || loop_now_ms() < o->not_before)
 		return;
+	TAILQ_FOREACH(e, &o->entries, link)
+		begun += e->delivery != NULL;
 	TAILQ_FOREACH(e, &o->entries, link) {
 		struct delivery *dl;
-		/* a receiver that fails is tried with what it has failed on, not with ever more */
-		if (o->in_flight >= IN_FLIGHT_MAX || (o->failures > 0 && e->delivery != NULL))
+		/*
+		 * a receiver that fails is tried one by one, and with no more than so many: it may
+		 * be away, or may dislike a few, which are not to hold up the rest
+		 */
+		if (o->in_flight >= IN_FLIGHT_MAX ||
+		    (o->failures > 0 && (o->in_flight > 0 || begun >= IN_FLIGHT_MAX)))
 			return;
 		if (e->settled || e->burying || e->delivery != NULL || subject_before(o, e))
 			continue;
@@ -294,6 +304,7 @@ static void on_push(void *arg)
 		dl->outlet = o;
 		dl->entry = e;
 		e->delivery = dl;
+		begun++;
 		delivery_begin(dl);
 	}
 }

@@ -169,9 +169,13 @@ int batch_new(struct loop *loop, struct db *db, struct event_log *log, struct ba
 static void list_free(struct append_list *list)
 {
 	struct batch_append *a;
+	struct ssf_err err;
 
+	ssf_fail(&err, SSF_E_UNAVAILABLE, "shutting down");
 	while ((a = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, a, link);
+		if (a->f != NULL) /* its request has to be answered; it may be stored all the same */
+			a->f(a->arg, NULL, &err);
 		append_free(a);
 	}
 }

@@ -132,10 +132,18 @@ static struct document *document_new(struct documents *docs, const char *url)
 
 static void document_free(struct document *d)
 {
+	struct ssf_err err;
+
 	http_call_cancel(d->call);
 	loop_defer_cancel(d->answer);
-	while (!LIST_EMPTY(&d->waiting))
-		get_free(LIST_FIRST(&d->waiting));
+	ssf_fail(&err, SSF_E_UNAVAILABLE, "shutting down");
+	while (!LIST_EMPTY(&d->waiting)) { /* their requests have to be answered */
+		struct document_get *g = LIST_FIRST(&d->waiting);
+		document_f *f = g->f;
+		void *f_arg = g->arg;
+		get_free(g);
+		f(f_arg, (struct ssf_str){ NULL, 0 }, &err);
+	}
 	LIST_REMOVE(d, link);
 	d->owner->count--;
 	free(d->text);

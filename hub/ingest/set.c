@@ -94,7 +94,7 @@ static int add_events(struct set_req *s, const struct ssf_set *set, json_t *draf
 			.origin = origin,
 			.origin_id = origin_id,
 			.type = type,
-			.txn = set->txn != NULL ? set->txn : txn,
+			.txn = set->txn != NULL && set->txn[0] != '\0' ? set->txn : txn,
 			.agent_id = agent_of(s->in, set->sub_id),
 			.sub_id = set->sub_id,
 			.body = claims,

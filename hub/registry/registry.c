@@ -6,6 +6,7 @@
 #include "hub/registry/registry.h"
 
 #include "lib/kit/log.h"
+#include "lib/ssf/attr.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ struct registry {
 	void *ready_arg;
 	struct loop_timer *retry;
 	struct db_op *loading;
+	bool stale;                /* something was stored while loading: what comes is older */
 	json_t *kinds[KIND_COUNT]; /* id to spec */
 	json_t *by_fingerprint;    /* of credentials: fingerprint to id */
 	json_t *by_repository;     /* of agents */
@@ -184,17 +186,29 @@ bool registry_is_ready(const struct registry *r)
 
 static void load(void *arg);
 
+static void load_after(struct registry *r, int64_t ms)
+{
+	if (r->loading != NULL)
+		r->stale = true;
+	else if (r->retry == NULL)
+		r->retry = loop_timer_start(r->loop, ms, load, r);
+}
+
 static void load_later(struct registry *r)
 {
-	if (r->retry == NULL && r->loading == NULL)
-		r->retry = loop_timer_start(r->loop, RETRY_MS, load, r);
+	load_after(r, RETRY_MS);
+}
+
+void registry_load(struct registry *r)
+{
+	load_after(r, 0);
 }
 
 static void load_row(struct registry *r, const struct db_result *result, size_t row,
 		     json_t *const *seen)
 {
 	const char *id = db_text(result, row, 1);
-	json_t *spec = json_loads(db_text(result, row, 3), 0, NULL);
+	json_t *spec = db_json(result, row, 3);
 	enum kind kind;
 
 	if (spec == NULL || kind_from_name(db_text(result, row, 0), &kind) < 0) {
@@ -217,8 +231,9 @@ static void drop_unseen(struct registry *r, enum kind kind, const json_t *seen)
 	void *next;
 
 	json_object_foreach_safe(r->kinds[kind], next, id, spec) {
-		if (json_object_get(seen, id) == NULL)
-			snapshot_set(r, kind, id, NULL);
+		ssf_auto_free char *gone = NULL; /* id goes with its entry */
+		if (json_object_get(seen, id) == NULL && (gone = strdup(id)) != NULL)
+			snapshot_set(r, kind, gone, NULL);
 	}
 }
 
@@ -231,6 +246,10 @@ static void on_loaded(void *arg, const struct db_result *result, const struct ss
 	if (err != NULL) {
 		log_warn("registry.load.failed", log_why(err));
 		load_later(r);
+		return;
+	}
+	if (r->stale) {
+		load(r);
 		return;
 	}
 	for (int k = 0; k < KIND_COUNT; k++)
@@ -252,6 +271,7 @@ static void load(void *arg)
 	struct registry *r = arg;
 
 	r->retry = NULL;
+	r->stale = false;
 	if (db_exec(r->db, STMT_resource_all, NULL, on_loaded, r, &r->loading, NULL) < 0) {
 		r->loading = NULL;
 		load_later(r);
@@ -272,9 +292,8 @@ int registry_new(struct loop *loop, struct db *db, loop_f *ready, void *arg, str
 	r->by_repository = json_object();
 	r->by_token = json_object();
 	r->by_issuer = json_object();
-	r->retry = loop_timer_start(loop, 0, load, r);
 	ok = r->by_fingerprint != NULL && r->by_repository != NULL && r->by_token != NULL &&
-	     r->by_issuer != NULL && r->retry != NULL;
+	     r->by_issuer != NULL;
 	for (int k = 0; k < KIND_COUNT; k++)
 		ok = (r->kinds[k] = json_object()) != NULL && ok;
 	if (!ok) {
@@ -342,9 +361,11 @@ static void on_put(void *arg, const struct db_result *result, const struct ssf_e
 							db_text(result, row, 1), "version",
 							(json_int_t)db_int(result, row, 2)));
 		put_apply(r, p->batch);
-	} else {
-		load_later(r); /* it may have been committed all the same */
+		r->stale = r->loading != NULL;
 	}
+	/* it may have been committed all the same; of two at once, it is not known which was first */
+	if (err != NULL || LIST_NEXT(LIST_FIRST(&r->puts), link) != NULL)
+		load_later(r);
 	if (p->f != NULL)
 		p->f(p->arg, versions, err);
 	json_decref(versions);

@@ -2,7 +2,7 @@
 /*
  * Everything that an operator sets up, in memory: one JSON value a resource, by kind and id,
  * with the indexes that the paths of events need. Changed only through the store: what is in
- * here is committed. Loaded when the database first comes up.
+ * here is committed. Empty until it is loaded.
  */
 #pragma once
 
@@ -33,6 +33,11 @@ struct registry_put;
 ssf_nodiscard int registry_new(struct loop *loop, struct db *db, loop_f *ready, void *arg,
 			       struct registry **out, struct ssf_err *err);
 void registry_free(struct registry *r);
+/*
+ * Loads everything, and again when somebody else may have changed it: call it whenever this hub has
+ * become the owner of the database. Tries until it succeeds.
+ */
+void registry_load(struct registry *r);
 bool registry_is_ready(const struct registry *r);
 
 /* Called after a change, with spec NULL when the resource is gone. At most 8 listeners. */

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define TEXT_MAX 4096
+#define TARGET_MAX 1024 /* is in an index */
 
 /* One action of one match. */
 struct act {
@@ -149,7 +150,7 @@ static int act_revoke(const struct act *a, struct outcome *o, bool enforce, json
 	const char *kind = a->action->kind == RULE_SUSPEND ? "agent" : kinds[a->action->what];
 	char not_before[32], until[32];
 	ssf_auto_buf reason = SSF_BUF(TEXT_MAX);
-	ssf_auto_buf target = SSF_BUF(TEXT_MAX);
+	ssf_auto_buf target = SSF_BUF(TARGET_MAX);
 	json_t *revocation;
 
 	json_object_set_new(record, effect, json_string(kind));

@@ -7,12 +7,27 @@
 #include <openssl/rand.h>
 
 #include <stdio.h>
+#include <string.h>
+
+/* What is stored has to fit into indexes, and into a SET to every receiver. */
+static int check_size(const struct draft *d, struct ssf_err *err)
+{
+	if (strlen(d->txn) > DRAFT_NAME_MAX)
+		return ssf_fail(err, SSF_E_LIMIT, "txn: longer than %d bytes", DRAFT_NAME_MAX);
+	if (strlen(d->type) > DRAFT_NAME_MAX)
+		return ssf_fail(err, SSF_E_LIMIT, "event: type longer than %d bytes", DRAFT_NAME_MAX);
+	if (json_dumpb(d->body, NULL, 0, JSON_COMPACT) > DRAFT_BODY_MAX)
+		return ssf_fail(err, SSF_E_LIMIT, "event: larger than %d bytes", DRAFT_BODY_MAX);
+	return 0;
+}
 
 int draft_add(json_t *drafts, const struct draft *d, struct ssf_err *err)
 {
 	char evidence[SSF_SHA256_HEX];
 	json_t *item;
 
+	if (check_size(d, err) < 0)
+		return -1;
 	if (d->evidence != NULL)
 		ssf_hex(d->evidence, SSF_SHA256_LEN, evidence);
 	item = json_pack("{s:s, s:s, s:s, s:s, s:O, s:s*, s:O*, s:s*, s:b}", "origin", d->origin,

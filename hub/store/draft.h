@@ -22,7 +22,10 @@ struct draft {
 	bool lookup;                 /* its credential has to be asked for */
 };
 
-/* Adds a draft to a JSON array, in the form that append_events() takes. */
+#define DRAFT_NAME_MAX 256         /* bytes of type and of txn */
+#define DRAFT_BODY_MAX (96 * 1024) /* bytes of body */
+
+/* Adds a draft to a JSON array, in the form that append_events() takes. SSF_E_LIMIT, SSF_E_NOMEM. */
 ssf_nodiscard int draft_add(json_t *drafts, const struct draft *d, struct ssf_err *err);
 
 /* A new transaction id. */
