@@ -348,6 +348,17 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	return 0;
 }
 
+/* A signal while we start is kept until the loop can take it. */
+static void hold_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(how, &set, NULL);
+}
+
 static int start(struct serve *s, struct ssf_err *err)
 {
 	if (data_files(s, err) < 0 || loop_new(&s->loop, err) < 0 ||
@@ -409,10 +420,12 @@ int cli_serve(int argc, char **argv)
 		return 2;
 	}
 	log_set_level(level);
+	hold_signals(SIG_BLOCK);
 	if (start(&s, &err) < 0) {
 		fprintf(stderr, "ssfhub: %s\n", err.msg);
 		s.status = 1;
 	} else {
+		hold_signals(SIG_UNBLOCK);
 		loop_run(s.loop);
 		log_info("hub.stopped");
 	}

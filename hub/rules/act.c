@@ -225,3 +225,15 @@ int outcome_add(struct outcome *o, const struct rule_file *file, const char *fil
 		return ssf_fail(err, SSF_E_NOMEM, "rules");
 	return 0;
 }
+
+int outcome_poison(struct outcome *o, const char *name, const struct event *e, struct ssf_err *err)
+{
+	json_t *hit = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:[], s:[{s:s}]}", "seq",
+				(json_int_t)e->seq, "rule_id", name, "file_id", name, "digest", "", "mode",
+				"error", "severity", "critical", "trace", "actions", "error",
+				"the outcome of the rules could not be stored; see the hub's log");
+
+	if (hit == NULL || json_array_append_new(o->hits, hit) < 0)
+		return ssf_fail(err, SSF_E_NOMEM, "rules");
+	return 0;
+}

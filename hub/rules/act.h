@@ -27,3 +27,7 @@ void outcome_done(struct outcome *o);
 ssf_nodiscard int outcome_add(struct outcome *o, const struct rule_file *file, const char *file_id,
 			      size_t i, const struct event *e, const json_t *document,
 			      json_t *trace, const char *issuer, struct ssf_err *err);
+
+/* Adds a hit that says only that what followed from e could not be stored. */
+ssf_nodiscard int outcome_poison(struct outcome *o, const char *name, const struct event *e,
+				 struct ssf_err *err);

@@ -17,6 +17,7 @@
 #include <sys/queue.h>
 
 #define READ_MAX 128
+#define POISON_FILE "-" /* file and rule of the hit that stands for a step that cannot be stored */
 #define RETRY_MS 200
 #define TICK_MS 5000 /* saves the cursor when nothing has matched for that long */
 
@@ -36,6 +37,8 @@ struct rules_consumer {
 	int64_t stored;         /* cursor in the database */
 	int64_t cursor;         /* events up to here are matched */
 	int64_t next;           /* cursor once what is being committed is */
+	size_t read_max;        /* 1 after the database refused a step: to find the event that is to blame */
+	int64_t poison;         /* seq of an event whose outcome cannot be stored, or 0 */
 	struct event_log_read *read;
 	struct db_op *op;
 	struct loop_timer *retry;
@@ -169,6 +172,8 @@ static int match_event(struct rules_consumer *c, const struct event *e, struct o
 
 	if (strcmp(e->origin, EVENT_ORIGIN_RULES) == 0 || !any_wants(c, e->type))
 		return 0;
+	if (e->seq == c->poison)
+		return outcome_poison(o, POISON_FILE, e, err);
 	document = document_new(c, e);
 	if (document == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "rules");
@@ -198,6 +203,20 @@ static void fail(struct rules_consumer *c, const struct ssf_err *err)
 		c->retry = loop_timer_start(c->loop, RETRY_MS, on_retry, c);
 }
 
+/*
+ * The database refuses what a step led to, and would again: one event at a time, to find the one
+ * that is to blame; of that one only the error is kept, so that it does not stop all the others.
+ */
+static void refused(struct rules_consumer *c, const struct ssf_err *err)
+{
+	if (c->read_max > 1) {
+		c->read_max = 1;
+	} else {
+		log_error("rules.poison", log_int("seq", c->next), log_why(err));
+		c->poison = c->next;
+	}
+}
+
 static void on_committed(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct rules_consumer *c = arg;
@@ -205,9 +224,13 @@ static void on_committed(void *arg, const struct db_result *r, const struct ssf_
 	(void)r;
 	c->op = NULL;
 	if (err != NULL) {
+		if (err->code == SSF_E_INTERNAL)
+			refused(c, err);
 		fail(c, err);
 		return;
 	}
+	c->read_max = READ_MAX;
+	c->poison = 0;
 	c->stored = c->cursor = c->next;
 	event_log_wake(c->log);
 	step(c);
@@ -289,7 +312,7 @@ static void step(struct rules_consumer *c)
 		if (r < 0)
 			c->op = NULL;
 	} else if (c->cursor < event_log_head(c->log)) {
-		r = event_log_read(c->log, c->cursor, READ_MAX, on_events, c, &c->read, &err);
+		r = event_log_read(c->log, c->cursor, c->read_max, on_events, c, &c->read, &err);
 	}
 	if (r < 0 && c->retry == NULL) /* the database's state is logged elsewhere */
 		c->retry = loop_timer_start(c->loop, RETRY_MS, on_retry, c);

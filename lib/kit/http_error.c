@@ -2,6 +2,8 @@
 /* Shows an error to the peer. The message is ours and names no values. */
 #include "lib/kit/http_error.h"
 
+#include "lib/kit/log.h"
+
 #include <jansson.h>
 
 #include <stdlib.h>
@@ -11,7 +13,9 @@ void http_reply_error(struct http_req *req, int status, const struct ssf_err *er
 	const struct ssf_code_info *info = ssf_code_info(err->code);
 	/* what has no code in RFC 8935 section 2.4 goes by our own name */
 	const char *name = info->set_err != NULL ? info->set_err : info->name;
-	json_t *body = json_pack("{s:s, s:s}", "err", name, "description", err->msg);
+	/* what went wrong inside is for the log, not for strangers */
+	const char *shown = err->code == SSF_E_INTERNAL ? "internal error; see the log" : err->msg;
+	json_t *body = json_pack("{s:s, s:s}", "err", name, "description", shown);
 	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct http_answer a = {
 		.status = status != 0 ? status : info->http_status,
@@ -20,6 +24,9 @@ void http_reply_error(struct http_req *req, int status, const struct ssf_err *er
 		.headers = { { "Content-Language", "en" } },
 	};
 	size_t n = 1;
+
+	if (err->code == SSF_E_INTERNAL)
+		log_error("http.internal", log_why(err));
 
 	if (a.status == 503 || a.status == 429) {
 		a.headers[n][0] = "Retry-After";

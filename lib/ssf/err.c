@@ -27,7 +27,7 @@ static const struct ssf_code_info infos[] = {
 	[SSF_E_LIMIT] = { "limit", 413, "invalid_request" },
 	[SSF_E_BUSY] = { "busy", 503, NULL },
 	[SSF_E_UNAVAILABLE] = { "unavailable", 503, NULL },
-	[SSF_E_TIMEOUT] = { "timeout", 504, NULL },
+	[SSF_E_TIMEOUT] = { "timeout", 503, NULL },
 	[SSF_E_NOMEM] = { "nomem", 503, NULL },
 	[SSF_E_INTERNAL] = { "internal", 500, NULL },
 };
