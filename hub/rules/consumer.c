@@ -354,7 +354,7 @@ int rules_consumer_new(struct loop *loop, struct db *db, struct event_log *log,
 	if (c == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "rules");
 	*c = (struct rules_consumer){ .loop = loop, .db = db, .log = log, .registry = registry,
-				      .issuer = issuer };
+				      .issuer = issuer, .read_max = READ_MAX };
 	LIST_INIT(&c->files);
 	c->tick = loop_tick_start(loop, TICK_MS, on_tick, c);
 	if (c->tick == NULL) {

@@ -321,6 +321,7 @@ int event_log_read(struct event_log *log, int64_t after, size_t max, event_log_r
 	char seq[24], limit[24];
 	const char *params[] = { seq, limit };
 
+	assert(max > 0);
 	if (r == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "event log");
 	r->log = log;
