@@ -10,9 +10,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-import harness  # noqa: E402
-
 pytest.register_assert_rewrite("harness")
+
+import harness  # noqa: E402
 
 Secrets = collections.namedtuple("Secrets", "leaked webhook push client api")
 
