@@ -31,7 +31,7 @@ const struct setting conf_table[] = {
 	CONF(STRING, push_allow, NULL, 0, 0,
 	     "Networks that push may go to although they are not public: CIDRs, or \"private\"."),
 	CONF(BOOL, push_allow_http, "off", 0, 0, "Allow push to http:// addresses."),
-	CONF(SIZE, max_body, "2m", 1024, 64 << 20, "Largest body of a request."),
+	CONF(SIZE, max_body, "4m", 1024, 64 << 20, "Largest body of a request."),
 	CONF(INT, max_connections, "10000", 1, 1000000, "Connections at once; more have to wait."),
 	CONF(DURATION, request_timeout, "15s", 100, DAY, "For a client to send a whole request."),
 	CONF(DURATION, push_timeout, "10s", 100, 600 * SECOND, "For one push, all included."),

@@ -31,6 +31,7 @@
 #define LEASE_PROBE_MS 5000
 #define LEASE_SQL "select pg_try_advisory_lock(7236520, 0)"
 #define TICK_MS 250
+#define READY_WAIT_MS 60000
 
 struct serve {
 	struct conf conf;
@@ -257,6 +258,10 @@ static void on_tick(void *arg)
 
 	probe_lease(s);
 	check_lease(s);
+	if (!s->api.ready && loop_now_ms() - s->api.started_ms > READY_WAIT_MS) {
+		fprintf(stderr, "ssfhub: not ready in time; the log says why\n");
+		end(s, 1);
+	}
 	if (!s->api.draining)
 		return;
 	if ((s->delivered && http_server_pending(s->server) == 0 && batch_pending(s->api.batch) == 0) ||
@@ -379,6 +384,10 @@ static void stop(struct serve *s)
 	loop_tick_cancel(s->tick);
 	loop_signal_cancel(s->sigterm);
 	loop_signal_cancel(s->sigint);
+	/* whoever still waits is told, while all that they belong to is there */
+	db_stop(s->api.db);
+	db_stop(s->api.lease);
+	keys_stop(s->api.keys);
 	deliver_free(s->api.deliver);
 	rules_consumer_free(s->api.rules);
 	attributor_free(s->attributor);

@@ -69,6 +69,7 @@ struct keys {
 	EVP_CIPHER_CTX *encrypt, *decrypt;
 	struct cached cache[CACHE_SLOTS];
 	LIST_HEAD(, keys_sign) signs;
+	bool stopped;
 };
 
 /* --- jti -------------------------------------------------------------------------------- */
@@ -133,6 +134,7 @@ static EVP_CIPHER_CTX *jti_cipher(const uint8_t key[DERIVED_KEY_LEN], int encryp
 /* --- loading and making keys ------------------------------------------------------------ */
 
 static void load(void *arg);
+static void sign_finish(struct keys_sign *s, struct ssf_str set, const struct ssf_err *err);
 
 static void retry_later(struct keys *k, const struct ssf_err *err)
 {
@@ -266,11 +268,15 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 		k->by_alg[i] = NULL;
 	}
 	for (size_t row = 0; row < db_rows(r); row++) {
-		if (load_row(k, r, row, &why) < 0) {
-			/* such a key stays where it is: somebody may have the right master key */
+		if (load_row(k, r, row, &why) < 0)
 			log_error("keys.load.unusable", log_str("kid", db_text(r, row, 0)),
 				  log_why(&why));
-		}
+	}
+	if (db_rows(r) > 0 && json_array_size(k->jwks) == 0) {
+		/* new keys and jtis beside the old ones would help nobody: this is the wrong master key */
+		ssf_fail(&why, SSF_E_KEY, "no stored signing key opens with this master key");
+		retry_later(k, &why);
+		return;
 	}
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(algs); i++) {
 		if (k->by_alg[i] == NULL) {
@@ -317,6 +323,22 @@ int keys_new(struct loop *loop, struct db *db, struct pool *pool, const struct m
 	}
 	*out = k;
 	return 0;
+}
+
+void keys_stop(struct keys *k)
+{
+	struct ssf_err err;
+
+	if (k == NULL)
+		return;
+	k->stopped = true;
+	ssf_fail(&err, SSF_E_UNAVAILABLE, "shutting down");
+	while (!LIST_EMPTY(&k->signs)) {
+		struct keys_sign *s = LIST_FIRST(&k->signs);
+		if (s->job != NULL)
+			pool_cancel(s->job);
+		sign_finish(s, (struct ssf_str){ NULL, 0 }, &err);
+	}
 }
 
 void keys_free(struct keys *k)
@@ -508,6 +530,9 @@ int keys_sign_start(struct keys *k, const struct event *e, const char *audience,
 	struct sign_work *w = NULL;
 	struct keys_sign *s;
 	bool cached = cache_find(k, e->seq, alg, audience) != NULL;
+
+	if (k->stopped)
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "shutting down");
 
 	if (!cached && work_new(k, e, audience, alg, &w, err) < 0)
 		return -1;

@@ -25,6 +25,8 @@ ssf_nodiscard int keys_new(struct loop *loop, struct db *db, struct pool *pool,
 			   const struct master_key *master, const char *issuer, loop_f *ready,
 			   void *arg, struct keys **out, struct ssf_err *err);
 void keys_free(struct keys *k);
+/* For the end: fails all signatures under way with SSF_E_UNAVAILABLE, and makes no more. */
+void keys_stop(struct keys *k);
 
 /* The JWKS document; new reference. */
 json_t *keys_jwks(const struct keys *k);

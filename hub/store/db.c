@@ -72,6 +72,7 @@ struct db {
 	int timeout_ms;
 	db_state_f *state_f;
 	void *state_arg;
+	bool stopped;
 	unsigned up;               /* connections that are ready or busy */
 	size_t queued;
 	TAILQ_HEAD(, db_op) queue;
@@ -155,11 +156,12 @@ static void conn_down(struct conn *c, enum ssf_code code, const char *why)
 	struct db_op *op = c->op;
 
 	ssf_fail(&err, code, "database: %.*s", (int)strcspn(why, "\n"), why);
-	if (was_up || c->backoff_ms == RECONNECT_MAX_MS)
+	if (!db->stopped && (was_up || c->backoff_ms == RECONNECT_MAX_MS))
 		log_warn("db.down", log_why(&err), log_int("retry_ms", c->backoff_ms));
 	conn_close(c);
 	c->state = CONN_DOWN;
-	c->timer = loop_timer_start(db->loop, c->backoff_ms, conn_connect, c);
+	if (!db->stopped)
+		c->timer = loop_timer_start(db->loop, c->backoff_ms, conn_connect, c);
 	c->backoff_ms = c->backoff_ms * 2 > RECONNECT_MAX_MS ? RECONNECT_MAX_MS : c->backoff_ms * 2;
 	if (was_up)
 		db->up--;
@@ -467,6 +469,16 @@ int db_new(struct loop *loop, const struct db_conf *conf, db_state_f *state, voi
 	}
 	*out = db;
 	return 0;
+}
+
+void db_stop(struct db *db)
+{
+	if (db == NULL)
+		return;
+	db->stopped = true;
+	db->state_f = NULL;
+	for (unsigned i = 0; i < db->conn_count; i++)
+		conn_down(&db->conns[i], SSF_E_UNAVAILABLE, "shutting down");
 }
 
 void db_free(struct db *db)

@@ -50,6 +50,8 @@ ssf_nodiscard int db_new(struct loop *loop, const struct db_conf *conf, db_state
 			 void *arg, struct db **out, struct ssf_err *err);
 /* Cancels what is under way. NULL is fine. */
 void db_free(struct db *db);
+/* For the end: fails all that is under way or waits with SSF_E_UNAVAILABLE, and takes nothing any more. */
+void db_stop(struct db *db);
 bool db_is_up(const struct db *db);
 size_t db_queued(const struct db *db);
 

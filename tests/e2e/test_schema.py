@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The database: what is unique, and that no statement of the hub reads a large table through."""
+import json
+import re
+
+import psycopg2
+import pytest
+
+from harness import ROOT
+
+EVENTS = 20_000
+STREAMS = 5_000
+LARGE = ("event", "stream_state", "attribution", "dead_letter", "rule_hit", "revocation",
+         "resource_history")
+
+
+def statements():
+    """{name: (number of parameters, text)}, as the hub compiles them in."""
+    text = (ROOT / "hub" / "store" / "stmt.def").read_text()
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    found = {}
+    for name, params, strings in re.findall(r"STMT\((\w+), (\d+),((?:\s*\"(?:[^\"\\]|\\.)*\")+)\)",
+                                            text):
+        sql = "".join(json.loads(s) for s in re.findall(r'"(?:[^"\\]|\\.)*"', strings))
+        found[name] = (int(params), sql)
+    assert len(found) == text.count("STMT(")
+    return found
+
+
+def draft(**changes):
+    return {"origin": "source:new", "origin_id": "x1", "type": "secret.leaked", "txn": "new",
+            "body": {}, "sub_id": None, "evidence": "00" * 32, "lookup": True, **changes}
+
+
+PARAMS = {
+    "append_events": [[draft(), draft(origin="source:filler", origin_id="77")]],
+    "event_after": [EVENTS - 10, 64], "event_unattributed": [0, 100],
+    "rules_commit": [0, 5, [draft()], [{
+        "seq": 5, "rule_id": "r", "file_id": "f", "digest": "d", "mode": "enforce",
+        "severity": "high", "trace": [], "actions": []}], [{
+            "effect": "revoke", "target_kind": "agent", "target": "t77", "not_before":
+            "2026-01-01T00:00:00Z", "reason": "r", "rule_id": "r", "seq": 5, "txn": "txn-5"}]],
+    "attribution_due": [16], "attribution_retry": [77, 1000],
+    "attribution_commit": [77, [draft()]],
+    "resource_put": [[{"kind": "stream", "id": "s77", "spec": {}, "actor": "test"},
+                      {"kind": "stream", "id": "s78", "spec": None, "actor": "test"}]],
+    "stream_state": ["s77"],
+    "stream_checkpoint": [[{"id": "s77", "cursor": 100, "acked": "{[102,102]}", "delivered": 1}]],
+    "revocation_lift": ["revoke", "agent", "t77", "id-1"],
+    "dead_letter_add": ["s77", 99999, "jti", "why"], "dead_letters": ["s77"],
+    "revocations": [""], "explain_txn": ["txn-77"],
+    "signing_key_add": ["k", "RS256", {}, "00"],
+}
+# Of the whole of these tables the hub does ask: once, when it starts.
+WHOLE = {"stream_states": "stream_state"}
+# The planner takes any batch for 100 rows, and then reads through 5,000; here it is told not to.
+GUESSED = {"stream_checkpoint"}
+
+
+@pytest.fixture
+def filled(with_rows):
+    """The connection, as it was filled, whatever the test does with it."""
+    with with_rows.cursor() as c:
+        c.execute("savepoint test")
+        yield with_rows
+        c.execute("rollback to savepoint test")
+
+
+@pytest.fixture(scope="module")
+def with_rows(module_hub):
+    """A connection to a database with many rows; nothing is ever committed to it."""
+    connection = module_hub.connect()
+    with connection.cursor() as c:
+        c.execute("set statement_timeout = '60s'")
+        c.execute("""
+            insert into event (seq, origin, origin_id, type, txn, agent_id, sub_id, body)
+            select n, 'source:filler', n::text,
+                case when n % 3 = 0 then 'secret.leaked' else 'x' end,
+                'txn-' || n, case when n % 2 = 0 then 'agent:a' end, '{"format":"opaque"}', '{}'
+            from generate_series(1000000, 1000000 + %s) n;
+            insert into stream_state (stream_id, cursor) select 's' || n, n
+            from generate_series(1, %s) n;
+            insert into attribution (seq, next_at) select n, clock_timestamp() + interval '1 day'
+            from generate_series(1000000, 1000000 + %s) n;
+            insert into dead_letter (stream_id, seq, jti, reason)
+            select 's' || (n %% 1000), n, 'j', 'r'
+            from generate_series(1, %s) n;
+            insert into rule_hit (seq, rule_id, file_id, digest, mode, severity, trace, actions)
+            select n, 'r', 'f', 'd', 'enforce', 'high', '[]', '[]' from generate_series(1, %s) n;
+            insert into revocation (effect, target_kind, target, not_before, reason, rule_id,
+                seq, txn)
+            select 'revoke', 'agent', 't' || n, now(), 'r', 'r', n, 'txn-' || n
+            from generate_series(1, %s) n;
+            insert into resource_history (kind, id, version, spec, actor)
+            select 'stream', 's' || n, 1, '{}', 'test' from generate_series(1, %s) n;
+            update consumer set cursor = 0""".replace("n % ", "n %% "),
+                  (EVENTS, STREAMS, STREAMS, EVENTS, EVENTS, EVENTS, STREAMS))
+        for table in LARGE:
+            c.execute("analyze " + table)
+        c.execute("load 'auto_explain'")
+        for setting in ("log_min_duration = 0", "log_nested_statements = on",
+                        "log_format = 'text'"):
+            c.execute("set local auto_explain." + setting)
+    yield connection
+    connection.rollback()
+    connection.close()
+
+
+def plans(connection, sql, params, seqscan="on"):
+    """The plans of a statement and of everything in the functions that it calls."""
+    with connection.cursor() as c:
+        c.execute("savepoint before")
+        c.execute("set local enable_seqscan = " + seqscan)
+        c.execute("set local client_min_messages = log")
+        connection.notices.clear()
+        try:
+            c.execute(sql, params)
+        finally:
+            found = [n for n in connection.notices if "plan:" in n]
+            c.execute("rollback to savepoint before")
+    return found
+
+
+def python_form(sql):
+    """$2 becomes %(p2)s."""
+    return re.sub(r"\$(\d+)", r"%(p\1)s", sql.replace("%", "%%"))
+
+
+@pytest.mark.parametrize("name", sorted(statements()))
+def test_b13_statement_has_a_plan_and_reads_no_large_table_through(filled, name):
+    count, sql = statements()[name]
+    with filled.cursor() as c:
+        c.execute("savepoint plain")
+        c.execute(f"prepare check_{name} as {sql}")   # parses, and all that it names is there
+        c.execute("rollback to savepoint plain")
+        c.execute(f"deallocate check_{name}")
+    values = PARAMS.get(name, [])
+    assert len(values) == count, f"the test knows no parameters for {name}"
+    params = {f"p{i + 1}": json.dumps(v) if isinstance(v, (list, dict)) else v
+              for i, v in enumerate(values)}
+    found = plans(filled, python_form(sql), params, "off" if name in GUESSED else "on")
+    assert found, "no plan was made"
+    through = {m for plan in found for m in re.findall(r"Seq Scan on (\w+)", plan)} & set(LARGE)
+    assert through <= {WHOLE.get(name)}, f"{through} in\n" + "\n".join(found)
+
+
+def test_plans_are_seen(filled):
+    """The check above can fail: of a query that does read a table through, and in a function."""
+    (plan,) = plans(filled, "select count(*) from event where body->>'x' = 'y'", {})
+    assert "Seq Scan on event" in plan
+    assert len(plans(filled, python_form(statements()["append_events"][1]),
+                     {"p1": json.dumps([draft()])})) >= 2
+
+
+def duplicate(connection, sql):
+    with connection.cursor() as c:
+        c.execute("savepoint attempt")
+        try:
+            with pytest.raises(psycopg2.errors.UniqueViolation) as e:
+                c.execute(sql)
+        finally:
+            c.execute("rollback to savepoint attempt")
+    return e.value.diag.constraint_name
+
+
+def test_b13_an_event_is_unique_by_who_said_it_and_its_id_there(filled):
+    copy = ("insert into event (seq, origin, origin_id, type, txn, body) "
+            "select 5, origin, origin_id, 'other', 'other', '{}' from event where seq = 1000077")
+    assert duplicate(filled, copy) == "event_origin_key"
+    assert duplicate(filled, "insert into event (seq, origin, origin_id, type, txn, body) "
+                             "values (1000077, 'o', 'i', 't', 'x', '{}')") == "event_pkey"
+
+
+@pytest.mark.parametrize("table, key", [
+    ("resource", "kind, id"), ("resource_history", "kind, id, version"), ("event", "seq"),
+    ("stream_state", "stream_id"), ("dead_letter", "stream_id, seq"),
+    ("rule_hit", "seq, file_id, rule_id"), ("revocation", "effect, target_kind, target"),
+    ("attribution", "seq"), ("consumer", "name"), ("signing_key", "kid"),
+])
+def test_primary_keys(filled, table, key):
+    with filled.cursor() as c:
+        c.execute("select pg_get_constraintdef(oid) from pg_constraint "
+                  "where conrelid = %s::regclass and contype = 'p'", (table,))
+        assert c.fetchall() == [(f"PRIMARY KEY ({key})",)]
+
+
+def test_append_answers_in_order_and_says_what_was_there(filled):
+    batch = [draft(origin_id="a"), draft(origin="source:filler", origin_id="1000077"),
+             draft(origin_id="b"), draft(origin_id="a", txn="second")]
+    with filled.cursor() as c:
+        c.execute(statements()["append_events"][1].replace("$1", "%s"), (json.dumps(batch),))
+        rows = c.fetchall()
+    assert [r[0] for r in rows] == [1, 2, 3, 4]
+    assert rows[1][1:] == (1000077, "txn-1000077", False)
+    assert rows[0][3] is True and rows[2][3] is True and rows[0][1] < rows[2][1]
+    # one element twice in one batch: both are told of the one event that there is
+    assert rows[3][1:3] == rows[0][1:3]
+
+
+def test_cursor_of_the_rules_moves_only_from_where_it_is(filled):
+    with filled.cursor() as c:
+        c.execute("savepoint attempt")
+        with pytest.raises(psycopg2.errors.SerializationFailure):
+            c.execute("select rules_commit(3, 9, '[]', '[]', '[]')")
+        c.execute("rollback to savepoint attempt")
+        c.execute("select rules_commit(0, 9, '[]', '[]', '[]')")
+        c.execute("select cursor from consumer where name = 'rules'")
+        assert c.fetchall() == [(9,)]
+
+
+def test_cursor_of_a_stream_never_goes_back(filled):
+    def save(c, cursor, acked):
+        c.execute("select checkpoint_streams(%s)", (json.dumps([{
+            "id": "s77", "cursor": cursor, "acked": acked, "delivered": 2}]),))
+        c.execute("select cursor, acked::text, delivered from stream_state where stream_id = 's77'")
+        return c.fetchone()
+    with filled.cursor() as c:
+        assert save(c, 100, "{[102,102]}") == (100, "{[102,103)}", 2)
+        assert save(c, 90, "{}") == (100, "{[102,103)}", 4)
+        assert save(c, 110, "{}") == (110, "{}", 6)
+
+
+def test_later_watermark_of_one_target_wins(filled):
+    def revocation(day, until):
+        return {"effect": "revoke", "target_kind": "token", "target": "t", "not_before":
+                f"2026-01-{day:02}T00:00:00Z", "until": until, "reason": f"day {day}",
+                "rule_id": "r", "seq": day, "txn": "x"}
+
+    def commit(c, at, *revocations):
+        c.execute("select rules_commit(%s, %s, '[]', '[]', %s)",
+                  (at, at + 1, json.dumps(revocations)))
+        c.execute("select not_before::date::text, until::date::text, reason from revocation "
+                  "where target_kind = 'token' and target = 't'")
+        return c.fetchone()
+    with filled.cursor() as c:
+        c.execute("set local timezone = 'UTC'")
+        first = commit(c, 0, revocation(5, "2026-02-01T00:00:00Z"),
+                       revocation(3, "2026-03-01T00:00:00Z"))
+        assert first[0] == "2026-01-05"
+        assert commit(c, 1, revocation(4, None)) == ("2026-01-05", None, "day 4")
+        assert commit(c, 2, revocation(7, "2026-02-01T00:00:00Z"))[0:2] == ("2026-01-07", None)
