@@ -131,7 +131,7 @@ static int check_framing(struct evhttp_request *ev, struct ssf_err *err)
 	return 0;
 }
 
-/* In place; -1 for an escape that is none and for control characters. */
+/* In place; -1 for an escape that is none, for control characters, and for what is not UTF-8. */
 static int percent_decode(char *s, bool plus_is_blank)
 {
 	char *to = s;
@@ -153,7 +153,7 @@ static int percent_decode(char *s, bool plus_is_blank)
 		*to++ = (char)c;
 	}
 	*to = '\0';
-	return 0;
+	return ssf_utf8_valid((struct ssf_str){ s, (size_t)(to - s) }) ? 0 : -1;
 }
 
 static int take_path(struct http_req *r, struct ssf_err *err)

@@ -51,7 +51,7 @@ void http_server_free(struct http_server *s);
 
 /* The request. Views are borrowed until the answer. */
 const char *http_method(const struct http_req *r);          /* "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS" */
-const char *http_path(const struct http_req *r);            /* percent-decoded, starts with '/', never NULL; a NUL in it is a 400 before the handler */
+const char *http_path(const struct http_req *r);            /* percent-decoded, starts with '/', never NULL; NUL, control characters and what is not UTF-8 are a 400 before the handler */
 /* Header value with surrounding blanks removed, empty view if absent. Sent twice: the first. */
 struct ssf_str http_header(const struct http_req *r, const char *name);
 size_t http_header_count(const struct http_req *r, const char *name);
