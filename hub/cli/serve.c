@@ -258,6 +258,10 @@ static void on_tick(void *arg)
 
 	probe_lease(s);
 	check_lease(s);
+	if (keys_locked_out(s->api.keys)) {
+		fprintf(stderr, "ssfhub: no stored signing key opens with this master.key\n");
+		end(s, 1);
+	}
 	if (!s->api.ready && loop_now_ms() - s->api.started_ms > READY_WAIT_MS) {
 		fprintf(stderr, "ssfhub: not ready in time; the log says why\n");
 		end(s, 1);

@@ -70,6 +70,7 @@ struct keys {
 	struct cached cache[CACHE_SLOTS];
 	LIST_HEAD(, keys_sign) signs;
 	bool stopped;
+	bool locked_out;
 };
 
 /* --- jti -------------------------------------------------------------------------------- */
@@ -273,9 +274,8 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 				  log_why(&why));
 	}
 	if (db_rows(r) > 0 && json_array_size(k->jwks) == 0) {
-		/* new keys and jtis beside the old ones would help nobody: this is the wrong master key */
-		ssf_fail(&why, SSF_E_KEY, "no stored signing key opens with this master key");
-		retry_later(k, &why);
+		/* new keys and jtis beside the old ones would help nobody */
+		k->locked_out = true;
 		return;
 	}
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(algs); i++) {
@@ -361,6 +361,11 @@ void keys_free(struct keys *k)
 	EVP_CIPHER_CTX_free(k->encrypt);
 	EVP_CIPHER_CTX_free(k->decrypt);
 	free(k);
+}
+
+bool keys_locked_out(const struct keys *k)
+{
+	return k->locked_out;
 }
 
 json_t *keys_jwks(const struct keys *k)

@@ -28,6 +28,9 @@ void keys_free(struct keys *k);
 /* For the end: fails all signatures under way with SSF_E_UNAVAILABLE, and makes no more. */
 void keys_stop(struct keys *k);
 
+/* There are stored keys, and none opens: this is the wrong master key, and no new ones are made. */
+bool keys_locked_out(const struct keys *k);
+
 /* The JWKS document; new reference. */
 json_t *keys_jwks(const struct keys *k);
 

@@ -442,14 +442,9 @@ def test_another_master_key_opens_nothing(new_hub, endpoint, registry, secret):
     path.write_text("".join({"0": "1"}.get(c, "0") if c.isalnum() else c for c in text))
     hub.expected.add("keys.load.unusable")
     hub.start(wait=False)
-    wait_until(lambda: not hub.proc.alive() or "ssfhub: ready" in hub.proc.stdout(), 30)
-    assert hub.proc.log().count("event=keys.load.unusable") >= len(keys)
-    if not hub.proc.alive():
-        assert hub.proc.popen.returncode == 1
-        return
-    assert keys.isdisjoint(k["kid"] for k in hub.request("GET", "/jwks.json").json()["keys"])
-    assert hub.webhook("gh", secret.webhook, harness.alert_body()).status_code >= 400
-    assert hub.webhook("gh", "0", harness.alert_body()).status_code >= 400
-    hub.emit()
-    hub.proc.wait_log("event=deliver.push.failed", 20)
-    assert endpoint.pushes == [], "not without its authorization"
+    wait_until(lambda: not hub.proc.alive(), 30, "the hub gives up")
+    assert hub.proc.popen.returncode == 1
+    assert "ssfhub: ready" not in hub.proc.stdout()
+    assert hub.proc.log().count("event=keys.load.unusable") == len(keys)
+    assert "no stored signing key opens" in hub.proc.log()
+    assert endpoint.pushes == []
