@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Subject identifiers: one table of formats, one recursive check at most two levels deep. */
+/*
+ * Subject identifiers: one table of formats, one recursive check at most two
+ * levels deep, and how two subjects compare.
+ */
 #include "lib/ssf/subject.h"
 
 #include "lib/ssf/attr.h"
@@ -10,7 +13,6 @@
 
 #define SUBJECT_MAX_BYTES (8 * 1024)
 #define SUBJECT_MAX_ALIASES 32
-#define SUBJECT_MAX_MEMBERS 16
 
 /* Formats whose members are all strings. */
 struct format {
@@ -120,9 +122,9 @@ static int check_complex(const json_t *subject, struct ssf_err *err)
 
 	if (json_object_size(subject) < 2)
 		return ssf_fail(err, SSF_E_MALFORMED, "complex: without members");
-	if (json_object_size(subject) - 1 > SUBJECT_MAX_MEMBERS)
+	if (json_object_size(subject) - 1 > SSF_SUBJECT_MAX_MEMBERS)
 		return ssf_fail(err, SSF_E_LIMIT, "complex: more than %d members",
-				SUBJECT_MAX_MEMBERS);
+				SSF_SUBJECT_MAX_MEMBERS);
 	json_object_foreach(members, name, value) {
 		if (strcmp(name, "format") != 0 && check(value, ALLOW_NO_COMPLEX, err) < 0)
 			return ssf_fail_prefix(err, "%.64s", name);
@@ -174,6 +176,63 @@ int ssf_subject_key(const json_t *subject, uint8_t out[SSF_SHA256_LEN])
 		return -1;
 	ssf_sha256(ssf_str_c(text), out);
 	return 0;
+}
+
+bool ssf_subject_has_format(const json_t *subject, const char *format)
+{
+	const char *name = json_string_value(json_object_get(subject, "format"));
+
+	return name != NULL && strcmp(name, format) == 0;
+}
+
+/* What b lacks is no difference, unless b needs all of a's fields. */
+static bool fields_match(const json_t *a, const json_t *b, bool needs_all)
+{
+	json_t *fields = (json_t *)a; /* only iterated over */
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(fields, name, value) {
+		const json_t *other = json_object_get(b, name);
+		if (other == NULL ? needs_all : !json_equal(value, other))
+			return false;
+	}
+	return true;
+}
+
+/* Neither is complex. */
+static bool identifiers_match(const json_t *a, const json_t *b)
+{
+	if (ssf_subject_has_format(a, "aliases")) {
+		const json_t *list = json_object_get(a, "identifiers");
+		for (size_t i = 0; i < json_array_size(list); i++) {
+			if (identifiers_match(json_array_get(list, i), b))
+				return true;
+		}
+		return false;
+	}
+	if (ssf_subject_has_format(b, "aliases"))
+		return identifiers_match(b, a);
+	return json_equal(a, b);
+}
+
+static bool match(const json_t *a, const json_t *b, bool needs_all)
+{
+	bool complex = ssf_subject_has_format(a, "complex");
+
+	if (complex != ssf_subject_has_format(b, "complex"))
+		return false;
+	return complex ? fields_match(a, b, needs_all) : identifiers_match(a, b);
+}
+
+bool ssf_subject_matches(const json_t *a, const json_t *b)
+{
+	return match(a, b, false);
+}
+
+bool ssf_subject_covers(const json_t *outer, const json_t *inner)
+{
+	return match(outer, inner, true);
 }
 
 json_t *ssf_subject_iss_sub(const char *iss, const char *sub)
