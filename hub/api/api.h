@@ -27,6 +27,11 @@ struct api {
 	struct ingest ingest;
 	const char *issuer;
 	uint8_t admin[SSF_SHA256_LEN]; /* of the admin token */
+	int64_t max_streams;           /* a client may make */
+	bool default_all;              /* default_subjects of new streams: ALL, else NONE */
+	int64_t removal_grace_s;       /* a removed subject keeps flowing */
+	int64_t verify_interval_s;     /* between two verifications of a stream */
+	json_t *verified_ms;           /* stream id to when one was last asked for, monotonic */
 	int64_t started_ms;
 	bool ready;                    /* everything is loaded */
 	bool draining;

@@ -21,5 +21,13 @@ void reply_json(struct http_req *req, int status, json_t *body);
 handler_f api_configuration, api_jwks, api_health, api_ready;
 /* resources.c */
 handler_f api_apply, api_list, api_get, api_delete;
+/* ssf_streams.c */
+handler_f api_ssf_create, api_ssf_read, api_ssf_update, api_ssf_replace, api_ssf_delete;
+/* ssf_control.c */
+handler_f api_ssf_status, api_ssf_set_status, api_ssf_verify;
+/* ssf_subjects.c */
+handler_f api_ssf_subject_add, api_ssf_subject_remove;
+/* emit.c */
+handler_f api_emit;
 /* reports.c */
 handler_f api_status, api_explain, api_events, api_unattributed, api_revocations, api_deadletters, api_lift;

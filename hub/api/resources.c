@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Resources: apply, list, get, delete. An apply is a machine:
- *
- *   parse -> check all -> resolve push addresses (job pool) -> store -> answer
- *
- * All or nothing, with the line and column of what is wrong.
+ * Resources: apply, list, get, delete. All or nothing, with the line and column of what is wrong.
  */
 #include "hub/api/api_priv.h"
 #include "hub/api/kinds.h"
+#include "hub/api/put.h"
 
-#include "hub/rules/rules.h"
-#include "hub/streams/stream.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/json.h"
@@ -20,108 +15,20 @@
 #include <string.h>
 
 #define RESOURCES_MAX 1000
-#define URLS_MAX 64
 
 static const struct ssf_json_limits limits = { 4 * 1024 * 1024, 48 };
 
-struct apply {
-	struct api *api;
-	struct http_req *req;
-	json_t *batch;               /* {"kind","id","spec","actor"} */
-	/* For the pool: copies of push addresses, and what came of them. */
-	char *urls[URLS_MAX];
-	size_t url_count;
-	const struct netguard *guard;
-	struct ssf_err err;
-	int resolved;
-	struct pool_job *job;
-	struct registry_put *put;
-};
-
-static void apply_free(struct apply *a)
-{
-	for (size_t i = 0; i < a->url_count; i++)
-		free(a->urls[i]);
-	json_decref(a->batch);
-	free(a);
-}
-
-static void apply_fail(struct apply *a, const struct ssf_err *err)
-{
-	http_reply_error(a->req, 0, err);
-	apply_free(a);
-}
-
-/* --- store ------------------------------------------------------------------------------------------------ */
-
 static void on_applied(void *arg, const json_t *versions, const struct ssf_err *err)
 {
-	struct apply *a = arg;
+	struct http_req *req = arg;
 
 	if (err != NULL) {
-		apply_fail(a, err);
+		http_reply_error(req, 0, err);
 		return;
 	}
 	log_info("api.applied", log_int("resources", (int64_t)json_array_size(versions)),
-		 log_str("peer", http_peer(a->req)));
-	reply_json(a->req, 200, json_pack("{s:O}", "applied", versions));
-	apply_free(a);
-}
-
-static void store(struct apply *a)
-{
-	struct ssf_err err;
-
-	if (registry_put_start(a->api->registry, a->batch, on_applied, a, &a->put, &err) < 0)
-		apply_fail(a, &err);
-}
-
-/* --- resolve ---------------------------------------------------------------------------------------------- */
-
-static void resolve_in_pool(void *arg)
-{
-	struct apply *a = arg;
-
-	a->resolved = 0;
-	for (size_t i = 0; a->resolved == 0 && i < a->url_count; i++) {
-		a->resolved = netguard_resolve_url(a->guard, ssf_str_c(a->urls[i]), &a->err);
-		/* a name that does not resolve yet is checked again at every connect */
-		if (a->resolved < 0 && a->err.code == SSF_E_UNAVAILABLE)
-			a->resolved = 0;
-	}
-}
-
-static void on_resolved(void *arg)
-{
-	struct apply *a = arg;
-
-	a->job = NULL;
-	if (a->resolved < 0) {
-		ssf_fail_prefix(&a->err, "delivery: endpoint_url");
-		apply_fail(a, &a->err);
-	} else {
-		store(a);
-	}
-}
-
-static void resolve_dropped(void *arg)
-{
-	struct apply *a = arg;
-	struct ssf_err err;
-
-	ssf_fail(&err, SSF_E_UNAVAILABLE, "shutting down");
-	apply_fail(a, &err);
-}
-
-static void resolve(struct apply *a)
-{
-	struct pool_work work = { resolve_in_pool, on_resolved, resolve_dropped, a };
-	struct ssf_err err;
-
-	if (a->url_count == 0)
-		store(a);
-	else if (pool_submit(a->api->pool, &work, &a->job, &err) < 0)
-		apply_fail(a, &err);
+		 log_str("peer", http_peer(req)));
+	reply_json(req, 200, json_pack("{s:O}", "applied", (json_t *)versions));
 }
 
 /* --- check ------------------------------------------------------------------------------------------------ */
@@ -156,27 +63,6 @@ static int name_of(const json_t *in, enum kind *kind, const char **id, struct ss
 	return 0;
 }
 
-static int add_checked(struct apply *a, enum kind kind, const char *id, json_t *spec,
-		       struct ssf_err *err)
-{
-	const json_t *delivery = json_object_get(spec, "delivery");
-	const char *url = json_string_value(json_object_get(delivery, "endpoint_url"));
-	json_t *item = json_pack("{s:s, s:s, s:o, s:s}", "kind", kind_name(kind), "id", id, "spec", spec,
-				 "actor", "admin");
-
-	if (item == NULL || json_array_append_new(a->batch, item) < 0)
-		return ssf_fail(err, SSF_E_NOMEM, "resource");
-	if (kind != KIND_STREAM || url == NULL)
-		return 0;
-	if (a->url_count == URLS_MAX)
-		return ssf_fail(err, SSF_E_LIMIT, "more than %d push streams at once", URLS_MAX);
-	a->urls[a->url_count] = strdup(url);
-	if (a->urls[a->url_count] == NULL)
-		return ssf_fail(err, SSF_E_NOMEM, "resource");
-	a->url_count++;
-	return 0;
-}
-
 /* All resources of the request by kind and id, so that they may refer to each other in any order. */
 static int collect(const json_t *list, json_t *const pending[KIND_COUNT], size_t *at,
 		   struct ssf_err *err)
@@ -195,7 +81,7 @@ static int collect(const json_t *list, json_t *const pending[KIND_COUNT], size_t
 	return 0;
 }
 
-static int check_list(struct apply *a, const json_t *list, struct kinds *k, size_t *at,
+static int check_list(struct put *put, const json_t *list, struct kinds *k, size_t *at,
 		      struct ssf_err *err)
 {
 	for (*at = 0; *at < json_array_size(list); (*at)++) {
@@ -204,18 +90,18 @@ static int check_list(struct apply *a, const json_t *list, struct kinds *k, size
 		enum kind kind;
 		const char *id;
 		if (name_of(in, &kind, &id, err) < 0 || kind_check(k, kind, id, in, &spec, err) < 0 ||
-		    add_checked(a, kind, id, spec, err) < 0)
+		    put_add(put, kind, id, spec, 0, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
 /* form: where in the text the list's elements are; "" when the text is one resource. */
-static int check_all(struct apply *a, struct ssf_str text, const json_t *list, const char *form,
+static int check_all(const struct call *c, struct put *put, struct ssf_str text, const json_t *list, const char *form,
 		     bool indexed, struct ssf_err *err)
 {
 	json_t *pending[KIND_COUNT];
-	struct kinds k = { a->api->registry, a->api->master, a->api->guard, { NULL }, { NULL } };
+	struct kinds k = { c->api->registry, c->api->master, c->api->guard, { NULL }, { NULL } };
 	char base[64], member[64];
 	size_t at = 0;
 	int r;
@@ -226,7 +112,7 @@ static int check_all(struct apply *a, struct ssf_str text, const json_t *list, c
 	}
 	r = collect(list, pending, &at, err);
 	if (r == 0)
-		r = check_list(a, list, &k, &at, err);
+		r = check_list(put, list, &k, &at, err);
 	for (int i = 0; i < KIND_COUNT; i++) {
 		json_decref(pending[i]);
 		json_decref(k.claimed[i]);
@@ -241,9 +127,10 @@ static int check_all(struct apply *a, struct ssf_str text, const json_t *list, c
 	return fail_located(text, base, member, err);
 }
 
-static int check_rules_file(struct apply *a, struct ssf_str text, const char *id, struct ssf_err *err)
+static int check_rules_file(const struct call *c, struct put *put, struct ssf_str text, const char *id,
+			    struct ssf_err *err)
 {
-	struct kinds k = { a->api->registry, a->api->master, a->api->guard, { NULL }, { NULL } };
+	struct kinds k = { c->api->registry, c->api->master, c->api->guard, { NULL }, { NULL } };
 	json_auto_t *in = json_pack("{s:s%}", "text", text.ptr, text.len);
 	json_t *spec;
 
@@ -253,13 +140,13 @@ static int check_rules_file(struct apply *a, struct ssf_str text, const char *id
 		return ssf_fail(err, SSF_E_MALFORMED, "not UTF-8");
 	if (kind_check(&k, KIND_RULES, id, in, &spec, err) < 0)
 		return -1;
-	return add_checked(a, KIND_RULES, id, spec, err);
+	return put_add(put, KIND_RULES, id, spec, 0, err);
 }
 
-static int parse(struct apply *a, struct ssf_err *err)
+static int parse(const struct call *c, struct put *put, struct ssf_err *err)
 {
-	ssf_auto_free char *text = ssf_str_dup(http_body(a->req));
-	struct ssf_str view = { text, http_body(a->req).len };
+	ssf_auto_free char *text = ssf_str_dup(http_body(c->req));
+	struct ssf_str view = { text, http_body(c->req).len };
 	json_auto_t *body = NULL, *single = NULL;
 	const json_t *list;
 
@@ -269,7 +156,7 @@ static int parse(struct apply *a, struct ssf_err *err)
 	if (ssf_json_parse(view, &limits, &body, err) < 0)
 		return -1;
 	if (json_object_get(body, "hrl") != NULL)
-		return check_rules_file(a, http_body(a->req), http_query(a->req, "id"), err);
+		return check_rules_file(c, put, http_body(c->req), http_query(c->req, "id"), err);
 	if (json_is_array(body))
 		list = body;
 	else if (json_object_get(body, "resources") != NULL)
@@ -279,27 +166,21 @@ static int parse(struct apply *a, struct ssf_err *err)
 	if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > RESOURCES_MAX)
 		return ssf_fail(err, SSF_E_MALFORMED, "resources: must be an array of 1 to %d",
 				RESOURCES_MAX);
-	return check_all(a, view, list, json_is_array(body) ? "" : "/resources", single == NULL, err);
+	return check_all(c, put, view, list, json_is_array(body) ? "" : "/resources", single == NULL, err);
 }
 
 void api_apply(const struct call *c)
 {
-	struct apply *a = calloc(1, sizeof(*a));
+	struct put *put = put_new(c->api, "admin");
 	struct ssf_err err;
+	int r = put != NULL ? parse(c, put, &err) : ssf_fail(&err, SSF_E_NOMEM, "request");
 
-	if (a == NULL || (a->batch = json_array()) == NULL) {
-		free(a);
-		ssf_fail(&err, SSF_E_NOMEM, "request");
-		http_reply_error(c->req, 0, &err);
-		return;
-	}
-	a->api = c->api;
-	a->req = c->req;
-	a->guard = c->api->guard;
-	if (parse(a, &err) < 0)
-		apply_fail(a, &err);
+	if (r < 0)
+		put_free(put);
 	else
-		resolve(a);
+		r = put_start(put, on_applied, c->req, &err);
+	if (r < 0)
+		http_reply_error(c->req, 0, &err);
 }
 
 /* --- list, get, delete -------------------------------------------------------------------------------------- */
@@ -350,47 +231,40 @@ void api_get(const struct call *c)
 
 static void on_deleted(void *arg, const json_t *versions, const struct ssf_err *err)
 {
-	struct apply *a = arg;
+	struct http_req *req = arg;
 
 	(void)versions;
-	if (err != NULL) {
-		apply_fail(a, err);
-		return;
+	if (err != NULL)
+		http_reply_error(req, 0, err);
+	else
+		http_reply_json(req, 204, NULL);
+}
+
+static int delete_start(const struct call *c, struct ssf_err *err)
+{
+	struct put *put;
+	enum kind kind;
+
+	if (kind_from_name(c->arg[0], &kind) < 0)
+		return ssf_fail(err, SSF_E_NOT_FOUND, "no such kind");
+	if (registry_get(c->api->registry, kind, c->arg[1]) == NULL)
+		return ssf_fail(err, SSF_E_NOT_FOUND, "no such %s", kind_name(kind));
+	if (kind_check_delete(c->api->registry, kind, c->arg[1], err) < 0)
+		return -1;
+	put = put_new(c->api, "admin");
+	if (put == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "request");
+	if (put_add(put, kind, c->arg[1], NULL, 0, err) < 0) {
+		put_free(put);
+		return -1;
 	}
-	http_reply_json(a->req, 204, NULL);
-	apply_free(a);
+	return put_start(put, on_deleted, c->req, err);
 }
 
 void api_delete(const struct call *c)
 {
-	struct apply *a;
 	struct ssf_err err;
-	enum kind kind;
 
-	if (!kind_of(c, &kind))
-		return;
-	if (registry_get(c->api->registry, kind, c->arg[1]) == NULL) {
-		ssf_fail(&err, SSF_E_NOT_FOUND, "no such %s", kind_name(kind));
+	if (delete_start(c, &err) < 0)
 		http_reply_error(c->req, 0, &err);
-		return;
-	}
-	if (kind_check_delete(c->api->registry, kind, c->arg[1], &err) < 0) {
-		http_reply_error(c->req, 0, &err);
-		return;
-	}
-	a = calloc(1, sizeof(*a));
-	if (a != NULL) {
-		a->api = c->api;
-		a->req = c->req;
-		a->batch = json_pack("[{s:s, s:s, s:n, s:s}]", "kind", c->arg[0], "id", c->arg[1], "spec",
-				     "actor", "admin");
-	}
-	if (a == NULL || a->batch == NULL) {
-		free(a);
-		ssf_fail(&err, SSF_E_NOMEM, "request");
-		http_reply_error(c->req, 0, &err);
-		return;
-	}
-	if (registry_put_start(a->api->registry, a->batch, on_deleted, a, &a->put, &err) < 0)
-		apply_fail(a, &err);
 }

@@ -3,18 +3,60 @@
 #include "hub/api/api_priv.h"
 
 #include "hub/streams/stream.h"
+#include "lib/kit/http_error.h"
 
 #include <stdio.h>
+#include <string.h>
+
+/* The issuer's path without slashes at its ends: "" or "tenant1". */
+static void issuer_path(const char *issuer, char out[129])
+{
+	const char *host = strstr(issuer, "://");
+	const char *path = host != NULL ? strchr(host + 3, '/') : NULL;
+	size_t len;
+
+	path = path != NULL ? path + 1 : "";
+	len = strlen(path);
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	snprintf(out, 129, "%.*s", (int)len, path);
+}
+
+static void put_url(json_t *doc, const char *name, const char *issuer, const char *path)
+{
+	char url[1100];
+	size_t len = strlen(issuer);
+
+	while (len > 0 && issuer[len - 1] == '/')
+		len--;
+	snprintf(url, sizeof(url), "%.*s%s", (int)len, issuer, path);
+	json_object_set_new(doc, name, json_string(url));
+}
 
 void api_configuration(const struct call *c)
 {
-	char jwks_uri[1100];
+	const char *issuer = c->api->issuer;
+	char path[129];
+	struct ssf_err err;
+	json_t *doc;
 
-	snprintf(jwks_uri, sizeof(jwks_uri), "%s/jwks.json", c->api->issuer);
-	reply_json(c->req, 200,
-		   json_pack("{s:s, s:s, s:s, s:[s, s]}", "spec_version", "1_0", "issuer",
-			     c->api->issuer, "jwks_uri", jwks_uri, "delivery_methods_supported",
-			     STREAM_METHOD_PUSH, STREAM_METHOD_POLL));
+	issuer_path(issuer, path);
+	if (strcmp(path, c->arg[0]) != 0) { /* the metadata of another issuer */
+		ssf_fail(&err, SSF_E_NOT_FOUND, "no such issuer");
+		http_reply_error(c->req, 0, &err);
+		return;
+	}
+	doc = json_pack("{s:s, s:s, s:[s, s], s:[{s:s}], s:s}", "spec_version", "1_0", "issuer", issuer,
+			"delivery_methods_supported", STREAM_METHOD_PUSH, STREAM_METHOD_POLL,
+			"authorization_schemes", "spec_urn", "urn:ietf:rfc:6750", "default_subjects",
+			c->api->default_all ? "ALL" : "NONE");
+	put_url(doc, "jwks_uri", issuer, "/jwks.json");
+	put_url(doc, "configuration_endpoint", issuer, "/ssf/streams");
+	put_url(doc, "status_endpoint", issuer, "/ssf/status");
+	put_url(doc, "verification_endpoint", issuer, "/ssf/verify");
+	put_url(doc, "add_subject_endpoint", issuer, "/ssf/subjects:add");
+	put_url(doc, "remove_subject_endpoint", issuer, "/ssf/subjects:remove");
+	reply_json(c->req, 200, doc);
 }
 
 void api_jwks(const struct call *c)

@@ -253,6 +253,33 @@ static int cmd_lift(struct exchange *x, int argc, char **argv)
 	return request(x, "DELETE", path, (struct ssf_str){ NULL, 0 }) < 0 ? 1 : 0;
 }
 
+/* emit TYPE SUBJECT-JSON [REASON]: the body is made here, the hub checks it. */
+static int cmd_emit(struct exchange *x, int argc, char **argv)
+{
+	json_error_t why;
+	json_t *subject = json_loads(argv[1], JSON_REJECT_DUPLICATES, &why);
+	json_t *body;
+	char *text;
+	int r;
+
+	if (subject == NULL) {
+		fprintf(stderr, "ssfhub: subject: %s\n", why.text);
+		return 2;
+	}
+	body = json_pack("{s:s, s:o, s:s*}", "type", argv[0], "subject", subject, "reason",
+			 argc > 2 ? argv[2] : NULL);
+	text = json_dumps(body, 0);
+	r = request(x, "POST", "/v1/events", ssf_str_c(text));
+	free(text);
+	json_decref(body);
+	if (r < 0)
+		return 1;
+	body = answer_json(x);
+	printf("%s\n", json_string_value(json_object_get(body, "txn")));
+	json_decref(body);
+	return 0;
+}
+
 static int cmd_deadletters(struct exchange *x, int argc, char **argv)
 {
 	char path[512];
@@ -329,6 +356,8 @@ static const struct {
 	{ "explain", cmd_explain, 1, 1, "TXN", "what came in, what matched and why, what followed" },
 	{ "unattributed", cmd_unattributed, 0, 0, "", "leaks of nobody that is registered" },
 	{ "revocations", cmd_revocations, 0, 0, "", "what is revoked or suspended now" },
+	{ "emit", cmd_emit, 2, 3, "TYPE SUBJECT [REASON]",
+	  "emit caep:session-revoked '{\"format\":\"opaque\",\"id\":\"x\"}' to all who take it" },
 	{ "lift", cmd_lift, 3, 3, "EFFECT KIND TARGET", "take one back: lift revoke agent agent:triage-bot" },
 	{ "deadletters", cmd_deadletters, 1, 1, "STREAM", "events that a stream has given up on" },
 };

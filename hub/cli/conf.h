@@ -27,6 +27,10 @@ struct conf {
 	int64_t retry_max;
 	int64_t delivery_max_age;
 	int64_t poll_wait;
+	int64_t max_streams;
+	char *default_subjects;
+	int64_t subject_removal_grace;
+	int64_t min_verification_interval;
 	int64_t checkpoint;
 	int64_t drain_timeout;
 	int64_t database_connections;

@@ -351,7 +351,14 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	a->master = s->master;
 	a->guard = s->guard;
 	a->issuer = s->issuer;
+	a->max_streams = c->max_streams;
+	a->default_all = strcmp(c->default_subjects, "ALL") == 0;
+	a->removal_grace_s = c->subject_removal_grace / 1000;
+	a->verify_interval_s = c->min_verification_interval / 1000;
 	a->started_ms = loop_now_ms();
+	a->verified_ms = json_object();
+	if (a->verified_ms == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "api");
 	a->ingest = (struct ingest){ a->registry, a->batch,  s->documents,
 				     s->attributor, s->master, s->issuer };
 	return 0;
@@ -408,6 +415,7 @@ static void stop(struct serve *s)
 	db_free(s->api.db);
 	cluster_stop(s->cluster);
 	loop_free(s->loop);
+	json_decref(s->api.verified_ms);
 	netguard_free(s->guard);
 	master_key_free(s->master);
 	free(s->issuer);
@@ -429,6 +437,11 @@ int cli_serve(int argc, char **argv)
 				argv[1]);
 		else
 			fprintf(stderr, "ssfhub: log_level: must be debug, info, warn or error\n");
+		conf_done(&s.conf);
+		return 2;
+	}
+	if (strcmp(s.conf.default_subjects, "ALL") != 0 && strcmp(s.conf.default_subjects, "NONE") != 0) {
+		fprintf(stderr, "ssfhub: default_subjects: must be ALL or NONE\n");
 		conf_done(&s.conf);
 		return 2;
 	}

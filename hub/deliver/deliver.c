@@ -286,6 +286,35 @@ void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg)
 	d->tick = loop_tick_start(d->loop, 20, on_drain_tick, d);
 }
 
+/* --- subjects -------------------------------------------------------------------------------------- */
+
+int deliver_subject_before(struct deliver *d, const struct subject_change *ch, struct ssf_err *err)
+{
+	struct outlet *o = find(d, ch->stream);
+
+	if (o == NULL)
+		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
+	if (!ch->add || o->subjects == NULL)
+		return 0;
+	return subjects_add(o->subjects, ch->subject, err);
+}
+
+int deliver_subject_after(struct deliver *d, const struct subject_change *ch, struct ssf_err *err)
+{
+	struct outlet *o = find(d, ch->stream);
+
+	if (o == NULL)
+		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
+	if (o->subjects == NULL) {
+		o->subjects_stale = true; /* what is being read may be from before */
+		return 0;
+	}
+	/* added again, as it may have been loaded in between */
+	if (ch->add)
+		return subjects_add(o->subjects, ch->subject, err);
+	return subjects_remove(o->subjects, ch->subject, ch->until, err);
+}
+
 /* --- status ------------------------------------------------------------------------------------------ */
 
 json_t *deliver_status(const struct deliver *d)

@@ -41,5 +41,21 @@ void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg);
 /* POST /streams/{id}/poll by an authenticated client: takes the request over and answers it. */
 void deliver_poll(struct deliver *d, struct http_req *req, const char *stream, const char *client);
 
+/*
+ * A subject of a stream: to be called before it is stored (adding holds at once) and after
+ * (removing holds from then on), so that at no time less flows than what is stored says. A stream
+ * that is still being loaded takes it from the database. SSF_E_NOT_FOUND, SSF_E_LIMIT, SSF_E_NOMEM.
+ */
+struct subject_change {
+	const char *stream;
+	const json_t *subject;
+	bool add;
+	int64_t until; /* of a removal: when it stops flowing, seconds since 1970 */
+};
+ssf_nodiscard int deliver_subject_before(struct deliver *d, const struct subject_change *ch,
+					 struct ssf_err *err);
+ssf_nodiscard int deliver_subject_after(struct deliver *d, const struct subject_change *ch,
+					struct ssf_err *err);
+
 /* For status: array of {"id","client","method","status","cursor","behind_events","oldest_age_s",...}; new reference. */
 json_t *deliver_status(const struct deliver *d);

@@ -45,6 +45,12 @@ size_t outlet_backlog(const struct outlet *o)
 	return n;
 }
 
+bool outlet_may_send(const struct outlet *o, const struct entry *e)
+{
+	return !e->settled && !e->burying &&
+	       (o->stream->status == STREAM_ENABLED || stream_is_control(e->event));
+}
+
 struct entry *outlet_find(struct outlet *o, int64_t seq)
 {
 	struct entry *e;
@@ -169,6 +175,44 @@ static bool was_acked(const struct outlet *o, int64_t seq)
 	return false;
 }
 
+/* The stream's own subject is always in it; without memory to look, better too much than too little. */
+static bool wants_subject(struct outlet *o, const struct event *e)
+{
+	bool wanted = true;
+
+	if (subjects_wants(o->subjects, e->sub_id, wall_now_ms() / 1000, &wanted, NULL) < 0)
+		return true;
+	return wanted;
+}
+
+/* A disabled stream drops what comes, but for the news that it is disabled. */
+static bool wants(struct outlet *o, const struct event *e)
+{
+	if (!stream_wants(o->stream, e))
+		return false;
+	return stream_is_control(e) || (o->stream->status != STREAM_DISABLED && wants_subject(o, e));
+}
+
+/*
+ * Remembers as settled what a disabled stream drops: the cursor may be held back by a control event,
+ * and what is behind it is read again when the stream is enabled.
+ */
+static void drop_event(struct outlet *o, const struct event *e)
+{
+	struct range *last = o->acked_count > 0 ? &o->acked[o->acked_count - 1] : NULL;
+	struct range *grown;
+
+	if (last != NULL && last->to == o->scan + 1) {
+		last->to = e->seq + 1;
+		return;
+	}
+	grown = realloc(o->acked, (o->acked_count + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return; /* then it may be delivered after all */
+	o->acked = grown;
+	o->acked[o->acked_count++] = (struct range){ e->seq, e->seq + 1 };
+}
+
 static int take_event(struct outlet *o, struct event *event)
 {
 	struct entry *e = calloc(1, sizeof(*e));
@@ -194,8 +238,12 @@ static void on_events(void *arg, struct event *const *events, size_t count,
 		return; /* the tick tries again */
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (stream_wants(o->stream, events[i]) && take_event(o, events[i]) < 0)
-			break; /* no memory: the tick reads on from here */
+		if (wants(o, events[i])) {
+			if (take_event(o, events[i]) < 0)
+				break; /* no memory: the tick reads on from here */
+		} else if (o->stream->status == STREAM_DISABLED) {
+			drop_event(o, events[i]);
+		}
 		o->scan = events[i]->seq;
 		o->dirty = true;
 	}
@@ -212,13 +260,8 @@ void outlet_fill(struct outlet *o)
 	struct deliver *d = o->deliver;
 
 	load(o);
-	if (!o->loaded || o->read != NULL || d->draining || o->scan >= event_log_head(d->log))
+	if (!o->loaded || o->subjects == NULL || o->read != NULL || d->draining || o->scan >= event_log_head(d->log))
 		return;
-	if (o->stream->status == STREAM_DISABLED) { /* what comes meanwhile is dropped */
-		o->scan = event_log_head(d->log);
-		o->dirty = true;
-		return;
-	}
 	if (o->entry_count >= OUTLET_SPAN || outlet_backlog(o) >= OUTLET_WINDOW)
 		return;
 	if (event_log_read(d->log, o->scan, READ_MAX, on_events, o, &o->read, NULL) < 0)
@@ -262,10 +305,55 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 	outlet_fill(o);
 }
 
+/* One row of what was added and removed. */
+static int take_subject(const struct outlet *o, struct subjects *s, const json_t *subject, bool wanted,
+			int64_t until, struct ssf_err *err)
+{
+	if (wanted)
+		return subjects_add(s, subject, err);
+	if (!o->stream->all_subjects && until > wall_now_ms() / 1000 && subjects_add(s, subject, err) < 0)
+		return -1; /* it has to be there to be removed later */
+	return subjects_remove(s, subject, until, err);
+}
+
+static void on_subjects(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct outlet *o = arg;
+	struct subjects *s = err == NULL ? subjects_new(o->stream->all_subjects, SUBJECTS_MAX) : NULL;
+	struct ssf_err why;
+
+	o->load_subjects = NULL;
+	if (s == NULL || o->subjects_stale) {
+		o->subjects_stale = false;
+		subjects_free(s);
+		return; /* the tick tries again */
+	}
+	for (size_t row = 0; row < db_rows(r); row++) {
+		json_auto_t *subject = db_json(r, row, 0);
+		if (subject == NULL || take_subject(o, s, subject, db_text(r, row, 1)[0] == 't',
+						    db_int(r, row, 2), &why) < 0)
+			log_error("deliver.subject.unusable", log_str("stream", o->stream->id));
+	}
+	o->subjects = s;
+	outlet_fill(o);
+}
+
+static void load_subjects(struct outlet *o)
+{
+	const char *params[] = { o->stream->id };
+
+	if (o->subjects != NULL || o->load_subjects != NULL)
+		return;
+	if (db_exec(o->deliver->db, STMT_stream_subjects, params, on_subjects, o, &o->load_subjects,
+		    NULL) < 0)
+		o->load_subjects = NULL; /* the tick tries again */
+}
+
 static void load(struct outlet *o)
 {
 	const char *params[] = { o->stream->id };
 
+	load_subjects(o);
 	if (o->loaded || o->load != NULL)
 		return;
 	if (db_exec(o->deliver->db, STMT_stream_state, params, on_loaded, o, &o->load, NULL) < 0)
@@ -325,10 +413,16 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 		free(o->acked);
 		o->acked = acked;
 		o->acked_count = n;
-		o->scan = s->status == STREAM_DISABLED ? event_log_head(o->deliver->log) : cursor;
+		o->scan = cursor;
 		o->dirty = true;
 	}
 	drop_entries(o);
+	if (o->stream->all_subjects != s->all_subjects) { /* what differs from the default is something else now */
+		db_cancel(o->load_subjects);
+		o->load_subjects = NULL;
+		subjects_free(o->subjects);
+		o->subjects = NULL;
+	}
 	stream_free(o->stream);
 	o->stream = s;
 	o->failures = 0;
@@ -342,6 +436,8 @@ void outlet_free(struct outlet *o)
 		return;
 	stop(o);
 	db_cancel(o->load);
+	db_cancel(o->load_subjects);
+	subjects_free(o->subjects);
 	loop_defer_cancel(o->push);
 	loop_defer_cancel(o->wake);
 	drop_entries(o);

@@ -10,6 +10,7 @@
 
 #include "hub/deliver/deliver.h"
 #include "hub/streams/stream.h"
+#include "hub/streams/subjects.h"
 
 #define OUTLET_WINDOW 256 /* unsettled events held in memory, the rest stays in the log */
 #define OUTLET_SPAN 2048  /* with those settled after the first that is not */
@@ -42,6 +43,9 @@ struct outlet {
 	size_t entry_count;
 	struct event_log_read *read;
 	struct db_op *load;
+	struct subjects *subjects; /* NULL until they are loaded */
+	struct db_op *load_subjects;
+	bool subjects_stale;      /* changed while they were being loaded: to be loaded again */
 
 	/* What the next checkpoint saves. */
 	bool dirty;
@@ -65,6 +69,8 @@ struct outlet {
 /* All matching events at or below it are settled. */
 int64_t outlet_cursor(const struct outlet *o);
 size_t outlet_backlog(const struct outlet *o); /* unsettled in the window */
+/* Whether an entry may go out now: not settled nor on its way out, and the stream is enabled or it is a control event. */
+bool outlet_may_send(const struct outlet *o, const struct entry *e);
 struct entry *outlet_find(struct outlet *o, int64_t seq); /* unsettled, or NULL */
 
 /* The receiver has it, or it is given up: entry is gone afterwards. */

@@ -121,7 +121,7 @@ static void answer(struct outlet *o, struct http_req *req, size_t max)
 	}
 	a->req = req;
 	TAILQ_FOREACH(e, &o->entries, link) {
-		if (e->settled || e->burying)
+		if (!outlet_may_send(o, e))
 			continue;
 		if (chosen == max) {
 			a->more = true;
@@ -194,10 +194,8 @@ static bool may_offer(const struct outlet *o)
 {
 	const struct entry *e;
 
-	if (o->stream->status != STREAM_ENABLED)
-		return false;
 	TAILQ_FOREACH(e, &o->entries, link) {
-		if (!e->settled && !e->burying)
+		if (outlet_may_send(o, e))
 			return true;
 	}
 	return false;
@@ -323,13 +321,14 @@ void deliver_poll(struct deliver *d, struct http_req *req, const char *stream, c
 		http_reply_error(req, 0, &err);
 		return;
 	}
-	if (!o->loaded) {
-		ssf_fail(&err, SSF_E_UNAVAILABLE, "the stream is being loaded");
+	if (ssf_json_parse(http_body(req), &ssf_json_default, &body, &err) < 0 ||
+	    parse(body, &p, &err) < 0) {
 		http_reply_error(req, 0, &err);
 		return;
 	}
-	if (ssf_json_parse(http_body(req), &ssf_json_default, &body, &err) < 0 ||
-	    parse(body, &p, &err) < 0) {
+	if (!o->loaded && (json_array_size(p.acks) > 0 || json_object_size(p.errors) > 0)) {
+		/* what they are about is not there yet: they must not be lost */
+		ssf_fail(&err, SSF_E_UNAVAILABLE, "the stream is being loaded");
 		http_reply_error(req, 0, &err);
 		return;
 	}

@@ -282,8 +282,8 @@ static void on_push(void *arg)
 	size_t begun = 0;
 
 	o->push = NULL;
-	if (o->stream->method != STREAM_PUSH || o->stream->status != STREAM_ENABLED ||
-	    o->deliver->draining || loop_now_ms() < o->not_before)
+	if (o->stream->method != STREAM_PUSH || o->deliver->draining ||
+	    loop_now_ms() < o->not_before)
 		return;
 	TAILQ_FOREACH(e, &o->entries, link)
 		begun += e->delivery != NULL;
@@ -296,7 +296,7 @@ static void on_push(void *arg)
 		if (o->in_flight >= IN_FLIGHT_MAX ||
 		    (o->failures > 0 && (o->in_flight > 0 || begun >= IN_FLIGHT_MAX)))
 			return;
-		if (e->settled || e->burying || e->delivery != NULL || subject_before(o, e))
+		if (!outlet_may_send(o, e) || e->delivery != NULL || subject_before(o, e))
 			continue;
 		dl = calloc(1, sizeof(*dl));
 		if (dl == NULL)

@@ -46,6 +46,7 @@ struct registry {
 	struct db_op *loading;
 	bool stale;                /* something was stored while loading: what comes is older */
 	json_t *kinds[KIND_COUNT]; /* id to spec */
+	json_t *versions[KIND_COUNT]; /* id to version */
 	json_t *by_fingerprint;    /* of credentials: fingerprint to id */
 	json_t *by_repository;     /* of agents */
 	json_t *by_token;          /* of clients */
@@ -117,7 +118,8 @@ static void index_resource(struct registry *r, enum kind kind, const char *id, c
 	}
 }
 
-static void snapshot_set(struct registry *r, enum kind kind, const char *id, json_t *spec)
+static void snapshot_set(struct registry *r, enum kind kind, const char *id, json_t *spec,
+			 int64_t version)
 {
 	const json_t *old = registry_get(r, kind, id);
 
@@ -125,9 +127,11 @@ static void snapshot_set(struct registry *r, enum kind kind, const char *id, jso
 		index_resource(r, kind, id, old, false);
 	if (json_is_object(spec)) {
 		json_object_set(r->kinds[kind], id, spec);
+		json_object_set_new(r->versions[kind], id, json_integer(version));
 		index_resource(r, kind, id, spec, true);
 	} else {
 		json_object_del(r->kinds[kind], id);
+		json_object_del(r->versions[kind], id);
 		spec = NULL;
 	}
 	for (size_t i = 0; i < r->listener_count; i++)
@@ -142,6 +146,11 @@ const json_t *registry_get(const struct registry *r, enum kind kind, const char 
 const json_t *registry_all(const struct registry *r, enum kind kind)
 {
 	return r->kinds[kind];
+}
+
+int64_t registry_version(const struct registry *r, enum kind kind, const char *id)
+{
+	return json_integer_value(json_object_get(r->versions[kind], id));
 }
 
 static const char *look_up(const json_t *index, const char *key)
@@ -218,7 +227,10 @@ static void load_row(struct registry *r, const struct db_result *result, size_t 
 		const json_t *have = registry_get(r, kind, id);
 		json_object_set_new(seen[kind], id, json_true());
 		if (have == NULL || !json_equal(have, spec))
-			snapshot_set(r, kind, id, spec);
+			snapshot_set(r, kind, id, spec, db_int(result, row, 2));
+		else
+			json_object_set_new(r->versions[kind], id,
+					    json_integer((json_int_t)db_int(result, row, 2)));
 	}
 	json_decref(spec);
 }
@@ -233,7 +245,7 @@ static void drop_unseen(struct registry *r, enum kind kind, const json_t *seen)
 	json_object_foreach_safe(r->kinds[kind], next, id, spec) {
 		ssf_auto_free char *gone = NULL; /* id goes with its entry */
 		if (json_object_get(seen, id) == NULL && (gone = strdup(id)) != NULL)
-			snapshot_set(r, kind, gone, NULL);
+			snapshot_set(r, kind, gone, NULL, 0);
 	}
 }
 
@@ -294,8 +306,10 @@ int registry_new(struct loop *loop, struct db *db, loop_f *ready, void *arg, str
 	r->by_issuer = json_object();
 	ok = r->by_fingerprint != NULL && r->by_repository != NULL && r->by_token != NULL &&
 	     r->by_issuer != NULL;
-	for (int k = 0; k < KIND_COUNT; k++)
+	for (int k = 0; k < KIND_COUNT; k++) {
 		ok = (r->kinds[k] = json_object()) != NULL && ok;
+		ok = (r->versions[k] = json_object()) != NULL && ok;
+	}
 	if (!ok) {
 		registry_free(r);
 		return ssf_fail(err, SSF_E_NOMEM, "registry");
@@ -322,8 +336,10 @@ void registry_free(struct registry *r)
 	}
 	loop_timer_cancel(r->retry);
 	db_cancel(r->loading);
-	for (int k = 0; k < KIND_COUNT; k++)
+	for (int k = 0; k < KIND_COUNT; k++) {
 		json_decref(r->kinds[k]);
+		json_decref(r->versions[k]);
+	}
 	json_decref(r->by_fingerprint);
 	json_decref(r->by_repository);
 	json_decref(r->by_token);
@@ -333,7 +349,8 @@ void registry_free(struct registry *r)
 
 /* --- changing --------------------------------------------------------------------------- */
 
-static void put_apply(struct registry *r, const json_t *batch)
+/* versions: one for each of the batch, in its order. */
+static void put_apply(struct registry *r, const json_t *batch, const json_t *versions)
 {
 	const json_t *item;
 	size_t i;
@@ -342,7 +359,9 @@ static void put_apply(struct registry *r, const json_t *batch)
 		enum kind kind;
 		if (kind_from_name(json_string_value(json_object_get(item, "kind")), &kind) == 0)
 			snapshot_set(r, kind, json_string_value(json_object_get(item, "id")),
-				     json_object_get(item, "spec"));
+				     json_object_get(item, "spec"),
+				     json_integer_value(json_object_get(json_array_get(versions, i),
+								        "version")));
 	}
 }
 
@@ -360,7 +379,7 @@ static void on_put(void *arg, const struct db_result *result, const struct ssf_e
 							db_text(result, row, 0), "id",
 							db_text(result, row, 1), "version",
 							(json_int_t)db_int(result, row, 2)));
-		put_apply(r, p->batch);
+		put_apply(r, p->batch, versions);
 		r->stale = r->loading != NULL;
 	}
 	/* it may have been committed all the same; of two at once, it is not known which was first */

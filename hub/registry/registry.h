@@ -47,6 +47,7 @@ void registry_listen(struct registry *r, registry_f *f, void *arg);
 /* Borrowed until the next change; NULL if there is none. */
 const json_t *registry_get(const struct registry *r, enum kind kind, const char *id);
 const json_t *registry_all(const struct registry *r, enum kind kind); /* object: id to spec */
+int64_t registry_version(const struct registry *r, enum kind kind, const char *id); /* 0: none */
 
 /* Ids, borrowed; NULL if there is none. */
 const char *registry_credential_of(const struct registry *r, const char *fingerprint_hex);
@@ -56,7 +57,8 @@ const char *registry_transmitter_of(const struct registry *r, const char *issuer
 
 /*
  * Stores a batch, all or nothing, then changes the memory and tells the listeners.
- * batch: array of {"kind","id","spec" (null deletes),"actor"}, a reference is kept.
+ * batch: array of {"kind","id","spec" (null deletes),"actor","expected" (version, optional)}, a
+ * reference is kept. SSF_E_CONFLICT when a version is not as expected.
  * versions: array of {"kind","id","version"}, borrowed for the call.
  */
 typedef void registry_put_f(void *arg, const json_t *versions, const struct ssf_err *err);

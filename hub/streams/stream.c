@@ -64,6 +64,18 @@ static int parse_alg(const json_t *spec, struct stream *s, struct ssf_err *err)
 	return 0;
 }
 
+static int parse_default_subjects(const json_t *spec, struct stream *s, struct ssf_err *err)
+{
+	const char *initial = "ALL";
+
+	if (ssf_json_opt_str(spec, "default_subjects", &initial, err) < 0)
+		return -1;
+	s->all_subjects = strcmp(initial, "ALL") == 0;
+	if (!s->all_subjects && strcmp(initial, "NONE") != 0)
+		return ssf_fail(err, SSF_E_MALFORMED, "default_subjects: must be ALL or NONE");
+	return 0;
+}
+
 static int parse_audience(const json_t *spec, const json_t *client, struct stream *s,
 			  struct ssf_err *err)
 {
@@ -80,8 +92,9 @@ static int parse_audience(const json_t *spec, const json_t *client, struct strea
 int stream_parse(const char *id, const json_t *spec, const json_t *client, struct stream **out,
 		 struct ssf_err *err)
 {
-	static const char *const names[] = { "client", "audience", "delivery", "status",
-					     "alg",    "events",   "description", NULL };
+	static const char *const names[] = { "client", "audience",    "delivery",
+					     "status", "alg",	      "events",
+					     "description", "status_reason", "events_requested", "default_subjects", NULL };
 	ssf_auto(stream) s = calloc(1, sizeof(*s));
 	const char *description = NULL;
 
@@ -94,7 +107,8 @@ int stream_parse(const char *id, const json_t *spec, const json_t *client, struc
 	    ssf_json_opt_strings(spec, "events", EVENTS_MAX, &s->events, err) < 0 ||
 	    parse_audience(spec, client, s, err) < 0 ||
 	    parse_method(json_object_get(spec, "delivery"), s, err) < 0 ||
-	    parse_status(spec, s, err) < 0 || parse_alg(spec, s, err) < 0)
+	    parse_status(spec, s, err) < 0 || parse_alg(spec, s, err) < 0 ||
+	    parse_default_subjects(spec, s, err) < 0)
 		return -1;
 	*out = SSF_STEAL(s);
 	return 0;
@@ -110,14 +124,22 @@ void stream_free(struct stream *s)
 	free(s);
 }
 
-bool stream_wants(const struct stream *s, const struct event *e)
+bool stream_is_control(const struct event *e)
 {
 	const struct ssf_event_type *known = ssf_event_by_uri(e->type);
+
+	return known != NULL && known->control;
+}
+
+bool stream_wants(const struct stream *s, const struct event *e)
+{
 	const json_t *type;
 	size_t i;
 
-	/* signals are not for receivers, and control events are about the stream that they came by */
-	if (e->sub_id == NULL || (known != NULL && known->control))
+	if (stream_is_control(e)) /* about one stream, and for its receiver alone */
+		return strncmp(e->origin, STREAM_ORIGIN, strlen(STREAM_ORIGIN)) == 0 &&
+		       strcmp(e->origin + strlen(STREAM_ORIGIN), s->id) == 0;
+	if (e->sub_id == NULL) /* signals are not for receivers */
 		return false;
 	if (s->events == NULL)
 		return true;

@@ -13,6 +13,7 @@
 
 #define STREAM_METHOD_PUSH "urn:ietf:rfc:8935"
 #define STREAM_METHOD_POLL "urn:ietf:rfc:8936"
+#define STREAM_ORIGIN "stream:" /* and the id: origin of control events of ours */
 
 enum stream_method { STREAM_PUSH, STREAM_POLL };
 enum stream_status { STREAM_ENABLED, STREAM_PAUSED, STREAM_DISABLED };
@@ -29,6 +30,7 @@ struct stream {
 	const char *endpoint;        /* push: URL */
 	const char *authorization;   /* push: sealed header value, or NULL */
 	const json_t *events;        /* array of event type URIs, or NULL: all */
+	bool all_subjects;           /* until some are removed; otherwise none until some are added */
 };
 
 /* The members of a stream resource; client is its client's spec. Errors name the member. */
@@ -37,5 +39,8 @@ ssf_nodiscard int stream_parse(const char *id, const json_t *spec, const json_t 
 void stream_free(struct stream *s);
 SSF_DEFINE_AUTO(stream)
 
-/* Signals (without sub_id) match no stream. */
+/* Verification and stream-updated: they go out whatever the stream asked for, and while it is paused. */
+bool stream_is_control(const struct event *e);
+
+/* Signals (without sub_id) match no stream; control events only the one that they are about. */
 bool stream_wants(const struct stream *s, const struct event *e);

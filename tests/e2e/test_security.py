@@ -249,7 +249,14 @@ def test_what_anybody_may_read(hub):
     assert meta.headers["Content-Type"] == "application/json"
     assert meta.json() == {"spec_version": "1_0", "issuer": hub.issuer,
                            "jwks_uri": hub.issuer + "/jwks.json",
-                           "delivery_methods_supported": [PUSH, POLL]}
+                           "delivery_methods_supported": [PUSH, POLL],
+                           "authorization_schemes": [{"spec_urn": "urn:ietf:rfc:6750"}],
+                           "default_subjects": "ALL",
+                           "configuration_endpoint": hub.issuer + "/ssf/streams",
+                           "status_endpoint": hub.issuer + "/ssf/status",
+                           "verification_endpoint": hub.issuer + "/ssf/verify",
+                           "add_subject_endpoint": hub.issuer + "/ssf/subjects:add",
+                           "remove_subject_endpoint": hub.issuer + "/ssf/subjects:remove"}
     keys = hub.request("GET", "/jwks.json").json()["keys"]
     assert {k["kty"] for k in keys} == {"RSA", "EC"}
     assert len({k["kid"] for k in keys}) == len(keys)

@@ -87,7 +87,7 @@ static void mistakes_are_named(void **state)
 static void wants_what_it_asked_for(void **state)
 {
 	json_t *sub_id = json_pack("{s:s, s:s}", "format", "opaque", "id", "x");
-	struct event e = { .refs = 1, .type = SESSION_REVOKED, .sub_id = sub_id };
+	struct event e = { .refs = 1, .origin = "rules", .type = SESSION_REVOKED, .sub_id = sub_id };
 	struct event signal = { .refs = 1, .type = "secret.leaked" };
 	struct stream *all = NULL, *some = NULL;
 	struct ssf_err err;

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * POST /v1/events: an operator or a program emits one event of the catalogue, which goes to every
+ * stream that takes it. Body: {"type": URI or short name, "subject": {...}, "claims": {...}, "txn", "reason"}.
+ */
+#include "hub/api/api_priv.h"
+
+#include "hub/store/draft.h"
+#include "lib/kit/http_error.h"
+#include "lib/kit/log.h"
+#include "lib/ssf/catalog.h"
+#include "lib/ssf/json.h"
+#include "lib/ssf/subject.h"
+
+#include <stdio.h>
+
+#define ORIGIN "operator"
+
+static const struct ssf_json_limits limits = { 128 * 1024, 32 };
+
+static void on_emitted(void *arg, const struct batch_result *first, const struct ssf_err *err)
+{
+	struct http_req *req = arg;
+
+	if (err != NULL) {
+		http_reply_error(req, 0, err);
+		return;
+	}
+	log_info("api.emitted", log_str("txn", first->txn), log_int("seq", first->seq));
+	reply_json(req, 202, json_pack("{s:s, s:I}", "txn", first->txn, "seq", (json_int_t)first->seq));
+}
+
+static const struct ssf_event_type *type_of(const char *name)
+{
+	const struct ssf_event_type *type = ssf_event_by_uri(name);
+
+	return type != NULL ? type : ssf_event_by_name(name);
+}
+
+/* When and why, unless the caller says so itself (ssf_event_check sees the result). */
+static void fill_in(const struct ssf_event_type *type, json_t *claims, const char *reason)
+{
+	if (json_object_get(claims, "event_timestamp") == NULL)
+		json_object_set_new(claims, "event_timestamp", json_integer(wall_now_ms() / 1000));
+	if (json_object_get(claims, "reason_admin") == NULL)
+		json_object_set_new(claims, "reason_admin",
+				    json_pack("{s:s}", "en", reason != NULL ? reason : "emitted by an operator"));
+	if (ssf_str_has_prefix(ssf_str_c(type->name), "caep:") &&
+	    json_object_get(claims, "initiating_entity") == NULL)
+		json_object_set_new(claims, "initiating_entity", json_string("admin"));
+}
+
+static int parse(const struct call *c, json_t *drafts, struct ssf_err *err)
+{
+	static const char *const names[] = { "type", "subject", "claims", "txn", "reason", NULL };
+	json_auto_t *body = NULL, *claims = NULL;
+	const char *name, *txn = NULL, *reason = NULL;
+	const struct ssf_event_type *type;
+	char made[TXN_LEN], once[TXN_LEN];
+
+	if (ssf_json_parse(http_body(c->req), &limits, &body, err) < 0 ||
+	    ssf_json_only(body, names, err) < 0 || ssf_json_get_str(body, "type", &name, err) < 0 ||
+	    ssf_json_opt_str(body, "txn", &txn, err) < 0 ||
+	    ssf_json_opt_str(body, "reason", &reason, err) < 0)
+		return -1;
+	type = type_of(name);
+	if (type == NULL || type->control)
+		return ssf_fail(err, SSF_E_MALFORMED, "type: not an event of CAEP 1.0 or RISC 1.0");
+	if (ssf_subject_check(json_object_get(body, "subject"), err) < 0)
+		return ssf_fail_prefix(err, "subject");
+	claims = json_object_get(body, "claims") != NULL ? json_copy(json_object_get(body, "claims")) :
+							   json_object();
+	if (!json_is_object(claims))
+		return ssf_fail(err, SSF_E_MALFORMED, "claims: must be an object");
+	fill_in(type, claims, reason);
+	if (ssf_event_check(type, claims, err) < 0)
+		return ssf_fail_prefix(err, "claims");
+	txn_make(made);
+	txn_make(once);
+	struct draft d = { .origin = ORIGIN, .origin_id = once, .type = type->uri,
+			   .txn = txn != NULL && txn[0] != '\0' ? txn : made,
+			   .sub_id = json_object_get(body, "subject"), .body = claims };
+	return draft_add(drafts, &d, err);
+}
+
+void api_emit(const struct call *c)
+{
+	json_auto_t *drafts = json_array();
+	struct batch_append *append;
+	struct ssf_err err;
+
+	if (drafts == NULL)
+		ssf_fail(&err, SSF_E_NOMEM, "event");
+	if (drafts == NULL || parse(c, drafts, &err) < 0 ||
+	    batch_append_start(c->api->batch, drafts, on_emitted, c->req, &append, &err) < 0)
+		http_reply_error(c->req, 0, &err);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Storing resources on behalf of a request: resolves the addresses that streams push to (in the
+ * job pool, so that a name which leads somewhere forbidden is refused before it is stored),
+ * stores the batch, tells the request's owner. All or nothing.
+ */
+#pragma once
+
+#include "hub/api/api.h"
+
+#define PUT_URLS_MAX 64 /* push streams in one batch */
+
+struct put;
+
+/* versions: array of {"kind","id","version"}, borrowed; or err. The request is still to be answered. */
+typedef void put_done_f(void *arg, const json_t *versions, const struct ssf_err *err);
+
+/* Begins a batch; actor is who asks: "admin", "client:ID". NULL when out of memory. */
+struct put *put_new(struct api *api, const char *actor);
+void put_free(struct put *p); /* before it is started */
+
+/*
+ * Adds a resource; takes spec over, NULL deletes. expected: the version it must have now, or 0;
+ * SSF_E_CONFLICT from the store if it has another.
+ */
+ssf_nodiscard int put_add(struct put *p, enum kind kind, const char *id, json_t *spec,
+			  int64_t expected, struct ssf_err *err);
+
+/* Runs it; takes p over, also when it fails. SSF_E_BUSY, SSF_E_UNAVAILABLE, SSF_E_NOMEM. */
+ssf_nodiscard int put_start(struct put *p, put_done_f *done, void *arg, struct ssf_err *err);

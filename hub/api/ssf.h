@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the SSF endpoints share: a client's streams and their documents (SSF 1.0 section 8.1). */
+#pragma once
+
+#include "hub/api/api_priv.h"
+#include "lib/ssf/json.h"
+
+#define SSF_STREAM_TEXT_MAX 1024 /* description, reason, state */
+
+/* The body as an object; SSF_E_MALFORMED, SSF_E_LIMIT. New reference. */
+ssf_nodiscard int ssf_api_body(const struct call *c, json_t **out, struct ssf_err *err);
+
+/*
+ * The stream that "stream_id" names, of the calling client; borrowed. SSF_E_MALFORMED when the
+ * member is missing, SSF_E_NOT_FOUND for streams of others, too.
+ */
+ssf_nodiscard int ssf_api_stream(const struct call *c, const json_t *body, const char **id,
+				 const json_t **spec, struct ssf_err *err);
+
+/* The stream configuration as the receiver sees it; new reference, or NULL. */
+json_t *ssf_api_configuration(const struct api *api, const char *id, const json_t *spec);
+
+/* Event types that streams can ask for: everything in the catalogue but control events. New reference. */
+json_t *ssf_api_events_supported(void);
