@@ -10,8 +10,8 @@ create table stream_subject (
 	primary key (stream_id, key)
 );
 
--- As before, and: "expected" is the version that must be there now (40001 otherwise); a change of a
--- stream's status that its own client did not make is told by a stream-updated event, in the
+-- As before, and: "expected" is the version that must be there now, "most" how many of the kind a
+-- client may have, and a stream's client must exist (40001 otherwise); a change of a stream's status that its own client did not make is told by a stream-updated event, in the
 -- same transaction (SSF 1.0 section 8.1.5).
 create or replace function put_resources(batch jsonb)
 returns table (kind text, id text, version bigint) language plpgsql as $$
@@ -22,11 +22,16 @@ declare
 begin
 	perform pg_advisory_xact_lock(7236520, 2);
 	for item in select * from jsonb_to_recordset(batch)
-		as b(kind text, id text, spec jsonb, actor text, expected bigint)
+		as b(kind text, id text, spec jsonb, actor text, expected bigint, most bigint)
 	loop
 		select r.* into had from resource r where r.kind = item.kind and r.id = item.id;
 		if item.expected is not null and coalesce(had.version, 0) <> item.expected then
 			raise exception '% % has changed meanwhile', item.kind, item.id using errcode = '40001';
+		end if;
+		if item.most is not null and item.most <= (select count(*) from resource r
+			where r.kind = item.kind and r.spec->>'client' = item.spec->>'client')
+		then
+			raise exception 'this client has all it may have' using errcode = '40001';
 		end if;
 		select coalesce(max(h.version), 0) + 1 into v from resource_history h
 			where h.kind = item.kind and h.id = item.id;
@@ -66,5 +71,14 @@ begin
 		version := v;
 		return next;
 	end loop;
+	-- what the hub checked in its memory may have changed since
+	if exists (
+		select from jsonb_to_recordset(batch) as b(kind text, id text)
+		join resource s on s.kind = 'stream'
+			and (b.kind = 'stream' and b.id = s.id or b.kind = 'client' and b.id = s.spec->>'client')
+		where not exists (select from resource c where c.kind = 'client' and c.id = s.spec->>'client'))
+	then
+		raise exception 'a stream and its client have changed meanwhile' using errcode = '40001';
+	end if;
 end
 $$;

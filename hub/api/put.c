@@ -11,7 +11,7 @@
 struct put {
 	struct api *api;
 	char *actor;
-	json_t *batch;               /* {"kind","id","spec","actor","expected"} */
+	json_t *batch;               /* {"kind","id","spec","actor","expected","most"} */
 	char *urls[PUT_URLS_MAX];
 	size_t url_count;
 	const struct netguard *guard;
@@ -51,9 +51,10 @@ void put_free(struct put *p)
 	free(p);
 }
 
-int put_add(struct put *p, enum kind kind, const char *id, json_t *spec, int64_t expected,
+int put_add(struct put *p, enum kind kind, const char *id, json_t *spec, struct put_limits limit,
 	    struct ssf_err *err)
 {
+	const json_t *now = registry_get(p->api->registry, kind, id);
 	const json_t *delivery = json_object_get(spec, "delivery");
 	const char *url = json_string_value(json_object_get(delivery, "endpoint_url"));
 	json_t *item = json_pack("{s:s, s:s, s:o?, s:s}", "kind", kind_name(kind), "id", id, "spec",
@@ -61,11 +62,16 @@ int put_add(struct put *p, enum kind kind, const char *id, json_t *spec, int64_t
 
 	if (item == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "resource");
-	if (expected > 0)
-		json_object_set_new(item, "expected", json_integer(expected));
+	if (limit.expected > 0)
+		json_object_set_new(item, "expected", json_integer(limit.expected));
+	if (limit.most > 0)
+		json_object_set_new(item, "most", json_integer(limit.most));
 	if (json_array_append_new(p->batch, item) < 0)
 		return ssf_fail(err, SSF_E_NOMEM, "resource");
-	if (kind != KIND_STREAM || url == NULL)
+	/* an address that stays is checked at every connect; pausing must not depend on its name */
+	if (kind != KIND_STREAM || url == NULL ||
+	    json_equal(json_object_get(json_object_get(now, "delivery"), "endpoint_url"),
+		       json_object_get(delivery, "endpoint_url")))
 		return 0;
 	if (p->url_count == PUT_URLS_MAX)
 		return ssf_fail(err, SSF_E_LIMIT, "more than %d push streams at once", PUT_URLS_MAX);

@@ -19,12 +19,15 @@ typedef void put_done_f(void *arg, const json_t *versions, const struct ssf_err 
 struct put *put_new(struct api *api, const char *actor);
 void put_free(struct put *p); /* before it is started */
 
-/*
- * Adds a resource; takes spec over, NULL deletes. expected: the version it must have now, or 0;
- * SSF_E_CONFLICT from the store if it has another.
- */
+/* What must hold when it is stored, or the store says SSF_E_CONFLICT; 0: not asked for. */
+struct put_limits {
+	int64_t expected; /* the version that it has now */
+	int64_t most;     /* of the kind, for the same client, with this one */
+};
+
+/* Adds a resource; takes spec over, NULL deletes. */
 ssf_nodiscard int put_add(struct put *p, enum kind kind, const char *id, json_t *spec,
-			  int64_t expected, struct ssf_err *err);
+			  struct put_limits limit, struct ssf_err *err);
 
 /* Runs it; takes p over, also when it fails. SSF_E_BUSY, SSF_E_UNAVAILABLE, SSF_E_NOMEM. */
 ssf_nodiscard int put_start(struct put *p, put_done_f *done, void *arg, struct ssf_err *err);

@@ -90,7 +90,7 @@ static int check_list(struct put *put, const json_t *list, struct kinds *k, size
 		enum kind kind;
 		const char *id;
 		if (name_of(in, &kind, &id, err) < 0 || kind_check(k, kind, id, in, &spec, err) < 0 ||
-		    put_add(put, kind, id, spec, 0, err) < 0)
+		    put_add(put, kind, id, spec, (struct put_limits){ 0 }, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -140,7 +140,7 @@ static int check_rules_file(const struct call *c, struct put *put, struct ssf_st
 		return ssf_fail(err, SSF_E_MALFORMED, "not UTF-8");
 	if (kind_check(&k, KIND_RULES, id, in, &spec, err) < 0)
 		return -1;
-	return put_add(put, KIND_RULES, id, spec, 0, err);
+	return put_add(put, KIND_RULES, id, spec, (struct put_limits){ 0 }, err);
 }
 
 static int parse(const struct call *c, struct put *put, struct ssf_err *err)
@@ -254,7 +254,7 @@ static int delete_start(const struct call *c, struct ssf_err *err)
 	put = put_new(c->api, "admin");
 	if (put == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "request");
-	if (put_add(put, kind, c->arg[1], NULL, 0, err) < 0) {
+	if (put_add(put, kind, c->arg[1], NULL, (struct put_limits){ 0 }, err) < 0) {
 		put_free(put);
 		return -1;
 	}

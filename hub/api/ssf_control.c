@@ -71,6 +71,7 @@ static void on_status_stored(void *arg, const json_t *versions, const struct ssf
 static int store_status(const struct call *c, const char *id, json_t *spec, struct ssf_err *err)
 {
 	struct status_change *ch = calloc(1, sizeof(*ch));
+	struct put_limits limit = { 0 };
 	struct put *put;
 	char actor[160];
 
@@ -84,7 +85,8 @@ static int store_status(const struct call *c, const char *id, json_t *spec, stru
 	}
 	*ch = (struct status_change){ .api = c->api, .req = c->req };
 	snprintf(ch->id, sizeof(ch->id), "%s", id);
-	if (put_add(put, KIND_STREAM, id, spec, registry_version(c->api->registry, KIND_STREAM, id), err) < 0) {
+	limit.expected = registry_version(c->api->registry, KIND_STREAM, id);
+	if (put_add(put, KIND_STREAM, id, spec, limit, err) < 0) {
 		put_free(put);
 		free(ch);
 		return -1;

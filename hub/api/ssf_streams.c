@@ -108,6 +108,18 @@ json_t *ssf_api_configuration(const struct api *api, const char *id, const json_
 
 /* --- what a receiver may set ---------------------------------------------------------------------------- */
 
+static bool contains(const json_t *list, const json_t *value)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		if (json_equal(item, value))
+			return true;
+	}
+	return false;
+}
+
 /* events_requested as it was sent, and as "events" what of it we can deliver. */
 static int take_events(const json_t *body, json_t *spec, struct ssf_err *err)
 {
@@ -123,7 +135,7 @@ static int take_events(const json_t *body, json_t *spec, struct ssf_err *err)
 		return 0;
 	json_array_foreach(requested, i, type) {
 		const struct ssf_event_type *known = ssf_event_by_uri(json_string_value(type));
-		if (known != NULL && !known->control && delivered != NULL)
+		if (known != NULL && !known->control && !contains(delivered, type))
 			json_array_append(delivered, (json_t *)type);
 	}
 	if (json_object_set(spec, "events_requested", (json_t *)requested) < 0 ||
@@ -141,8 +153,9 @@ static int take_delivery(const struct api *api, const char *id, const json_t *bo
 {
 	json_t *given = json_object_get(body, "delivery");
 	json_t *old = json_object_get(spec, "delivery");
-	const char *method, *url = NULL;
+	const char *method, *header, *url = NULL;
 	char ours[2048];
+	bool same;
 	json_auto_t *delivery = NULL;
 
 	if (given == NULL)
@@ -160,9 +173,14 @@ static int take_delivery(const struct api *api, const char *id, const json_t *bo
 			return ssf_fail(err, SSF_E_MALFORMED, "delivery: endpoint_url is ours for poll");
 		json_object_del(delivery, "endpoint_url");
 	}
-	if (url != NULL && json_object_get(delivery, "authorization_header") == NULL &&
-	    json_object_get(old, "authorization_header") != NULL &&
-	    json_equal(json_object_get(old, "endpoint_url"), json_object_get(delivery, "endpoint_url")))
+	same = json_equal(json_object_get(old, "endpoint_url"), json_object_get(delivery, "endpoint_url"));
+	header = json_string_value(json_object_get(delivery, "authorization_header"));
+	/* a secret goes nowhere but where it was meant for */
+	if (header != NULL && strcmp(header, KIND_SEALED) == 0 && !same)
+		return ssf_fail(err, SSF_E_MALFORMED,
+				"delivery: authorization_header has to be given anew with another address");
+	if (same && json_object_get(delivery, "authorization_header") == NULL &&
+	    json_object_get(old, "authorization_header") != NULL)
 		json_object_set_new(delivery, "authorization_header", json_string(KIND_SEALED));
 	return json_object_set(spec, "delivery", delivery) < 0 ?
 		       ssf_fail(err, SSF_E_NOMEM, "stream") :
@@ -214,7 +232,7 @@ static int check_members(const struct call *c, const char *id, const json_t *old
 struct change {
 	struct api *api;
 	struct http_req *req;
-	char id[64];
+	char id[136];
 	int status; /* of success */
 };
 
@@ -237,7 +255,7 @@ static void on_changed(void *arg, const json_t *versions, const struct ssf_err *
 }
 
 /* spec: taken over; NULL deletes. */
-static int change_start(const struct call *c, const char *id, json_t *spec, int64_t expected,
+static int change_start(const struct call *c, const char *id, json_t *spec, struct put_limits limit,
 			int status, struct ssf_err *err)
 {
 	struct change *ch = calloc(1, sizeof(*ch));
@@ -254,7 +272,7 @@ static int change_start(const struct call *c, const char *id, json_t *spec, int6
 	}
 	*ch = (struct change){ .api = c->api, .req = c->req, .status = status };
 	snprintf(ch->id, sizeof(ch->id), "%s", id);
-	if (put_add(put, KIND_STREAM, id, spec, expected, err) < 0) {
+	if (put_add(put, KIND_STREAM, id, spec, limit, err) < 0) {
 		put_free(put);
 		free(ch);
 		return -1;
@@ -267,15 +285,15 @@ static int change_start(const struct call *c, const char *id, json_t *spec, int6
 }
 
 /* What all of create, update and replace end with: the kind's own checks, and the store. */
-static int store(const struct call *c, const char *id, json_t *resource, int64_t expected, int status,
-		 struct ssf_err *err)
+static int store(const struct call *c, const char *id, json_t *resource, struct put_limits limit,
+		 int status, struct ssf_err *err)
 {
 	struct kinds k = { c->api->registry, c->api->master, c->api->guard, { NULL }, { NULL } };
 	json_t *spec;
 
 	if (kind_check(&k, KIND_STREAM, id, resource, &spec, err) < 0)
 		return -1;
-	return change_start(c, id, spec, expected, status, err);
+	return change_start(c, id, spec, limit, status, err);
 }
 
 /* --- create ------------------------------------------------------------------------------------------------- */
@@ -317,7 +335,7 @@ static int create(const struct call *c, struct ssf_err *err)
 		return -1;
 	if (streams_of(c) >= (size_t)c->api->max_streams)
 		return ssf_fail(err, SSF_E_CONFLICT, "this client has all the streams it may have");
-	return store(c, id, spec, 0, 201, err);
+	return store(c, id, spec, (struct put_limits){ .most = c->api->max_streams }, 201, err);
 }
 
 void api_ssf_create(const struct call *c)
@@ -388,7 +406,9 @@ static int change(const struct call *c, bool replace, struct ssf_err *err)
 	if ((replace || json_object_get(body, "description") != NULL) &&
 	    take_description(body, resource, err) < 0)
 		return -1;
-	return store(c, id, resource, registry_version(c->api->registry, KIND_STREAM, id), 200, err);
+	return store(c, id, resource,
+		     (struct put_limits){ .expected = registry_version(c->api->registry, KIND_STREAM, id) },
+		     200, err);
 }
 
 void api_ssf_update(const struct call *c)
@@ -420,7 +440,7 @@ void api_ssf_delete(const struct call *c)
 	else if (own_stream(c, id) == NULL)
 		r = ssf_fail(&err, SSF_E_NOT_FOUND, "no such stream");
 	else
-		r = change_start(c, id, NULL, 0, 204, &err);
+		r = change_start(c, id, NULL, (struct put_limits){ 0 }, 204, &err);
 	if (r < 0)
 		http_reply_error(c->req, 0, &err);
 }

@@ -50,7 +50,11 @@ static int store(struct waiting *w, struct ssf_err *err)
 	char hex[SSF_SHA256_HEX], until[24];
 	ssf_auto_free char *text = json_dumps(w->subject, JSON_COMPACT);
 	bool add = w->change.add;
-	const char *params[] = { w->stream, hex, text, add ? "true" : "false", add ? NULL : until };
+	const char *initial = json_string_value(json_object_get(
+		registry_get(w->api->registry, KIND_STREAM, w->stream), "default_subjects"));
+	bool all = initial == NULL || strcmp(initial, "ALL") == 0;
+	const char *params[] = { w->stream, hex, text, add ? "true" : "false", add ? NULL : until,
+				 all ? "true" : "false" };
 
 	if (text == NULL || ssf_subject_key(w->subject, key) < 0)
 		return ssf_fail(err, SSF_E_NOMEM, "subject");

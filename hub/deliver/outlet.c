@@ -262,7 +262,9 @@ void outlet_fill(struct outlet *o)
 	load(o);
 	if (!o->loaded || o->subjects == NULL || o->read != NULL || d->draining || o->scan >= event_log_head(d->log))
 		return;
-	if (o->entry_count >= OUTLET_SPAN || outlet_backlog(o) >= OUTLET_WINDOW)
+	/* a paused stream has to find the control events behind what it holds */
+	if (o->entry_count >= OUTLET_SPAN ||
+	    (o->stream->status == STREAM_ENABLED && outlet_backlog(o) >= OUTLET_WINDOW))
 		return;
 	if (event_log_read(d->log, o->scan, READ_MAX, on_events, o, &o->read, NULL) < 0)
 		o->read = NULL; /* the tick tries again */

@@ -118,6 +118,38 @@ def test_8_1_1_1_push_and_its_header(hub, client, sink):
     assert endpoint.wait(2)[1].headers["Authorization"] == "Bearer push-canary"
 
 
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+def test_8_1_1_3_a_sealed_header_does_not_move_to_another_address(hub, client, sink, method):
+    """A client's token was enough to have the header sent to an address of the thief's."""
+    endpoint, thief = sink.endpoint(), sink.endpoint()
+    stream = client.create(delivery={"method": PUSH, "endpoint_url": endpoint.url,
+                                     "authorization_header": "Bearer push-canary"})
+    moved = {"stream_id": stream["stream_id"], "delivery": {
+        "method": PUSH, "endpoint_url": thief.url, "authorization_header": "(sealed)"}}
+    assert client.call(method, "/ssf/streams", moved).status_code == 400
+    del moved["delivery"]["authorization_header"]
+    assert client.call(method, "/ssf/streams", moved).status_code == 200
+    session_revoked(hub)
+    (push,) = thief.wait(1)
+    assert "Authorization" not in push.headers
+
+
+def test_8_1_1_3_long_ids_are_not_taken_for_each_other(hub, client):
+    """An answer showed the stream whose id was the first 63 bytes of the one that was changed."""
+    other = Client(hub)
+    short, long = "s" * 63, "s" * 63 + "xx"
+    hub.apply({"kind": "stream", "id": short, "client": other.id, "delivery": {"method": POLL}},
+              {"kind": "stream", "id": long, "client": client.id, "delivery": {"method": POLL}})
+    answer = client.call("PATCH", "/ssf/streams", {"stream_id": long, "description": "mine"})
+    assert answer.status_code == 200 and answer.json()["stream_id"] == long
+    hub.cli("delete", "stream", short)
+
+
+def test_8_1_1_1_repeats_count_once(client):
+    stream = client.create(events_requested=[REVOKED] * 70)
+    assert stream["events_delivered"] == [REVOKED]
+
+
 @pytest.mark.parametrize("body", [
     {"iss": "https://evil.example"}, {"aud": "x"}, {"stream_id": "mine"}, {"events_delivered": []},
     {"delivery": "push"}, {"delivery": {}}, {"delivery": {"method": "carrier-pigeon"}},
@@ -348,6 +380,31 @@ def test_8_1_3_malformed_subject_is_400(hub, client, subject):
         assert client.call("POST", f"/ssf/subjects:{how}", {"subject": EVE}).status_code == 400
         body = {"stream_id": Client(hub).create()["stream_id"], "subject": EVE}
         assert client.call("POST", f"/ssf/subjects:{how}", body).status_code == 404
+
+
+def test_8_1_3_only_what_differs_is_stored(hub, client):
+    """Each request made a row for ever, and removing what was never added made it flow after a restart."""
+    stream = client.create()
+    for i in range(5):
+        change_subject(client, stream, "add", {"format": "opaque", "id": f"x{i}"}, 200)
+    count = "select count(*) from stream_subject where stream_id = %s"
+    assert hub.sql(count, stream["stream_id"])[0][0] == 0
+    change_subject(client, stream, "remove", EVE, 204)
+    change_subject(client, stream, "add", EVE, 200)
+    assert hub.sql(count, stream["stream_id"])[0][0] == 1
+    assert client.call("DELETE", f"/ssf/streams?stream_id={stream['stream_id']}").status_code == 204
+    assert hub.sql(count, stream["stream_id"])[0][0] == 0
+
+
+def test_8_1_4_verification_behind_a_paused_backlog(hub, client):
+    """Control events waited for what the stream held back."""
+    stream = client.create()
+    set_status(client, stream, "paused")
+    for i in range(300):
+        session_revoked(hub, f"s{i}")
+    assert client.call("POST", "/ssf/verify", {"stream_id": stream["stream_id"]}).status_code == 204
+    (got,) = client.wait(stream, 1)
+    assert VERIFICATION in got["events"]
 
 
 # --- section 8.1.4: verification ------------------------------------------------------------------------
