@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hub/api/api_priv.h"
+#include "hub/api/put.h"
 #include "lib/ssf/json.h"
 
 #define SSF_STREAM_TEXT_MAX 1024 /* description, reason, state */
@@ -19,6 +20,17 @@ ssf_nodiscard int ssf_api_stream(const struct call *c, const json_t *body, const
 
 /* The stream configuration as the receiver sees it; new reference, or NULL. */
 json_t *ssf_api_configuration(const struct api *api, const char *id, const json_t *spec);
+
+/* What a stream's change is answered with; new reference, or NULL. */
+typedef json_t *ssf_document_f(const struct api *api, const char *id, const json_t *spec);
+
+/*
+ * Stores a stream on behalf of its client and answers with status and document, or 204. spec is taken over;
+ * NULL deletes.
+ */
+ssf_nodiscard int ssf_api_store(const struct call *c, const char *id, json_t *spec,
+				struct put_limits limit, int status, ssf_document_f *document,
+				struct ssf_err *err);
 
 /* Event types that streams can ask for: everything in the catalogue but control events. New reference. */
 json_t *ssf_api_events_supported(void);

@@ -6,7 +6,6 @@
 #include "hub/api/ssf.h"
 
 #include "hub/api/kinds.h"
-#include "hub/api/put.h"
 #include "hub/store/draft.h"
 #include "hub/streams/stream.h"
 #include "lib/kit/http_error.h"
@@ -22,13 +21,14 @@
 
 /* --- status ------------------------------------------------------------------------------------------------ */
 
-static json_t *status_document(const char *id, const json_t *spec)
+static json_t *status_document(const struct api *api, const char *id, const json_t *spec)
 {
 	const char *status = json_string_value(json_object_get(spec, "status"));
 	json_t *doc = json_pack("{s:s, s:s}", "stream_id", id, "status",
 				status != NULL ? status : "enabled");
 	json_t *reason = json_object_get(spec, "status_reason");
 
+	(void)api;
 	if (doc != NULL && reason != NULL)
 		json_object_set(doc, "reason", reason);
 	return doc;
@@ -46,56 +46,7 @@ void api_ssf_status(const struct call *c)
 	if (ssf_api_stream(c, query, &id, &spec, &err) < 0)
 		http_reply_error(c->req, 0, &err);
 	else
-		reply_json(c->req, 200, status_document(id, spec));
-}
-
-struct status_change {
-	struct api *api;
-	struct http_req *req;
-	char id[136];
-};
-
-static void on_status_stored(void *arg, const json_t *versions, const struct ssf_err *err)
-{
-	struct status_change *ch = arg;
-
-	(void)versions;
-	if (err != NULL)
-		http_reply_error(ch->req, 0, err);
-	else
-		reply_json(ch->req, 200,
-			   status_document(ch->id, registry_get(ch->api->registry, KIND_STREAM, ch->id)));
-	free(ch);
-}
-
-static int store_status(const struct call *c, const char *id, json_t *spec, struct ssf_err *err)
-{
-	struct status_change *ch = calloc(1, sizeof(*ch));
-	struct put_limits limit = { 0 };
-	struct put *put;
-	char actor[160];
-
-	snprintf(actor, sizeof(actor), "client:%s", c->caller.client);
-	put = put_new(c->api, actor);
-	if (ch == NULL || put == NULL) {
-		json_decref(spec);
-		put_free(put);
-		free(ch);
-		return ssf_fail(err, SSF_E_NOMEM, "stream");
-	}
-	*ch = (struct status_change){ .api = c->api, .req = c->req };
-	snprintf(ch->id, sizeof(ch->id), "%s", id);
-	limit.expected = registry_version(c->api->registry, KIND_STREAM, id);
-	if (put_add(put, KIND_STREAM, id, spec, limit, err) < 0) {
-		put_free(put);
-		free(ch);
-		return -1;
-	}
-	if (put_start(put, on_status_stored, ch, err) < 0) {
-		free(ch);
-		return -1;
-	}
-	return 0;
+		reply_json(c->req, 200, status_document(c->api, id, spec));
 }
 
 static int set_status(const struct call *c, struct ssf_err *err)
@@ -104,6 +55,7 @@ static int set_status(const struct call *c, struct ssf_err *err)
 	json_auto_t *body = NULL, *resource = NULL;
 	const char *id, *status, *reason = NULL;
 	const json_t *old;
+	struct put_limits limit = { 0 };
 	json_t *spec;
 
 	if (ssf_api_body(c, &body, err) < 0 || ssf_api_stream(c, body, &id, &old, err) < 0 ||
@@ -119,9 +71,10 @@ static int set_status(const struct call *c, struct ssf_err *err)
 	json_object_del(resource, "status_reason");
 	if (reason != NULL)
 		json_object_set_new(resource, "status_reason", json_string(reason));
+	limit.expected = registry_version(c->api->registry, KIND_STREAM, id);
 	if (kind_check(&k, KIND_STREAM, id, resource, &spec, err) < 0)
 		return -1;
-	return store_status(c, id, spec, err);
+	return ssf_api_store(c, id, spec, limit, 200, status_document, err);
 }
 
 void api_ssf_set_status(const struct call *c)

@@ -7,7 +7,6 @@
 #include "hub/api/ssf.h"
 
 #include "hub/api/kinds.h"
-#include "hub/api/put.h"
 #include "hub/streams/stream.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/log.h"
@@ -234,6 +233,7 @@ struct change {
 	struct http_req *req;
 	char id[136];
 	int status; /* of success */
+	ssf_document_f *document;
 };
 
 static void on_changed(void *arg, const json_t *versions, const struct ssf_err *err)
@@ -242,21 +242,19 @@ static void on_changed(void *arg, const json_t *versions, const struct ssf_err *
 	const json_t *spec = registry_get(ch->api->registry, KIND_STREAM, ch->id);
 
 	(void)versions;
-	if (err != NULL)
-		/* another change came first: the receiver reads and decides again */
-		http_reply_error(ch->req, err->code == SSF_E_CONFLICT ? 409 : 0, err);
+	if (err != NULL) /* SSF_E_CONFLICT: another change came first, the receiver reads and decides again */
+		http_reply_error(ch->req, 0, err);
 	else if (ch->status == 204 || spec == NULL)
 		http_reply_json(ch->req, 204, NULL);
 	else
-		reply_json(ch->req, ch->status, ssf_api_configuration(ch->api, ch->id, spec));
+		reply_json(ch->req, ch->status, ch->document(ch->api, ch->id, spec));
 	if (err == NULL)
 		log_info("ssf.stream.changed", log_str("stream", ch->id), log_int("status", ch->status));
 	free(ch);
 }
 
-/* spec: taken over; NULL deletes. */
-static int change_start(const struct call *c, const char *id, json_t *spec, struct put_limits limit,
-			int status, struct ssf_err *err)
+int ssf_api_store(const struct call *c, const char *id, json_t *spec, struct put_limits limit,
+		  int status, ssf_document_f *document, struct ssf_err *err)
 {
 	struct change *ch = calloc(1, sizeof(*ch));
 	char actor[160];
@@ -270,7 +268,7 @@ static int change_start(const struct call *c, const char *id, json_t *spec, stru
 		free(ch);
 		return ssf_fail(err, SSF_E_NOMEM, "stream");
 	}
-	*ch = (struct change){ .api = c->api, .req = c->req, .status = status };
+	*ch = (struct change){ .api = c->api, .req = c->req, .status = status, .document = document };
 	snprintf(ch->id, sizeof(ch->id), "%s", id);
 	if (put_add(put, KIND_STREAM, id, spec, limit, err) < 0) {
 		put_free(put);
@@ -293,7 +291,7 @@ static int store(const struct call *c, const char *id, json_t *resource, struct 
 
 	if (kind_check(&k, KIND_STREAM, id, resource, &spec, err) < 0)
 		return -1;
-	return change_start(c, id, spec, limit, status, err);
+	return ssf_api_store(c, id, spec, limit, status, ssf_api_configuration, err);
 }
 
 /* --- create ------------------------------------------------------------------------------------------------- */
@@ -440,7 +438,7 @@ void api_ssf_delete(const struct call *c)
 	else if (own_stream(c, id) == NULL)
 		r = ssf_fail(&err, SSF_E_NOT_FOUND, "no such stream");
 	else
-		r = change_start(c, id, NULL, (struct put_limits){ 0 }, 204, &err);
+		r = ssf_api_store(c, id, NULL, (struct put_limits){ 0 }, 204, ssf_api_configuration, &err);
 	if (r < 0)
 		http_reply_error(c->req, 0, &err);
 }
