@@ -12,7 +12,6 @@
 
 /* What requests work on; all borrowed, set up by `ssfhub serve`. */
 struct api {
-	struct loop *loop;
 	struct pool *pool;
 	struct db *db;
 	struct db *lease;

@@ -346,7 +346,6 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    deliver_new(s->loop, &deliver, a->db, a->log, a->registry, a->keys, s->master,
 			s->push_client, &a->deliver, err) < 0)
 		return -1;
-	a->loop = s->loop;
 	a->pool = s->pool;
 	a->master = s->master;
 	a->guard = s->guard;

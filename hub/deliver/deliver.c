@@ -319,7 +319,6 @@ int deliver_subject_after(struct deliver *d, const struct subject_change *ch, st
 
 json_t *deliver_status(const struct deliver *d)
 {
-	static const char *const statuses[] = { "enabled", "paused", "disabled" };
 	json_t *list = json_array();
 	const struct outlet *o;
 	int64_t head = event_log_head(d->log);
@@ -329,7 +328,7 @@ json_t *deliver_status(const struct deliver *d)
 		json_t *s = json_pack(
 			"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "id", o->stream->id, "client",
 			o->stream->client, "method", o->stream->method == STREAM_PUSH ? "push" : "poll",
-			"status", statuses[o->stream->status], "cursor", (json_int_t)outlet_cursor(o),
+			"status", stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
 			"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
 			(json_int_t)(head > o->scan ? head - o->scan : 0), "oldest_age_s",
 			(json_int_t)(first != NULL ? (wall_now_ms() - first->event->at_ms) / 1000 : 0),

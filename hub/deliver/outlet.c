@@ -301,8 +301,8 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 			log_warn("deliver.load.failed", log_str("stream", o->stream->id), log_why(err));
 		return; /* the tick tries again */
 	}
-	o->scan = db_int(r, 0, 1);
-	parse_acked(o, db_text(r, 0, 2));
+	o->scan = db_int(r, 0, 0);
+	parse_acked(o, db_text(r, 0, 1));
 	o->loaded = true;
 	outlet_fill(o);
 }

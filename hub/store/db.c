@@ -508,11 +508,6 @@ bool db_is_up(const struct db *db)
 	return db->up > 0;
 }
 
-size_t db_queued(const struct db *db)
-{
-	return db->queued;
-}
-
 int db_exec(struct db *db, enum stmt stmt, const char *const *params, db_done_f *done, void *arg,
 	    struct db_op **out, struct ssf_err *err)
 {

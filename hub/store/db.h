@@ -53,7 +53,6 @@ void db_free(struct db *db);
 /* For the end: fails all that is under way or waits with SSF_E_UNAVAILABLE, and takes nothing any more. */
 void db_stop(struct db *db);
 bool db_is_up(const struct db *db);
-size_t db_queued(const struct db *db);
 
 /* Text format; NULL is SQL null. Copied. */
 #define DB_MAX_PARAMS 8

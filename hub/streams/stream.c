@@ -36,15 +36,25 @@ static int parse_method(const json_t *delivery, struct stream *s, struct ssf_err
 	return 0;
 }
 
+static const char *const status_names[] = {
+	[STREAM_ENABLED] = "enabled",
+	[STREAM_PAUSED] = "paused",
+	[STREAM_DISABLED] = "disabled",
+};
+
+const char *stream_status_name(enum stream_status status)
+{
+	return status_names[status];
+}
+
 static int parse_status(const json_t *spec, struct stream *s, struct ssf_err *err)
 {
-	static const char *const names[] = { "enabled", "paused", "disabled" };
 	const char *status = "enabled";
 
 	if (ssf_json_opt_str(spec, "status", &status, err) < 0)
 		return -1;
-	for (size_t i = 0; i < SSF_ARRAY_SIZE(names); i++) {
-		if (strcmp(status, names[i]) == 0) {
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(status_names); i++) {
+		if (strcmp(status, status_names[i]) == 0) {
 			s->status = (enum stream_status)i;
 			return 0;
 		}

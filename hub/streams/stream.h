@@ -39,6 +39,8 @@ ssf_nodiscard int stream_parse(const char *id, const json_t *spec, const json_t 
 void stream_free(struct stream *s);
 SSF_DEFINE_AUTO(stream)
 
+const char *stream_status_name(enum stream_status status); /* as in the resource */
+
 /* Verification and stream-updated: they go out whatever the stream asked for, and while it is paused. */
 bool stream_is_control(const struct event *e);
 
