@@ -2,7 +2,7 @@
 /* One check a kind, one table. What leaves here for the store holds no secret in the clear. */
 #include "hub/api/kinds.h"
 
-#include "hub/ingest/document.h"
+#include "lib/kit/document.h"
 #include "hub/rules/rules.h"
 #include "hub/streams/stream.h"
 #include "lib/kit/file.h"
