@@ -394,6 +394,7 @@ static int check_client(struct checking *c, struct ssf_err *err)
 {
 	static const char *const credentials[] = { "token_sha256", "secret_sha256", "jwks", "jwks_url",
 						   "subject" };
+	static const char *const algs[] = { "RS256", "ES256", NULL };
 	const char *hash;
 	size_t count = 0;
 
@@ -404,6 +405,8 @@ static int check_client(struct checking *c, struct ssf_err *err)
 		return -1;
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(credentials); i++)
 		count += json_object_get(c->spec, credentials[i]) != NULL;
+	if (json_object_get(c->spec, "alg") != NULL && check_one_of(c, "alg", algs, err) < 0)
+		return -1;
 	if (count == 0)
 		return ssf_fail(err, SSF_E_MALFORMED,
 				"token, secret, jwks or subject: it needs one to be known by");
@@ -460,7 +463,7 @@ static const struct {
 			  { "issuer", "audience", "typ", "client_claim", "jwks", "jwks_url" } },
 	[KIND_CLIENT] = { check_client,
 			  { "name", "audience", "token", "token_sha256", "secret", "secret_sha256", "jwks",
-			    "jwks_url", "issuer", "subject", "scopes" } },
+			    "jwks_url", "issuer", "subject", "scopes", "alg" } },
 	[KIND_STREAM] = { check_stream,
 			  { "client", "audience", "delivery", "status", "status_reason", "alg", "events",
 			    "events_requested", "description", "default_subjects" } },

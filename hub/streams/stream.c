@@ -62,11 +62,12 @@ static int parse_status(const json_t *spec, struct stream *s, struct ssf_err *er
 	return ssf_fail(err, SSF_E_MALFORMED, "status: must be enabled, paused or disabled");
 }
 
-static int parse_alg(const json_t *spec, struct stream *s, struct ssf_err *err)
+/* The stream's, else its client's, else what everybody can verify (CAEP interop profile). */
+static int parse_alg(const json_t *spec, const json_t *client, struct stream *s, struct ssf_err *err)
 {
 	const char *alg = "RS256";
 
-	if (ssf_json_opt_str(spec, "alg", &alg, err) < 0)
+	if (ssf_json_opt_str(client, "alg", &alg, err) < 0 || ssf_json_opt_str(spec, "alg", &alg, err) < 0)
 		return -1;
 	s->alg = ssf_alg_from_name(ssf_str_c(alg));
 	if (s->alg == SSF_ALG_NONE)
@@ -117,7 +118,7 @@ int stream_parse(const char *id, const json_t *spec, const json_t *client, struc
 	    ssf_json_opt_strings(spec, "events", EVENTS_MAX, &s->events, err) < 0 ||
 	    parse_audience(spec, client, s, err) < 0 ||
 	    parse_method(json_object_get(spec, "delivery"), s, err) < 0 ||
-	    parse_status(spec, s, err) < 0 || parse_alg(spec, s, err) < 0 ||
+	    parse_status(spec, s, err) < 0 || parse_alg(spec, client, s, err) < 0 ||
 	    parse_default_subjects(spec, s, err) < 0)
 		return -1;
 	*out = SSF_STEAL(s);

@@ -154,3 +154,50 @@ int ssf_event_check(const struct ssf_event_type *type, const json_t *claims, str
 	}
 	return 0;
 }
+
+/* --- on the way out ---------------------------------------------------------------------------- */
+
+/* The year 5138 in seconds: larger numbers are milliseconds. */
+#define SECONDS_MAX 1e11
+
+static bool says_something(const json_t *messages)
+{
+	json_t *object = (json_t *)messages; /* only iterated over */
+	const char *language;
+	json_t *text;
+
+	json_object_foreach(object, language, text) {
+		if (json_string_length(text) > 0)
+			return true;
+	}
+	return false;
+}
+
+static int seconds_out(json_t *claims)
+{
+	double at = json_number_value(json_object_get(claims, "event_timestamp"));
+
+	if (at <= SECONDS_MAX || at >= 1e18)
+		return 0;
+	return json_object_set_new(claims, "event_timestamp", json_integer((json_int_t)(at / 1000)));
+}
+
+static int reason_out(const struct ssf_event_type *type, json_t *claims)
+{
+	if (says_something(json_object_get(claims, "reason_admin")))
+		return 0;
+	return json_object_set_new(claims, "reason_admin",
+				   json_pack("{s:s+}", "en", type->name, ", without a reason given"));
+}
+
+json_t *ssf_event_outgoing(const struct ssf_event_type *type, const json_t *claims)
+{
+	json_auto_t *out = claims != NULL ? json_copy((json_t *)claims) : json_object();
+	bool caep = type != NULL && ssf_str_has_prefix(ssf_str_c(type->name), "caep:");
+
+	if (out == NULL || type == NULL || type->control)
+		return SSF_STEAL(out);
+	if (seconds_out(out) < 0 || (caep && reason_out(type, out) < 0))
+		return NULL;
+	return SSF_STEAL(out);
+}

@@ -29,3 +29,11 @@ const struct ssf_event_type *ssf_event_by_name(const char *name);
  */
 ssf_nodiscard int ssf_event_check(const struct ssf_event_type *type, const json_t *claims,
 				  struct ssf_err *err);
+
+/*
+ * The members of an event as they go out, whoever it came from: reason_admin of CAEP events is
+ * there and says something (CAEP interop profile, section 3), event_timestamp is in seconds
+ * where others wrote milliseconds. The same for the same input. type NULL, or of SSF's own: as
+ * they are. New reference, or NULL when out of memory.
+ */
+json_t *ssf_event_outgoing(const struct ssf_event_type *type, const json_t *claims);

@@ -213,10 +213,9 @@ int ssf_set_compose(const struct ssf_set_spec *spec, struct ssf_buf *out, struct
 	if (spec->sub_id == NULL)
 		return ssf_fail(err, SSF_E_MALFORMED, "sub_id: missing");
 
-	json_auto_t *empty = json_object();
+	json_auto_t *event = ssf_event_outgoing(ssf_event_by_uri(spec->event_uri), spec->event_claims);
 	/* packing counts a reference to each, and gives it back before we return */
 	json_t *sub_id = (json_t *)spec->sub_id;
-	json_t *event = spec->event_claims != NULL ? (json_t *)spec->event_claims : empty;
 	json_auto_t *claims = json_pack(
 		"{s:s, s:s, s:s, s:s, s:I, s:O, s:{s:O}}", "iss", spec->iss, "aud", spec->aud,
 		"jti", spec->jti, "txn", spec->txn, "iat", (json_int_t)spec->iat, "sub_id", sub_id,

@@ -66,6 +66,9 @@ struct ssf_set_spec {
 	const json_t *event_claims;
 };
 
-/* Appends the claims as JSON text, members in a fixed order: equal input, equal bytes. */
+/*
+ * Appends the claims as JSON text, members in a fixed order: equal input, equal bytes. The event's are
+ * made fit to go out (ssf_event_outgoing).
+ */
 ssf_nodiscard int ssf_set_compose(const struct ssf_set_spec *spec, struct ssf_buf *out,
 				  struct ssf_err *err);

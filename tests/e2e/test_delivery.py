@@ -321,3 +321,31 @@ def test_too_old_events_become_dead_letters(new_hub, sink, endpoint):
     assert [d["reason"] for d in found] == ["expired: status 500"]
     endpoint.decide = None
     endpoint.wait(1, txn=hub.emit())
+
+
+def test_a_client_may_have_an_algorithm_for_all_of_its_streams(hub, endpoint):
+    """The stream's own wins; a change reaches streams that run."""
+    stream = hub.push_stream(endpoint)
+    client = hub.get(f"/v1/stream/{stream}")["client"]
+    resource = {k: v for k, v in hub.get(f"/v1/client/{client}").items() if k != "version"}
+
+    def alg_of_next():
+        before = len(endpoint.pushes)
+        hub.emit()
+        return part_of(endpoint.wait(before + 1)[-1].token, 0)["alg"]
+    assert alg_of_next() == "RS256"
+    hub.apply({**resource, "alg": "ES256"})
+    assert alg_of_next() == "ES256"
+    hub.apply({k: v for k, v in hub.get(f"/v1/stream/{stream}").items() if k != "version"} | {"alg": "RS256"})
+    assert alg_of_next() == "RS256"
+
+
+def test_relayed_events_go_out_complete(hub, endpoint):
+    """What a transmitter left out or wrote in milliseconds (CAEP interop profile)."""
+    hub.push_stream(endpoint)
+    now = int(time.time())
+    hub.emit(events={REVOKED: {"event_timestamp": now * 1000 + 7}})
+    (push,) = endpoint.wait(1)
+    event = push.claims["events"][REVOKED]
+    assert event["event_timestamp"] == now
+    assert event["reason_admin"]["en"]

@@ -178,6 +178,7 @@ static void mistakes_are_named(void **state)
 		{ KIND_TRANSMITTER, "{\"issuer\":\"https://i.example\",\"jwks_url\":\"ftp://x\"}", "https" },
 		{ KIND_TRANSMITTER, "{\"issuer\":\"https://i.example\",\"jwks\":{\"keys\":1}}", "jwks" },
 		{ KIND_CLIENT, "{\"token\":\"12345678\"}", "audience" },
+		{ KIND_CLIENT, "{\"audience\":\"a\",\"token\":\"12345678\",\"alg\":\"HS256\"}", "alg" },
 		{ KIND_CLIENT, "{\"audience\":\"a\"}", "token, secret, jwks or subject" },
 		{ KIND_CLIENT, "{\"audience\":\"a\",\"secret\":\"easily guessed\"}", "secret" },
 		{ KIND_CLIENT, "{\"audience\":\"a\",\"token\":\"12345678\",\"scopes\":[]}", "scopes" },

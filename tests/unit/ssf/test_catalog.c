@@ -4,6 +4,7 @@
 
 #include "lib/ssf/catalog.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const names[] = {
@@ -170,12 +171,48 @@ static void unknown_types_need_an_object(void **state)
 	assert_int_equal(ssf_event_check(NULL, NULL, &err), -1);
 }
 
+/* CAEP interop profile, section 3: reason_admin is there and not empty. Times are in seconds. */
+static void goes_out_complete(void **state)
+{
+	static const struct {
+		const char *name, *in, *out;
+	} outs[] = {
+		{ "caep:session-revoked", "{}",
+		  "{\"reason_admin\":{\"en\":\"caep:session-revoked, without a reason given\"}}" },
+		{ "caep:session-revoked", "{\"reason_admin\":{\"en\":\"\"}}",
+		  "{\"reason_admin\":{\"en\":\"caep:session-revoked, without a reason given\"}}" },
+		{ "caep:session-revoked", "{\"reason_admin\":{\"de\":\"x\"},\"event_timestamp\":1700000000}",
+		  "{\"event_timestamp\":1700000000,\"reason_admin\":{\"de\":\"x\"}}" },
+		{ "caep:session-revoked", "{\"reason_admin\":{\"de\":\"x\"},\"event_timestamp\":1700000000123}",
+		  "{\"event_timestamp\":1700000000,\"reason_admin\":{\"de\":\"x\"}}" },
+		{ "risc:account-disabled", "{\"reason\":\"hijacking\"}", "{\"reason\":\"hijacking\"}" },
+		{ "risc:credential-compromise", "{\"credential_type\":\"x\",\"event_timestamp\":1700000000999.5}",
+		  "{\"credential_type\":\"x\",\"event_timestamp\":1700000000}" },
+		{ "ssf:verification", "{\"state\":\"x\"}", "{\"state\":\"x\"}" },
+		{ "", "{\"event_timestamp\":1700000000123}", "{\"event_timestamp\":1700000000123}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(outs); i++) {
+		json_auto_t *in = support_json(outs[i].in);
+		json_auto_t *before = json_deep_copy(in);
+		json_auto_t *out = ssf_event_outgoing(ssf_event_by_name(outs[i].name), in);
+		char *text = json_dumps(out, JSON_COMPACT | JSON_SORT_KEYS);
+		assert_string_equal(text, outs[i].out);
+		assert_true(json_equal(in, before));
+		free(text);
+	}
+	json_auto_t *none = ssf_event_outgoing(NULL, NULL);
+	assert_int_equal(json_object_size(none), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_complete),
 		cmocka_unit_test(checks_members),
 		cmocka_unit_test(unknown_types_need_an_object),
+		cmocka_unit_test(goes_out_complete),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -386,7 +386,8 @@ static void composes(void **state)
 	spec.event_claims = NULL;
 	ssf_buf_reset(&text);
 	assert_int_equal(ssf_set_compose(&spec, &text, &err), 0);
-	assert_non_null(strstr(text.ptr, "{\"" REVOKED "\":{}}"));
+	assert_non_null(strstr(text.ptr, "{\"" REVOKED "\":{\"reason_admin\":{\"en\":"
+					 "\"caep:session-revoked, without a reason given\"}}}"));
 }
 
 static void composes_only_complete_ones(void **state)
