@@ -27,9 +27,11 @@ create function rotate_signing_keys(batch jsonb, keep_ms bigint)
 returns setof signing_key_ring language plpgsql as $$
 declare
 	item record;
+	made timestamptz;
 	starts timestamptz;
 begin
 	lock table signing_key in share row exclusive mode;
+	made := clock_timestamp();
 	for item in
 		select * from jsonb_to_recordset(batch) as b(alg text, after text, kid text, public jsonb,
 			sealed text, ahead_ms bigint, not_before_ms bigint)
@@ -39,18 +41,18 @@ begin
 		then
 			raise exception 'the keys of % have changed meanwhile', item.alg using errcode = '40001';
 		end if;
-		starts := greatest(clock_timestamp() + item.ahead_ms * interval '1 millisecond',
+		starts := greatest(made + item.ahead_ms * interval '1 millisecond',
 			to_timestamp(item.not_before_ms / 1000.0));
 		if item.public is null then
 			update signing_key k set signs_from = least(k.signs_from, starts) where k.kid = item.kid;
 		else
 			update signing_key k set published_until = starts + keep_ms * interval '1 millisecond'
 			where k.alg = item.alg and k.published_until is null;
-			insert into signing_key (kid, alg, public, sealed, signs_from)
-			values (item.kid, item.alg, item.public, decode(item.sealed, 'hex'), starts);
+			insert into signing_key (kid, alg, public, sealed, created_at, signs_from)
+			values (item.kid, item.alg, item.public, decode(item.sealed, 'hex'), made, starts);
 		end if;
 	end loop;
-	update signing_key k set sealed = null where k.published_until <= clock_timestamp();
+	update signing_key k set sealed = null where k.published_until <= made;
 	return query select * from signing_key_ring;
 end
 $$;

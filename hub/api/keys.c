@@ -72,7 +72,8 @@ static void on_revoked(void *arg, const json_t *keys, const struct ssf_err *err)
 		http_reply_error(req, 0, err);
 		return;
 	}
-	log_warn("api.key.revoked", log_str("peer", http_peer(req)));
+	log_warn("api.key.revoked", log_str("kid", strrchr(http_path(req), '/') + 1),
+		 log_str("peer", http_peer(req)));
 	http_reply_json(req, 204, NULL);
 }
 

@@ -48,7 +48,7 @@ const struct setting conf_table[] = {
 	CONF(DURATION, min_verification_interval, "1s", 0, 3600 * SECOND,
 	     "Between two verification requests for one stream; 0: no limit."),
 	CONF(DURATION, key_rotation, "90d", 0, 3650 * DAY,
-	     "How long a signing key signs, not less than key_publish_ahead; 0: until it is rotated by hand."),
+	     "How long a signing key signs, not less than key_publish_ahead; 0s: until it is rotated by hand."),
 	CONF(DURATION, key_publish_ahead, "24h", SECOND, 365 * DAY,
 	     "How long a new key is in the JWKS before it signs."),
 	CONF(DURATION, key_keep, "8d", SECOND, 3650 * DAY,

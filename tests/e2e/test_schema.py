@@ -52,7 +52,7 @@ PARAMS = {
     "revocation_lift": ["revoke", "agent", "t77", "id-1"],
     "dead_letter_add": ["s77", 99999, "jti", "why"], "dead_letters": ["s77"],
     "revocations": [""], "explain_txn": ["txn-77"],
-    "signing_key_add": ["k", "RS256", {}, "00"],
+    "signing_keys_rotate": [[], 1000], "signing_key_revoke": ["k", {"kid": "l", "public": {}, "sealed": "00"}],
 }
 # The planner takes any batch for 100 rows, and then reads through 5,000; here it is told not to.
 GUESSED = {"stream_checkpoint"}
