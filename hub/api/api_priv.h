@@ -33,3 +33,5 @@ handler_f api_ssf_subject_add, api_ssf_subject_remove;
 handler_f api_emit;
 /* reports.c */
 handler_f api_status, api_explain, api_events, api_unattributed, api_revocations, api_deadletters, api_lift;
+/* keys.c */
+handler_f api_keys, api_keys_rotate, api_key_revoke;

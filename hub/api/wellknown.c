@@ -87,9 +87,26 @@ void api_oauth_resource(const struct call *c)
 		reply_json(c->req, 200, oauth_resource_metadata(c->api->auth));
 }
 
+/* Kept for less than a next key is published ahead, so that it is known everywhere when it signs. */
 void api_jwks(const struct call *c)
 {
-	reply_json(c->req, 200, keys_jwks(c->api->keys));
+	json_auto_t *keys = keys_jwks(c->api->keys);
+	ssf_auto_free char *text = keys != NULL ? json_dumps(keys, JSON_COMPACT) : NULL;
+	char age[64];
+	struct http_answer a = { .status = 200,
+				 .content_type = "application/json",
+				 .body = ssf_str_c(text),
+				 .headers = { { "Cache-Control", age } } };
+	struct ssf_err err;
+
+	if (text == NULL) {
+		ssf_fail(&err, SSF_E_NOMEM, "keys");
+		http_reply_error(c->req, 0, &err);
+		return;
+	}
+	snprintf(age, sizeof(age), "public, max-age=%lld",
+		 (long long)ring_jwks_max_age(keys_ring(c->api->keys)));
+	http_reply(c->req, &a);
 }
 
 /* The process runs and its loop turns. */

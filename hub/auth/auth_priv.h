@@ -12,6 +12,7 @@ struct auth_cached {
 	uint8_t digest[SSF_SHA256_LEN];
 	struct caller caller;
 	int64_t client_version; /* another one: verify again */
+	uint64_t keys_gone;     /* the same: its key may be one that was revoked */
 	int64_t expires_at;     /* seconds since 1970; 0: free */
 };
 

@@ -78,6 +78,7 @@ static bool recall(struct auth *a, const struct presented *p, int64_t now, struc
 	const struct auth_cached *c = slot_of(a, p->digest);
 
 	if (c->expires_at <= now || memcmp(c->digest, p->digest, sizeof(c->digest)) != 0 ||
+	    c->keys_gone != keys_gone(a->keys) ||
 	    c->client_version != registry_version(a->registry, KIND_CLIENT, c->caller.client))
 		return false;
 	*out = c->caller;
@@ -92,6 +93,7 @@ static void remember(struct auth *a, const struct presented *p, const struct cal
 	*c = (struct auth_cached){
 		.caller = *caller,
 		.client_version = registry_version(a->registry, KIND_CLIENT, caller->client),
+		.keys_gone = keys_gone(a->keys),
 		.expires_at = expires_at,
 	};
 	memcpy(c->digest, p->digest, sizeof(c->digest));

@@ -24,6 +24,8 @@ struct options {
 	char *url;
 	char *token_file;
 	char *ca_file;
+	char *alg;
+	bool now;
 };
 
 static const struct setting option_table[] = {
@@ -35,6 +37,10 @@ static const struct setting option_table[] = {
 	  "Admin token; default: DATA/admin.token." },
 	{ "ca_file", SETTING_STRING, offsetof(struct options, ca_file), NULL, 0, 0,
 	  "CA of the hub's certificate; default: DATA/ca.pem." },
+	{ "alg", SETTING_STRING, offsetof(struct options, alg), NULL, 0, 0,
+	  "keys rotate: RS256 or ES256 alone; default: both." },
+	{ "now", SETTING_BOOL, offsetof(struct options, now), "off", 0, 0,
+	  "keys rotate: the new key signs at once, before receivers know it." },
 	{ .name = NULL },
 };
 
@@ -342,6 +348,54 @@ static int cmd_status(struct exchange *x, int argc, char **argv)
 	return 0;
 }
 
+/* --- keys ---------------------------------------------------------------------------------------------------- */
+
+static int print_keys(const struct exchange *x)
+{
+	json_t *keys = answer_json(x);
+	const json_t *key;
+	size_t i;
+
+	json_array_foreach(keys, i, key)
+		printf("%s %s %s, signs from %s, published until %s\n", text(key, "kid"), text(key, "alg"),
+		       text(key, "state"), text(key, "signs_from"), text(key, "published_until"));
+	json_decref(keys);
+	return 0;
+}
+
+static int keys_rotate(struct exchange *x)
+{
+	json_t *body = json_pack("{s:s*, s:b}", "alg", x->options.alg, "now", x->options.now);
+	char *sent = json_dumps(body, 0);
+	int r = request(x, "POST", "/v1/keys/rotate", ssf_str_c(sent));
+
+	free(sent);
+	json_decref(body);
+	return r < 0 ? 1 : print_keys(x);
+}
+
+static int keys_revoke(struct exchange *x, const char *kid)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "/v1/keys/%s", kid);
+	return request(x, "DELETE", path, (struct ssf_str){ NULL, 0 }) < 0 ? 1 : 0;
+}
+
+static int cmd_keys(struct exchange *x, int argc, char **argv)
+{
+	const char *what = argc > 0 ? argv[0] : "list";
+
+	if (strcmp(what, "list") == 0 && argc < 2)
+		return request(x, "GET", "/v1/keys", (struct ssf_str){ NULL, 0 }) < 0 ? 1 : print_keys(x);
+	if (strcmp(what, "rotate") == 0 && argc == 1)
+		return keys_rotate(x);
+	if (strcmp(what, "revoke") == 0 && argc == 2)
+		return keys_revoke(x, argv[1]);
+	fprintf(stderr, "usage: ssfhub keys [list | rotate [--alg A] [--now] | revoke KID]\n");
+	return 2;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct exchange *x, int argc, char **argv);
@@ -360,6 +414,7 @@ static const struct {
 	  "emit caep:session-revoked '{\"format\":\"opaque\",\"id\":\"x\"}' to all who take it" },
 	{ "lift", cmd_lift, 3, 3, "EFFECT KIND TARGET", "take one back: lift revoke agent agent:triage-bot" },
 	{ "deadletters", cmd_deadletters, 1, 1, "STREAM", "events that a stream has given up on" },
+	{ "keys", cmd_keys, 0, 2, "[ACTION]", "signing keys: list, rotate [--alg A] [--now], revoke KID" },
 };
 
 void cli_client_help(void)

@@ -35,6 +35,9 @@ struct conf {
 	int64_t rate_limit_client;
 	int64_t rate_limit_address;
 	bool forwarded_for;
+	int64_t key_rotation;
+	int64_t key_publish_ahead;
+	int64_t key_keep;
 	int64_t checkpoint;
 	int64_t drain_timeout;
 	int64_t database_connections;

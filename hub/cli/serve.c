@@ -371,6 +371,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.poll_wait_ms = c->poll_wait,
 		.checkpoint_ms = c->checkpoint,
 	};
+	const struct rota_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
 
 	if (own_urls(s, err) < 0 || netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
 	    http_client_new(s->loop, s->guard, c->ca_file, &s->push_client, err) < 0 ||
@@ -378,7 +379,8 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
 	    event_log_new(s->loop, a->db, &a->log, err) < 0 ||
 	    registry_new(s->loop, a->db, on_registry_ready, s, &a->registry, err) < 0 ||
-	    keys_new(s->loop, a->db, s->pool, s->master, s->issuer, on_keys_ready, s, &a->keys, err) < 0 ||
+	    keys_new(s->loop, a->db, s->pool, s->master, &keys, s->issuer, on_keys_ready, s, &a->keys,
+		     err) < 0 ||
 	    open_auth(s, err) < 0 ||
 	    batch_new(s->loop, a->db, a->log, &a->batch, err) < 0 ||
 	    attributor_new(s->loop, a->db, a->log, a->registry, s->client, s->master, &s->attributor,

@@ -184,6 +184,16 @@ static void on_resource(void *arg, enum kind kind, const char *id, const json_t 
 	}
 }
 
+/* What is being sent may have been signed by a key that must not be used any more. */
+static void on_key_gone(void *arg)
+{
+	struct deliver *d = arg;
+	struct outlet *o;
+
+	LIST_FOREACH(o, &d->outlets, link)
+		push_again(o);
+}
+
 void deliver_wake(struct deliver *d)
 {
 	const char *id;
@@ -213,6 +223,7 @@ int deliver_new(struct loop *loop, const struct deliver_conf *conf, struct db *d
 	}
 	registry_listen(registry, on_resource, d);
 	event_log_listen(log, on_head, d);
+	keys_listen(keys, on_key_gone, d);
 	*out = d;
 	return 0;
 }
@@ -221,6 +232,7 @@ void deliver_free(struct deliver *d)
 {
 	if (d == NULL)
 		return;
+	keys_listen(d->keys, NULL, NULL);
 	while (!LIST_EMPTY(&d->outlets))
 		outlet_free(LIST_FIRST(&d->outlets));
 	db_cancel(d->checkpoint);

@@ -88,6 +88,7 @@ void outlet_error(struct outlet *o, const char *what); /* for the stream's healt
 /* push.c */
 void push_kick(struct outlet *o);            /* start what may be started */
 void push_stop(struct outlet *o);            /* cancel all; entries stay unsettled */
+void push_again(struct outlet *o);           /* sign and send anew what is under way */
 void push_cancel(struct entry *e);           /* its delivery, if there is one */
 /* poll.c */
 void poll_wake(struct outlet *o);

@@ -32,6 +32,8 @@ struct poll_wait {
 /* Between choosing and answering. Outlives the outlet: it holds what it needs. */
 struct poll_answer {
 	struct http_req *req;
+	const struct keys *keys;
+	uint64_t gone;           /* keys_gone() when it began */
 	json_t *sets;            /* jti to SET */
 	bool more;
 	size_t open;             /* signatures under way */
@@ -48,9 +50,16 @@ struct signing {
 
 static void answer_send(struct poll_answer *a)
 {
-	json_t *body = json_pack("{s:O, s:b}", "sets", a->sets, "moreAvailable", a->more);
-	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+	json_t *body;
+	char *text;
 
+	if (a->gone != keys_gone(a->keys)) { /* a key meanwhile: they are signed again at the next poll */
+		json_object_clear(a->sets);
+		a->more = true;
+		a->failed = false;
+	}
+	body = json_pack("{s:O, s:b}", "sets", a->sets, "moreAvailable", a->more);
+	text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
 	/* what could be signed is worth sending: the rest comes with the next poll */
 	if (text != NULL && (!a->failed || json_object_size(a->sets) > 0)) {
 		http_reply_json(a->req, 200, text);
@@ -120,6 +129,8 @@ static void answer(struct outlet *o, struct http_req *req, size_t max)
 		return;
 	}
 	a->req = req;
+	a->keys = o->deliver->keys;
+	a->gone = keys_gone(a->keys);
 	TAILQ_FOREACH(e, &o->entries, link) {
 		if (!outlet_may_send(o, e))
 			continue;

@@ -315,6 +315,21 @@ void push_kick(struct outlet *o)
 		o->push = loop_defer_start(o->deliver->loop, on_push, o);
 }
 
+void push_again(struct outlet *o)
+{
+	struct entry *e;
+
+	TAILQ_FOREACH(e, &o->entries, link) {
+		struct delivery *dl = e->delivery;
+		if (dl == NULL || dl->call == NULL)
+			continue;
+		http_call_cancel(dl->call);
+		dl->call = NULL;
+		leave_flight(dl);
+		delivery_begin(dl);
+	}
+}
+
 void push_cancel(struct entry *e)
 {
 	if (e->delivery != NULL)

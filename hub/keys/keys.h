@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hub's signing keys, and the SETs signed with them. The only holder of private keys:
- * they are stored sealed, parsed once, and used in the job pool (RS256) or at once (ES256).
+ * What the hub signs: SETs, and what it says at once. The keys are those of the ring
+ * (hub/keys/ring.h); RS256 is done in the job pool, ES256 on the loop.
  */
 #pragma once
 
 #include <jansson.h>
 
+#include "hub/keys/jti.h"
+#include "hub/keys/ring.h"
 #include "hub/keys/seal.h"
 #include "hub/store/db.h"
 #include "hub/store/event.h"
@@ -18,15 +20,26 @@ struct keys_sign;
 
 /*
  * Loads the keys from the database and makes what is missing (one of each algorithm), which is
- * asynchronous: ready is called once when there is one, again if it failed it retries by itself.
+ * asynchronous, and retried if it fails: ready is called once, when there is one of each.
  * issuer is borrowed and goes into every SET.
  */
 ssf_nodiscard int keys_new(struct loop *loop, struct db *db, struct pool *pool,
-			   const struct master_key *master, const char *issuer, loop_f *ready,
-			   void *arg, struct keys **out, struct ssf_err *err);
+			   const struct master_key *master, const struct rota_conf *conf,
+			   const char *issuer, loop_f *ready, void *arg, struct keys **out,
+			   struct ssf_err *err);
 void keys_free(struct keys *k);
-/* For the end: fails all signatures under way with SSF_E_UNAVAILABLE, and makes no more. */
+/*
+ * For the end: fails all signatures and changes under way with SSF_E_UNAVAILABLE, and makes no
+ * more.
+ */
 void keys_stop(struct keys *k);
+
+/*
+ * The ring, to look at and to change: ring_list(), ring_rotate(), ring_revoke(). A rotation that is
+ * asked for while a next key waits is SSF_E_CONFLICT, unless "now": then the one that waits signs
+ * at once.
+ */
+struct ring *keys_ring(struct keys *k);
 
 /* There are stored keys, and none opens: this is the wrong master key, and no new ones are made. */
 bool keys_locked_out(const struct keys *k);
@@ -38,6 +51,14 @@ json_t *keys_jwks(const struct keys *k);
 const struct ssf_key *keys_find(const struct keys *k, struct ssf_str kid, enum ssf_alg alg);
 
 /*
+ * Calls f whenever a key is published no more, because it was revoked or its time is over, before
+ * who revoked it is told. Nothing that was signed by it may leave the hub after that: who holds a
+ * signed SET has to sign it again. One listener; f NULL: none. keys_gone() counts those times.
+ */
+void keys_listen(struct keys *k, loop_f *f, void *arg);
+uint64_t keys_gone(const struct keys *k);
+
+/*
  * Appends a JWS of the payload, signed at once with the ES256 key that signs now (some 50 us: this
  * is for the loop). For what we say ourselves and is no SET. SSF_E_UNAVAILABLE (no key yet, or we
  * are stopping), and what ssf_jws_sign() says.
@@ -45,18 +66,16 @@ const struct ssf_key *keys_find(const struct keys *k, struct ssf_str kid, enum s
 ssf_nodiscard int keys_sign_now(struct keys *k, const char *typ, struct ssf_str payload,
 				struct ssf_buf *out, struct ssf_err *err);
 
-/*
- * The jti of an event for an audience: one block cipher over (seq, audience), so that the same
- * event has the same jti at every attempt and an acknowledgement names its event without a table.
- */
-#define KEYS_JTI_LEN 23 /* 22 characters and the NUL */
+/* The jti of an event for an audience (hub/keys/jti.h). */
+#define KEYS_JTI_LEN JTI_LEN
 void keys_jti(const struct keys *k, int64_t seq, const char *audience, char out[KEYS_JTI_LEN]);
 /* -1 if it is not one that this hub made for this audience. */
 int keys_jti_seq(const struct keys *k, struct ssf_str jti, const char *audience, int64_t *seq);
 
 /*
- * The signed SET of an event for an audience. All streams of one audience share it: the newest
- * are kept, so that a retry, another poll or a sister stream does not sign again.
+ * The signed SET of an event for an audience, by the key that signs when f is called. All streams
+ * of one audience share it: the newest are kept while their key signs, so that a retry, another poll
+ * or a sister stream does not sign again.
  * set is borrowed for the call. err: SSF_E_BUSY (pool full), SSF_E_UNAVAILABLE (no key yet), SSF_E_NOMEM.
  */
 typedef void keys_signed_f(void *arg, struct ssf_str set, const struct ssf_err *err);

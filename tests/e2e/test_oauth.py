@@ -156,6 +156,17 @@ def test_a_change_of_the_client_voids_its_tokens(hub, client):
     assert call(hub, token).status_code == 401
 
 
+def test_a_revoked_signing_key_voids_the_tokens_that_it_signed(new_hub):
+    """Also those that were verified before: whoever has the key may have made them."""
+    hub = new_hub("--token-lifetime", "1h")
+    client = Client(hub)
+    token = client.token()
+    assert call(hub, token).status_code == 200
+    assert hub.admin("DELETE", f"/v1/keys/{part_of(token, 0)['kid']}").status_code == 204
+    assert call(hub, token).status_code == 401
+    assert call(hub, client.token()).status_code == 200
+
+
 def test_tokens_outlive_a_restart_and_kill_9(new_hub):
     hub = new_hub("--token-lifetime", "1h")
     token = Client(hub).token()

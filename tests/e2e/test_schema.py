@@ -53,7 +53,7 @@ PARAMS = {
     "dead_letter_add": ["s77", 99999, "jti", "why"], "dead_letters": ["s77"],
     "revocations": [""], "explain_txn": ["txn-77"],
     "client_assertion_take": ["00ff", 4000000000],
-    "signing_key_add": ["k", "RS256", {}, "00"],
+    "signing_keys_rotate": [[], 1000], "signing_key_revoke": ["k", {"kid": "l", "public": {}, "sealed": "00"}],
 }
 # The planner takes any batch for 100 rows, and then reads through 5,000; here it is told not to.
 GUESSED = {"stream_checkpoint"}
@@ -97,6 +97,7 @@ def with_rows(module_hub):
             from generate_series(1, %s) n;
             insert into resource_history (kind, id, version, spec, actor)
             select 'stream', 's' || n, 1, '{}', 'test' from generate_series(1, %s) n;
+            insert into signing_key (kid, alg, public, sealed) values ('k', 'RS256', '{}', '');
             update consumer set cursor = 0""".replace("n % ", "n %% "),
                   (EVENTS, STREAMS, STREAMS, EVENTS, EVENTS, EVENTS, STREAMS))
         for table in LARGE:

@@ -29,6 +29,7 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	const struct db_conf conf = { "host=/nowhere", 1, 10, 1000, NULL };
+	const struct rota_conf rota = { 0, 1000, 1000 };
 	struct ssf_err err;
 
 	*state = f;
@@ -40,16 +41,16 @@ static int set_up(void **state)
 	    db_new(f->loop, &conf, NULL, NULL, &f->db, &err) < 0 ||
 	    master_key_open(f->path, &f->master, &err) < 0)
 		return -1;
-	return keys_new(f->loop, f->db, f->pool, f->master, "https://hub.example", ready, NULL, &f->keys,
-			&err);
+	return keys_new(f->loop, f->db, f->pool, f->master, &rota, "https://hub.example", ready, NULL,
+			&f->keys, &err);
 }
 
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	pool_free(f->pool);
 	keys_free(f->keys);
+	pool_free(f->pool);
 	db_free(f->db);
 	loop_free(f->loop);
 	master_key_free(f->master);
