@@ -64,8 +64,6 @@ static void outlet_saved(struct outlet *o)
 {
 	o->dirty = false;
 	o->delivered = 0;
-	o->success_at_ms = 0;
-	o->error_at_ms = 0;
 }
 
 static void drain_step(struct deliver *d);
@@ -317,6 +315,15 @@ int deliver_subject_after(struct deliver *d, const struct subject_change *ch, st
 
 /* --- status ------------------------------------------------------------------------------------------ */
 
+/* NULL: never */
+static json_t *time_json(int64_t ms)
+{
+	char text[WALL_TEXT];
+
+	wall_text(ms, text);
+	return ms != 0 ? json_string(text) : NULL;
+}
+
 json_t *deliver_status(const struct deliver *d)
 {
 	json_t *list = json_array();
@@ -326,15 +333,15 @@ json_t *deliver_status(const struct deliver *d)
 	LIST_FOREACH(o, &d->outlets, link) {
 		const struct entry *first = TAILQ_FIRST(&o->entries);
 		json_t *s = json_pack(
-			"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "id", o->stream->id, "client",
+			"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o*, s:o*, s:o*}", "id", o->stream->id, "client",
 			o->stream->client, "method", o->stream->method == STREAM_PUSH ? "push" : "poll",
 			"status", stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
 			"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
 			(json_int_t)(head > o->scan ? head - o->scan : 0), "oldest_age_s",
 			(json_int_t)(first != NULL ? (wall_now_ms() - first->event->at_ms) / 1000 : 0),
-			"healthy", o->failures == 0);
-		if (o->failures > 0)
-			json_object_set_new(s, "last_error", json_string(o->error));
+			"healthy", o->failures == 0, "last_success_at", time_json(o->success_at_ms),
+			"last_error_at", time_json(o->error_at_ms), "last_error",
+			o->error_at_ms != 0 ? json_string(o->error) : NULL);
 		json_array_append_new(list, s);
 	}
 	return list;

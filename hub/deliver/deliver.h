@@ -57,5 +57,5 @@ ssf_nodiscard int deliver_subject_before(struct deliver *d, const struct subject
 ssf_nodiscard int deliver_subject_after(struct deliver *d, const struct subject_change *ch,
 					struct ssf_err *err);
 
-/* For status: array of {"id","client","method","status","cursor","behind_events","oldest_age_s",...}; new reference. */
+/* For status (docs/api.md): how each stream is; new reference. */
 json_t *deliver_status(const struct deliver *d);

@@ -91,6 +91,7 @@ void outlet_error(struct outlet *o, const char *what)
 	o->dirty = true;
 	o->error_at_ms = wall_now_ms();
 	snprintf(o->error, sizeof(o->error), "%s", what);
+	o->error[ssf_utf8_prefix(ssf_str_c(o->error))] = '\0'; /* half a character is no JSON */
 }
 
 /* --- dead letters ------------------------------------------------------------------------------ */
@@ -291,6 +292,15 @@ static void parse_acked(struct outlet *o, const char *text)
 	}
 }
 
+static void load_health(struct outlet *o, const struct db_result *r)
+{
+	const char *error = db_text(r, 0, 4);
+
+	o->success_at_ms = db_int(r, 0, 2);
+	o->error_at_ms = db_int(r, 0, 3);
+	snprintf(o->error, sizeof(o->error), "%s", error != NULL ? error : "");
+}
+
 static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct outlet *o = arg;
@@ -303,6 +313,7 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 	}
 	o->scan = db_int(r, 0, 0);
 	parse_acked(o, db_text(r, 0, 1));
+	load_health(o, r);
 	o->loaded = true;
 	outlet_fill(o);
 }

@@ -47,12 +47,12 @@ struct outlet {
 	struct db_op *load_subjects;
 	bool subjects_stale;      /* changed while they were being loaded: to be loaded again */
 
-	/* What the next checkpoint saves. */
+	/* What checkpoints save, with the cursor. */
 	bool dirty;
 	int64_t delivered;        /* since the last one */
-	int64_t success_at_ms;    /* 0: none since */
+	int64_t success_at_ms;    /* since 1970; 0: never */
 	int64_t error_at_ms;
-	char error[160];
+	char error[160];          /* the last one, also when the stream is well again */
 
 	/* Push. */
 	size_t in_flight;
