@@ -55,6 +55,7 @@ static const struct route {
 	{ "POST", "/ssf/subjects:remove", WHO_CLIENT, false, api_ssf_subject_remove },
 	{ "POST", "/v1/apply", WHO_ADMIN, false, api_apply },
 	{ "POST", "/v1/events", WHO_ADMIN, false, api_emit },
+	{ "POST", "/v1/streams/*/test", WHO_ADMIN, false, api_stream_test },
 	{ "GET", "/v1/status", WHO_ADMIN, true, api_status },
 	{ "GET", "/v1/explain/*", WHO_ADMIN, false, api_explain },
 	{ "GET", "/v1/events", WHO_ADMIN, false, api_events },

@@ -32,5 +32,13 @@ ssf_nodiscard int ssf_api_store(const struct call *c, const char *id, json_t *sp
 				struct put_limits limit, int status, ssf_document_f *document,
 				struct ssf_err *err);
 
+/*
+ * A verification event of a stream (SSF 1.0 section 8.1.4.2). state: what the receiver has sent with
+ * its request; NULL: none, or the transmitter sends it by itself. once: its id, the same for
+ * the same event; NULL: a new one.
+ */
+ssf_nodiscard int ssf_api_verification(const char *id, const char *state, const char *once,
+				       json_t *drafts, struct ssf_err *err);
+
 /* Event types that streams can ask for: everything in the catalogue but control events. New reference. */
 json_t *ssf_api_events_supported(void);

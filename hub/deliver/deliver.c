@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct outlet *find(const struct deliver *d, const char *id)
+struct outlet *deliver_find(const struct deliver *d, const char *id)
 {
 	struct outlet *o;
 
@@ -139,7 +139,7 @@ static void on_head(void *arg, int64_t head)
 
 static void stream_changed(struct deliver *d, const char *id, const json_t *spec)
 {
-	struct outlet *o = find(d, id);
+	struct outlet *o = deliver_find(d, id);
 	struct stream *s;
 	struct ssf_err err;
 	const json_t *client;
@@ -219,6 +219,7 @@ void deliver_free(struct deliver *d)
 {
 	if (d == NULL)
 		return;
+	d->draining = true;
 	while (!LIST_EMPTY(&d->outlets))
 		outlet_free(LIST_FIRST(&d->outlets));
 	db_cancel(d->checkpoint);
@@ -278,8 +279,10 @@ void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg)
 	d->drained = done;
 	d->drained_arg = arg;
 	d->drain_deadline = loop_timer_start(d->loop, ms, on_drain_deadline, d);
-	LIST_FOREACH(o, &d->outlets, link)
+	LIST_FOREACH(o, &d->outlets, link) {
 		poll_stop(o);
+		watch_end_all(o, DELIVER_STOPPED);
+	}
 	loop_tick_cancel(d->tick);
 	d->tick = loop_tick_start(d->loop, 20, on_drain_tick, d);
 }
@@ -288,7 +291,7 @@ void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg)
 
 int deliver_subject_before(struct deliver *d, const struct subject_change *ch, struct ssf_err *err)
 {
-	struct outlet *o = find(d, ch->stream);
+	struct outlet *o = deliver_find(d, ch->stream);
 
 	if (o == NULL)
 		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
@@ -299,7 +302,7 @@ int deliver_subject_before(struct deliver *d, const struct subject_change *ch, s
 
 int deliver_subject_after(struct deliver *d, const struct subject_change *ch, struct ssf_err *err)
 {
-	struct outlet *o = find(d, ch->stream);
+	struct outlet *o = deliver_find(d, ch->stream);
 
 	if (o == NULL)
 		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");

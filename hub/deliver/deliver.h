@@ -14,6 +14,7 @@
 #include "lib/kit/http_server.h"
 
 struct deliver;
+struct deliver_watch;
 
 struct deliver_conf {
 	int64_t push_timeout_ms;
@@ -56,6 +57,31 @@ ssf_nodiscard int deliver_subject_before(struct deliver *d, const struct subject
 					 struct ssf_err *err);
 ssf_nodiscard int deliver_subject_after(struct deliver *d, const struct subject_change *ch,
 					struct ssf_err *err);
+
+/*
+ * Tells once what became of an event that a stream's receiver is to get: seq is of an event that
+ * this stream takes. Waits at most ms; the watch ends with the stream, and when the hub drains. A
+ * stream that waits for its next attempt tries at once.
+ */
+enum deliver_fate {
+	DELIVER_TAKEN,   /* the receiver has it: 2xx, or acknowledged */
+	DELIVER_BURIED,  /* a dead letter */
+	DELIVER_LATE,    /* not settled within ms */
+	DELIVER_GONE,    /* the stream is deleted */
+	DELIVER_STOPPED, /* the hub shuts down */
+};
+struct deliver_seen {
+	enum deliver_fate fate;
+	const char *jti;
+	const char *error; /* the stream's, if it fails now or failed since the watch began; or NULL */
+};
+typedef void deliver_watch_f(void *arg, const struct deliver_seen *seen); /* borrowed for the call */
+#define DELIVER_WATCHES_MAX 64
+/* SSF_E_NOT_FOUND (no such stream), SSF_E_BUSY (too many), SSF_E_UNAVAILABLE (draining), SSF_E_NOMEM. */
+ssf_nodiscard int deliver_watch_start(struct deliver *d, const char *stream, int64_t seq, int64_t ms,
+				      deliver_watch_f *f, void *arg, struct deliver_watch **out,
+				      struct ssf_err *err);
+void deliver_watch_cancel(struct deliver_watch *w);
 
 /* For status (docs/api.md): how each stream is; new reference. */
 json_t *deliver_status(const struct deliver *d);

@@ -64,6 +64,8 @@ struct entry *outlet_find(struct outlet *o, int64_t seq)
 
 void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 {
+	int64_t seq = e->event->seq;
+
 	e->settled = true;
 	o->dirty = true;
 	if (delivered) {
@@ -72,6 +74,7 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 		o->failures = 0;
 	}
 	trim(o);
+	watch_settled(o, seq, delivered);
 	outlet_fill(o);
 }
 
@@ -102,22 +105,11 @@ struct burial {
 	int64_t seq;
 };
 
-static struct outlet *outlet_by_id(struct deliver *d, const char *id)
-{
-	struct outlet *o;
-
-	LIST_FOREACH(o, &d->outlets, link) {
-		if (strcmp(o->stream->id, id) == 0)
-			return o;
-	}
-	return NULL;
-}
-
 /* The stream may be gone, or its window may have been read anew, since the burial began. */
 static void on_buried(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct burial *b = arg;
-	struct outlet *o = outlet_by_id(b->deliver, b->stream);
+	struct outlet *o = deliver_find(b->deliver, b->stream);
 	struct entry *e = o != NULL ? outlet_find(o, b->seq) : NULL;
 
 	(void)r;
@@ -174,6 +166,19 @@ static bool was_acked(const struct outlet *o, int64_t seq)
 			return true;
 	}
 	return false;
+}
+
+bool outlet_is_settled(const struct outlet *o, int64_t seq)
+{
+	const struct entry *e;
+
+	if (!o->loaded)
+		return false;
+	TAILQ_FOREACH(e, &o->entries, link) {
+		if (e->event->seq == seq)
+			return e->settled;
+	}
+	return seq <= o->scan || was_acked(o, seq);
 }
 
 /* The stream's own subject is always in it; without memory to look, better too much than too little. */
@@ -385,6 +390,7 @@ struct outlet *outlet_new(struct deliver *d, struct stream *s)
 	o->stream = s;
 	TAILQ_INIT(&o->entries);
 	TAILQ_INIT(&o->waiting);
+	LIST_INIT(&o->watches);
 	LIST_INSERT_HEAD(&d->outlets, o, link);
 	load(o);
 	return o;
@@ -448,6 +454,7 @@ void outlet_free(struct outlet *o)
 	if (o == NULL)
 		return;
 	stop(o);
+	watch_end_all(o, o->deliver->draining ? DELIVER_STOPPED : DELIVER_GONE);
 	db_cancel(o->load);
 	db_cancel(o->load_subjects);
 	subjects_free(o->subjects);

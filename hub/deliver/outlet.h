@@ -54,6 +54,8 @@ struct outlet {
 	int64_t error_at_ms;
 	char error[160];          /* the last one, also when the stream is well again */
 
+	LIST_HEAD(, deliver_watch) watches;
+
 	/* Push. */
 	size_t in_flight;
 	unsigned failures;        /* in a row */
@@ -71,6 +73,7 @@ int64_t outlet_cursor(const struct outlet *o);
 size_t outlet_backlog(const struct outlet *o); /* unsettled in the window */
 /* Whether an entry may go out now: not settled nor on its way out, and the stream is enabled or it is a control event. */
 bool outlet_may_send(const struct outlet *o, const struct entry *e);
+bool outlet_is_settled(const struct outlet *o, int64_t seq); /* of an event that it takes */
 struct entry *outlet_find(struct outlet *o, int64_t seq); /* unsettled, or NULL */
 
 /* The receiver has it, or it is given up: entry is gone afterwards. */
@@ -87,6 +90,7 @@ void outlet_error(struct outlet *o, const char *what); /* for the stream's healt
 
 /* push.c */
 void push_kick(struct outlet *o);            /* start what may be started */
+void push_hurry(struct outlet *o);           /* what waits for its next attempt need not */
 void push_stop(struct outlet *o);            /* cancel all; entries stay unsettled */
 void push_cancel(struct entry *e);           /* its delivery, if there is one */
 /* poll.c */
