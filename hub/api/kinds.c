@@ -348,7 +348,7 @@ static int check_rules(struct checking *c, struct ssf_err *err)
 
 static const struct {
 	int (*check)(struct checking *c, struct ssf_err *err);
-	const char *names[12]; /* ends with NULL */
+	const char *names[16]; /* ends with NULL */
 } table[KIND_COUNT] = {
 	[KIND_PERSON] = { check_person, { "name", "email" } },
 	[KIND_AGENT] = { check_agent,
@@ -360,7 +360,8 @@ static const struct {
 	[KIND_CLIENT] = { check_client, { "name", "audience", "token", "token_sha256" } },
 	[KIND_STREAM] = { check_stream,
 			  { "client", "audience", "delivery", "status", "status_reason", "alg", "events",
-			    "events_requested", "description", "default_subjects" } },
+			    "events_requested", "description", "default_subjects", "heartbeat",
+			    "inactivity_timeout" } },
 	[KIND_RULES] = { check_rules, { "text", "digest" } },
 };
 

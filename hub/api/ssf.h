@@ -13,7 +13,7 @@ ssf_nodiscard int ssf_api_body(const struct call *c, json_t **out, struct ssf_er
 
 /*
  * The stream that "stream_id" names, of the calling client; borrowed. SSF_E_MALFORMED when the
- * member is missing, SSF_E_NOT_FOUND for streams of others, too.
+ * member is missing, SSF_E_NOT_FOUND for streams of others, too. Starts its inactivity_timeout again.
  */
 ssf_nodiscard int ssf_api_stream(const struct call *c, const json_t *body, const char **id,
 				 const json_t **spec, struct ssf_err *err);

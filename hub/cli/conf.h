@@ -31,6 +31,8 @@ struct conf {
 	char *default_subjects;
 	int64_t subject_removal_grace;
 	int64_t min_verification_interval;
+	int64_t heartbeat;
+	int64_t inactivity_timeout;
 	int64_t checkpoint;
 	int64_t drain_timeout;
 	int64_t database_connections;

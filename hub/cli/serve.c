@@ -6,6 +6,7 @@
  *   starting -> (lease, registry and keys are there) ready -> SIGTERM -> draining -> end
  */
 #include "hub/api/api.h"
+#include "hub/api/upkeep.h"
 #include "hub/cli/cli.h"
 #include "hub/cli/conf.h"
 #include "hub/store/cluster.h"
@@ -45,6 +46,7 @@ struct serve {
 	struct http_client *client;        /* to what the operator named */
 	struct documents *documents;
 	struct attributor *attributor;
+	struct upkeep *upkeep;
 	struct http_server *server;
 	struct api api;
 
@@ -319,6 +321,12 @@ static int open_server(struct serve *s, struct ssf_err *err)
 	return s->issuer != NULL ? 0 : ssf_fail(err, SSF_E_NOMEM, "issuer");
 }
 
+/* Rounded up: what is on stays on. */
+static int64_t whole_seconds(int64_t ms)
+{
+	return (ms + 999) / 1000;
+}
+
 static int open_parts(struct serve *s, struct ssf_err *err)
 {
 	const struct conf *c = &s->conf;
@@ -330,6 +338,8 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.max_age_ms = c->delivery_max_age,
 		.poll_wait_ms = c->poll_wait,
 		.checkpoint_ms = c->checkpoint,
+		.heartbeat_s = whole_seconds(c->heartbeat),
+		.inactivity_s = whole_seconds(c->inactivity_timeout),
 	};
 
 	if (netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
@@ -354,13 +364,14 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	a->default_all = strcmp(c->default_subjects, "ALL") == 0;
 	a->removal_grace_s = c->subject_removal_grace / 1000;
 	a->verify_interval_s = c->min_verification_interval / 1000;
+	a->inactivity_s = deliver.inactivity_s;
 	a->started_ms = loop_now_ms();
 	a->verified_ms = json_object();
 	if (a->verified_ms == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "api");
 	a->ingest = (struct ingest){ a->registry, a->batch,  s->documents,
 				     s->attributor, s->master, s->issuer };
-	return 0;
+	return upkeep_new(s->loop, a, &s->upkeep, err);
 }
 
 /* A signal while we start is kept until the loop can take it. */
@@ -398,6 +409,7 @@ static void stop(struct serve *s)
 	db_stop(s->api.db);
 	db_stop(s->api.lease);
 	keys_stop(s->api.keys);
+	upkeep_free(s->upkeep);
 	deliver_free(s->api.deliver);
 	rules_consumer_free(s->api.rules);
 	attributor_free(s->attributor);

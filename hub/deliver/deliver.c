@@ -57,6 +57,12 @@ static json_t *outlet_state(const struct outlet *o)
 		json_object_set_new(state, "error_at", json_real((double)o->error_at_ms / 1e3));
 		json_object_set_new(state, "error", json_string(o->error));
 	}
+	if (o->active_at_ms > o->active_saved_ms)
+		json_object_set_new(state, "active_at", json_real((double)o->active_at_ms / 1e3));
+	if (o->heartbeat_seq != 0) {
+		json_object_set_new(state, "heartbeat_at", json_real((double)o->heartbeat_at_ms / 1e3));
+		json_object_set_new(state, "heartbeat_seq", json_integer((json_int_t)o->heartbeat_seq));
+	}
 	return state;
 }
 
@@ -64,6 +70,7 @@ static void outlet_saved(struct outlet *o)
 {
 	o->dirty = false;
 	o->delivered = 0;
+	o->active_saved_ms = o->active_at_ms;
 }
 
 static void drain_step(struct deliver *d);
@@ -78,8 +85,10 @@ static void on_checkpoint(void *arg, const struct db_result *r, const struct ssf
 	if (err != NULL) {
 		/* it may not have been saved: save all again, counters are not worth more */
 		log_warn("deliver.checkpoint.failed", log_why(err));
-		LIST_FOREACH(o, &d->outlets, link)
+		LIST_FOREACH(o, &d->outlets, link) {
 			o->dirty = o->loaded;
+			o->active_saved_ms = 0;
+		}
 	}
 	drain_step(d);
 }
@@ -282,6 +291,7 @@ void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg)
 	LIST_FOREACH(o, &d->outlets, link) {
 		poll_stop(o);
 		watch_end_all(o, DELIVER_STOPPED);
+		o->dirty = o->dirty || o->active_at_ms > o->active_saved_ms;
 	}
 	loop_tick_cancel(d->tick);
 	d->tick = loop_tick_start(d->loop, 20, on_drain_tick, d);
@@ -314,6 +324,50 @@ int deliver_subject_after(struct deliver *d, const struct subject_change *ch, st
 	if (ch->add)
 		return subjects_add(o->subjects, ch->subject, err);
 	return subjects_remove(o->subjects, ch->subject, ch->until, err);
+}
+
+/* --- upkeep ---------------------------------------------------------------------------------------- */
+
+void deliver_lives(struct deliver *d, deliver_life_f *f, void *arg)
+{
+	struct outlet *o;
+
+	LIST_FOREACH(o, &d->outlets, link) {
+		int64_t heartbeat_s = o->stream->heartbeat_s;
+
+		if (!o->loaded || o->stream->status != STREAM_ENABLED)
+			continue;
+		if (o->waiting_count > 0) /* a long poll is activity while it is held */
+			outlet_active(o);
+		struct deliver_life life = {
+			.stream = o->stream->id,
+			.inactivity_s = outlet_inactivity_s(o),
+			.active_at_ms = o->active_at_ms,
+			.heartbeat_s = heartbeat_s >= 0 ? heartbeat_s : d->conf.heartbeat_s,
+			.heartbeat_at_ms = o->heartbeat_at_ms,
+			.heartbeat_settled = outlet_is_settled(o, o->heartbeat_seq),
+		};
+		f(arg, &life);
+	}
+}
+
+void deliver_active(struct deliver *d, const char *stream)
+{
+	struct outlet *o = deliver_find(d, stream);
+
+	if (o != NULL)
+		outlet_active(o);
+}
+
+void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int64_t seq)
+{
+	struct outlet *o = deliver_find(d, stream);
+
+	if (o == NULL)
+		return;
+	o->heartbeat_at_ms = at_ms;
+	o->heartbeat_seq = seq;
+	o->dirty = true;
 }
 
 /* --- status ------------------------------------------------------------------------------------------ */

@@ -23,6 +23,8 @@ struct deliver_conf {
 	int64_t max_age_ms;       /* older events that still fail become dead letters */
 	int64_t poll_wait_ms;     /* how long a long poll is held */
 	int64_t checkpoint_ms;    /* between two savings of cursors */
+	int64_t heartbeat_s;      /* of streams that say nothing themselves; 0: none */
+	int64_t inactivity_s;
 };
 
 /* All borrowed. client has the SSRF guard. Begins when the registry is ready. */
@@ -57,6 +59,23 @@ ssf_nodiscard int deliver_subject_before(struct deliver *d, const struct subject
 					 struct ssf_err *err);
 ssf_nodiscard int deliver_subject_after(struct deliver *d, const struct subject_change *ch,
 					struct ssf_err *err);
+
+/* What the upkeep of streams goes by (hub/api/upkeep.h). Times are ms since 1970. */
+struct deliver_life {
+	const char *stream;
+	int64_t inactivity_s;      /* inactivity_timeout; 0: none */
+	int64_t active_at_ms;      /* the receiver's last eligible activity (SSF 1.0 section 8.1.1) */
+	int64_t heartbeat_s;       /* 0: none */
+	int64_t heartbeat_at_ms;   /* of the last one, or when the stream was made */
+	bool heartbeat_settled;    /* or there was none */
+};
+typedef void deliver_life_f(void *arg, const struct deliver_life *life);
+/* Of every stream that is enabled and loaded; borrowed for the call. */
+void deliver_lives(struct deliver *d, deliver_life_f *f, void *arg);
+/* The stream's receiver is active now. Polls are known here. Saved with the cursor, not every time. */
+void deliver_active(struct deliver *d, const char *stream);
+/* A heartbeat of the stream was appended. */
+void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int64_t seq);
 
 /*
  * Tells once what became of an event that a stream's receiver is to get: seq is of an event that

@@ -10,6 +10,8 @@
 
 #define READ_MAX 64
 #define CODE_MAX 64
+#define ACTIVE_SLACK_MIN_MS 1000
+#define ACTIVE_SLACK_MAX_MS 60000
 
 static void entry_free(struct outlet *o, struct entry *e)
 {
@@ -95,6 +97,36 @@ void outlet_error(struct outlet *o, const char *what)
 	o->error_at_ms = wall_now_ms();
 	snprintf(o->error, sizeof(o->error), "%s", what);
 	o->error[ssf_utf8_prefix(ssf_str_c(o->error))] = '\0'; /* half a character is no JSON */
+}
+
+/* --- activity ------------------------------------------------------------------------------------- */
+
+int64_t outlet_inactivity_s(const struct outlet *o)
+{
+	return o->stream->inactivity_s >= 0 ? o->stream->inactivity_s : o->deliver->conf.inactivity_s;
+}
+
+/*
+ * How far what is stored of activity may be behind, so that polls do not make a write each. Also
+ * without a timeout: it may be set at the next start.
+ */
+static int64_t active_slack_ms(const struct outlet *o)
+{
+	int64_t slack = outlet_inactivity_s(o) * 1000 / 10;
+
+	if (slack == 0 || slack > ACTIVE_SLACK_MAX_MS)
+		return ACTIVE_SLACK_MAX_MS;
+	return slack > ACTIVE_SLACK_MIN_MS ? slack : ACTIVE_SLACK_MIN_MS;
+}
+
+void outlet_active(struct outlet *o)
+{
+	int64_t now = wall_now_ms();
+
+	if (now > o->active_at_ms)
+		o->active_at_ms = now;
+	if (o->active_at_ms - o->active_saved_ms >= active_slack_ms(o))
+		o->dirty = true;
 }
 
 /* --- dead letters ------------------------------------------------------------------------------ */
@@ -306,6 +338,18 @@ static void load_health(struct outlet *o, const struct db_result *r)
 	snprintf(o->error, sizeof(o->error), "%s", error != NULL ? error : "");
 }
 
+/* What may have been lost of activity is the stream's. */
+static void load_upkeep(struct outlet *o, const struct db_result *r)
+{
+	int64_t active = db_int(r, 0, 5) + active_slack_ms(o), now = wall_now_ms();
+
+	active = active < now ? active : now;
+	if (active > o->active_at_ms)
+		o->active_at_ms = o->active_saved_ms = active;
+	o->heartbeat_at_ms = db_int(r, 0, 6);
+	o->heartbeat_seq = db_int(r, 0, 7);
+}
+
 static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct outlet *o = arg;
@@ -319,6 +363,7 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 	o->scan = db_int(r, 0, 0);
 	parse_acked(o, db_text(r, 0, 1));
 	load_health(o, r);
+	load_upkeep(o, r);
 	o->loaded = true;
 	outlet_fill(o);
 }
@@ -442,6 +487,8 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 		subjects_free(o->subjects);
 		o->subjects = NULL;
 	}
+	if (!json_equal(o->stream->spec, s->spec)) /* as stmt.def's stream_state sees it after a restart */
+		outlet_active(o);
 	stream_free(o->stream);
 	o->stream = s;
 	o->failures = 0;

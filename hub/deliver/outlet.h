@@ -56,6 +56,12 @@ struct outlet {
 
 	LIST_HEAD(, deliver_watch) watches;
 
+	/* Upkeep; saved, too. Times are ms since 1970. */
+	int64_t active_at_ms;
+	int64_t active_saved_ms;  /* what of it is stored */
+	int64_t heartbeat_at_ms;
+	int64_t heartbeat_seq;
+
 	/* Push. */
 	size_t in_flight;
 	unsigned failures;        /* in a row */
@@ -86,6 +92,8 @@ bool outlet_bury(struct outlet *o, struct entry *e, const char *reason);
 /* Why a receiver has refused a SET, of its {"err"}: only what looks like a code is taken from it. */
 #define OUTLET_REASON_MAX 96
 void outlet_refusal(const json_t *error, char out[OUTLET_REASON_MAX]);
+void outlet_active(struct outlet *o); /* its receiver is, now */
+int64_t outlet_inactivity_s(const struct outlet *o); /* 0: no timeout */
 void outlet_error(struct outlet *o, const char *what); /* for the stream's health */
 
 /* push.c */
