@@ -32,6 +32,7 @@ struct api {
 	bool default_all;              /* default_subjects of new streams: ALL, else NONE */
 	int64_t removal_grace_s;       /* a removed subject keeps flowing */
 	int64_t verify_interval_s;     /* between two verifications of a stream */
+	int64_t inactivity_s;          /* inactivity_timeout of streams that say nothing; 0: none */
 	json_t *verified_ms;           /* stream id to when one was last asked for, monotonic */
 	int64_t started_ms;
 	bool ready;                    /* everything is loaded */

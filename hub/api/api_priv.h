@@ -29,6 +29,8 @@ handler_f api_ssf_create, api_ssf_read, api_ssf_update, api_ssf_replace, api_ssf
 handler_f api_ssf_status, api_ssf_set_status, api_ssf_verify;
 /* ssf_subjects.c */
 handler_f api_ssf_subject_add, api_ssf_subject_remove;
+/* stream_test.c */
+handler_f api_stream_test;
 /* emit.c */
 handler_f api_emit;
 /* reports.c */

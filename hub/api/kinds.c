@@ -466,7 +466,8 @@ static const struct {
 			    "jwks_url", "issuer", "subject", "scopes", "alg" } },
 	[KIND_STREAM] = { check_stream,
 			  { "client", "audience", "delivery", "status", "status_reason", "alg", "events",
-			    "events_requested", "description", "default_subjects" } },
+			    "events_requested", "description", "default_subjects", "heartbeat",
+			    "inactivity_timeout" } },
 	[KIND_RULES] = { check_rules, { "text", "digest" } },
 };
 

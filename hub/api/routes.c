@@ -70,6 +70,7 @@ static const struct route {
 	{ "POST", "/ssf/subjects:remove", WHO_CLIENT, PERM_SUBJECTS, false, api_ssf_subject_remove },
 	{ "POST", "/v1/apply", WHO_ADMIN, 0, false, api_apply },
 	{ "POST", "/v1/events", WHO_EMITTER, PERM_EMIT, false, api_emit },
+	{ "POST", "/v1/streams/*/test", WHO_ADMIN, 0, false, api_stream_test },
 	{ "GET", "/v1/status", WHO_ADMIN, 0, true, api_status },
 	{ "GET", "/v1/explain/*", WHO_ADMIN, 0, false, api_explain },
 	{ "GET", "/v1/events", WHO_ADMIN, 0, false, api_events },

@@ -13,7 +13,7 @@ ssf_nodiscard int ssf_api_body(const struct call *c, json_t **out, struct ssf_er
 
 /*
  * The stream that "stream_id" names, of the calling client; borrowed. SSF_E_MALFORMED when the
- * member is missing, SSF_E_NOT_FOUND for streams of others, too.
+ * member is missing, SSF_E_NOT_FOUND for streams of others, too. Starts its inactivity_timeout again.
  */
 ssf_nodiscard int ssf_api_stream(const struct call *c, const json_t *body, const char **id,
 				 const json_t **spec, struct ssf_err *err);
@@ -31,6 +31,14 @@ typedef json_t *ssf_document_f(const struct api *api, const char *id, const json
 ssf_nodiscard int ssf_api_store(const struct call *c, const char *id, json_t *spec,
 				struct put_limits limit, int status, ssf_document_f *document,
 				struct ssf_err *err);
+
+/*
+ * A verification event of a stream (SSF 1.0 section 8.1.4.2). state: what the receiver has sent with
+ * its request; NULL: none, or the transmitter sends it by itself. once: its id, the same for
+ * the same event; NULL: a new one.
+ */
+ssf_nodiscard int ssf_api_verification(const char *id, const char *state, const char *once,
+				       json_t *drafts, struct ssf_err *err);
 
 /* Event types that streams can ask for: everything in the catalogue but control events. New reference. */
 json_t *ssf_api_events_supported(void);

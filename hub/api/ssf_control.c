@@ -112,20 +112,21 @@ static int64_t too_soon(const struct call *c, const char *id)
 	return 0;
 }
 
-static int verification_draft(const char *id, const char *state, json_t *drafts, struct ssf_err *err)
+int ssf_api_verification(const char *id, const char *state, const char *once, json_t *drafts,
+			 struct ssf_err *err)
 {
 	json_auto_t *sub_id = ssf_subject_opaque(id);
 	json_auto_t *claims = json_object();
-	char origin[160], once[TXN_LEN], txn[TXN_LEN];
+	char origin[160], made[TXN_LEN], txn[TXN_LEN];
 
 	if (sub_id == NULL || claims == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "verification");
 	if (state != NULL)
 		json_object_set_new(claims, "state", json_string(state));
 	snprintf(origin, sizeof(origin), STREAM_ORIGIN "%s", id);
-	txn_make(once);
+	txn_make(made);
 	txn_make(txn);
-	struct draft d = { .origin = origin, .origin_id = once, .type = VERIFICATION, .txn = txn,
+	struct draft d = { .origin = origin, .origin_id = once != NULL ? once : made, .type = VERIFICATION, .txn = txn,
 			   .sub_id = sub_id, .body = claims };
 	return draft_add(drafts, &d, err);
 }
@@ -150,7 +151,7 @@ void api_ssf_verify(const struct call *c)
 	else if ((hint.retry_after_s = too_soon(c, id)) > 0)
 		r = ssf_fail(&err, SSF_E_RATE, "min_verification_interval has not passed");
 	else
-		r = verification_draft(id, state, drafts, &err);
+		r = ssf_api_verification(id, state, NULL, drafts, &err);
 	if (r == 0)
 		r = batch_append_start(c->api->batch, drafts, on_verification_stored, c->req, &append, &err);
 	if (r < 0)

@@ -52,7 +52,10 @@ int ssf_api_stream(const struct call *c, const json_t *body, const char **id, co
 	if (ssf_json_get_str(body, "stream_id", id, err) < 0)
 		return -1;
 	*spec = own_stream(c, *id);
-	return *spec != NULL ? 0 : ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
+	if (*spec == NULL)
+		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
+	deliver_active(c->api->deliver, *id);
+	return 0;
 }
 
 json_t *ssf_api_events_supported(void)
@@ -89,6 +92,8 @@ json_t *ssf_api_configuration(const struct api *api, const char *id, const json_
 	json_t *requested = json_object_get(spec, "events_requested");
 	json_t *delivered = json_object_get(spec, "events");
 	json_t *description = json_object_get(spec, "description");
+	const json_t *own = json_object_get(spec, "inactivity_timeout");
+	json_int_t timeout = own != NULL ? json_integer_value(own) : api->inactivity_s;
 	json_t *doc = json_pack(
 		"{s:s, s:s, s:O, s:o, s:o, s:o}", "stream_id", id, "iss", api->issuer, "aud",
 		audience != NULL ? audience : json_object_get(client, "audience"), "delivery",
@@ -100,6 +105,8 @@ json_t *ssf_api_configuration(const struct api *api, const char *id, const json_
 		json_object_set(doc, "events_requested", requested);
 	if (description != NULL)
 		json_object_set(doc, "description", description);
+	if (timeout > 0)
+		json_object_set_new(doc, "inactivity_timeout", json_integer(timeout));
 	if (api->verify_interval_s > 0)
 		json_object_set_new(doc, "min_verification_interval", json_integer(api->verify_interval_s));
 	return doc;
@@ -353,8 +360,10 @@ static json_t *all_of_client(const struct call *c)
 	json_t *spec;
 
 	json_object_foreach((json_t *)registry_all(c->api->registry, KIND_STREAM), id, spec) {
-		if (own_stream(c, id) != NULL)
-			json_array_append_new(list, ssf_api_configuration(c->api, id, spec));
+		if (own_stream(c, id) == NULL)
+			continue;
+		deliver_active(c->api->deliver, id);
+		json_array_append_new(list, ssf_api_configuration(c->api, id, spec));
 	}
 	return list;
 }
@@ -371,6 +380,7 @@ void api_ssf_read(const struct call *c)
 	}
 	spec = own_stream(c, id);
 	if (spec != NULL) {
+		deliver_active(c->api->deliver, id);
 		reply_json(c->req, 200, ssf_api_configuration(c->api, id, spec));
 		return;
 	}

@@ -4,6 +4,7 @@
  * is read from its data directory (hub.url, ca.pem, admin.token), or given by options.
  */
 #include "hub/cli/cli.h"
+#include "hub/cli/streams.h"
 
 #include "lib/kit/file.h"
 #include "lib/kit/http_client.h"
@@ -312,6 +313,11 @@ static const char *up(const json_t *o, const char *key)
 	return json_is_true(json_object_get(o, key)) ? "up" : "away";
 }
 
+static bool is_failing(const json_t *stream)
+{
+	return json_is_false(json_object_get(stream, "healthy"));
+}
+
 static void print_status(const json_t *s)
 {
 	const json_t *log = json_object_get(s, "log"), *rules = json_object_get(s, "rules");
@@ -329,9 +335,8 @@ static void print_status(const json_t *s)
 		printf("stream   %s: %s, %s, %lld waiting, oldest %lld s, %lld not read yet%s%s\n",
 		       text(stream, "id"), text(stream, "method"), text(stream, "status"),
 		       number(stream, "waiting_events"), number(stream, "oldest_age_s"),
-		       number(stream, "unread_seqs"),
-		       json_object_get(stream, "last_error") != NULL ? ", failing: " : "",
-		       json_object_get(stream, "last_error") != NULL ? text(stream, "last_error") : "");
+		       number(stream, "unread_seqs"), is_failing(stream) ? ", failing: " : "",
+		       is_failing(stream) ? text(stream, "last_error") : "");
 }
 
 static int cmd_status(struct exchange *x, int argc, char **argv)
@@ -396,6 +401,46 @@ static int cmd_keys(struct exchange *x, int argc, char **argv)
 	return 2;
 }
 
+/* streams test ID: one line, and 1 when it was not delivered. */
+static int streams_test(struct exchange *x, const char *id)
+{
+	json_auto_t *body = NULL;
+	char path[512];
+	bool delivered;
+
+	snprintf(path, sizeof(path), "/v1/streams/%s/test", id);
+	if (request(x, "POST", path, SSF_STR("{}")) < 0)
+		return 1;
+	body = answer_json(x);
+	delivered = json_is_true(json_object_get(body, "delivered"));
+	printf("%s: %s in %lld ms", text(body, "stream"),
+	       delivered						? "delivered" :
+	       json_is_true(json_object_get(body, "dead_lettered")) ? "refused, a dead letter" :
+								      "not delivered",
+	       number(body, "ms"));
+	if (!delivered && json_object_get(body, "last_error") != NULL)
+		printf(": %s", text(body, "last_error"));
+	putchar('\n');
+	return delivered ? 0 : 1;
+}
+
+static int cmd_streams(struct exchange *x, int argc, char **argv)
+{
+	json_auto_t *body = NULL;
+
+	if (argc == 2 && strcmp(argv[0], "test") == 0)
+		return streams_test(x, argv[1]);
+	if (argc != 0) {
+		fprintf(stderr, "usage: ssfhub streams [test ID]\n");
+		return 2;
+	}
+	if (request(x, "GET", "/v1/status", (struct ssf_str){ NULL, 0 }) < 0)
+		return 1;
+	body = answer_json(x);
+	streams_print(json_object_get(body, "streams"), wall_now_ms() / 1000, stdout);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct exchange *x, int argc, char **argv);
@@ -407,6 +452,7 @@ static const struct {
 	{ "get", cmd_get, 1, 2, "KIND [ID]", "show resources, in the form that apply takes" },
 	{ "delete", cmd_delete, 2, 2, "KIND ID", "remove a resource" },
 	{ "status", cmd_status, 0, 0, "", "what is up, how far behind each stream is" },
+	{ "streams", cmd_streams, 0, 2, "[test ID]", "how each stream is; or send one a test event and wait" },
 	{ "explain", cmd_explain, 1, 1, "TXN", "what came in, what matched and why, what followed" },
 	{ "unattributed", cmd_unattributed, 0, 0, "", "leaks of nobody that is registered" },
 	{ "revocations", cmd_revocations, 0, 0, "", "what is revoked or suspended now" },

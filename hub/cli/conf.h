@@ -38,6 +38,8 @@ struct conf {
 	int64_t key_rotation;
 	int64_t key_publish_ahead;
 	int64_t key_keep;
+	int64_t heartbeat;
+	int64_t inactivity_timeout;
 	int64_t checkpoint;
 	int64_t drain_timeout;
 	int64_t database_connections;

@@ -6,6 +6,7 @@
  *   starting -> (lease, registry and keys are there) ready -> SIGTERM -> draining -> end
  */
 #include "hub/api/api.h"
+#include "hub/api/upkeep.h"
 #include "hub/auth/auth.h"
 #include "hub/cli/cli.h"
 #include "hub/cli/conf.h"
@@ -49,6 +50,7 @@ struct serve {
 	struct http_client *client;        /* to what the operator named */
 	struct documents *documents;
 	struct attributor *attributor;
+	struct upkeep *upkeep;
 	struct http_server *server;
 	struct api api;
 
@@ -359,6 +361,12 @@ static int open_auth(struct serve *s, struct ssf_err *err)
 	return auth_new(&conf, s->api.db, s->api.registry, s->api.keys, s->documents, &s->api.auth, err);
 }
 
+/* Rounded up: what is on stays on. */
+static int64_t whole_seconds(int64_t ms)
+{
+	return (ms + 999) / 1000;
+}
+
 static int open_parts(struct serve *s, struct ssf_err *err)
 {
 	const struct conf *c = &s->conf;
@@ -370,6 +378,8 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.max_age_ms = c->delivery_max_age,
 		.poll_wait_ms = c->poll_wait,
 		.checkpoint_ms = c->checkpoint,
+		.heartbeat_s = whole_seconds(c->heartbeat),
+		.inactivity_s = whole_seconds(c->inactivity_timeout),
 	};
 	const struct rota_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
 
@@ -398,13 +408,14 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	a->default_all = strcmp(c->default_subjects, "ALL") == 0;
 	a->removal_grace_s = c->subject_removal_grace / 1000;
 	a->verify_interval_s = c->min_verification_interval / 1000;
+	a->inactivity_s = deliver.inactivity_s;
 	a->started_ms = loop_now_ms();
 	a->verified_ms = json_object();
 	if (a->verified_ms == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "api");
 	a->ingest = (struct ingest){ a->registry, a->batch,  s->documents,
 				     s->attributor, s->master, s->issuer };
-	return 0;
+	return upkeep_new(s->loop, a, &s->upkeep, err);
 }
 
 /* A signal while we start is kept until the loop can take it. */
@@ -442,6 +453,7 @@ static void stop(struct serve *s)
 	db_stop(s->api.db);
 	db_stop(s->api.lease);
 	keys_stop(s->api.keys);
+	upkeep_free(s->upkeep);
 	deliver_free(s->api.deliver);
 	rules_consumer_free(s->api.rules);
 	attributor_free(s->attributor);

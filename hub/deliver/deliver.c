@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct outlet *find(const struct deliver *d, const char *id)
+struct outlet *deliver_find(const struct deliver *d, const char *id)
 {
 	struct outlet *o;
 
@@ -57,6 +57,12 @@ static json_t *outlet_state(const struct outlet *o)
 		json_object_set_new(state, "error_at", json_real((double)o->error_at_ms / 1e3));
 		json_object_set_new(state, "error", json_string(o->error));
 	}
+	if (o->active_at_ms > o->active_saved_ms)
+		json_object_set_new(state, "active_at", json_real((double)o->active_at_ms / 1e3));
+	if (o->heartbeat_seq != 0) {
+		json_object_set_new(state, "heartbeat_at", json_real((double)o->heartbeat_at_ms / 1e3));
+		json_object_set_new(state, "heartbeat_seq", json_integer((json_int_t)o->heartbeat_seq));
+	}
 	return state;
 }
 
@@ -64,8 +70,7 @@ static void outlet_saved(struct outlet *o)
 {
 	o->dirty = false;
 	o->delivered = 0;
-	o->success_at_ms = 0;
-	o->error_at_ms = 0;
+	o->active_saved_ms = o->active_at_ms;
 }
 
 static void drain_step(struct deliver *d);
@@ -80,8 +85,10 @@ static void on_checkpoint(void *arg, const struct db_result *r, const struct ssf
 	if (err != NULL) {
 		/* it may not have been saved: save all again, counters are not worth more */
 		log_warn("deliver.checkpoint.failed", log_why(err));
-		LIST_FOREACH(o, &d->outlets, link)
+		LIST_FOREACH(o, &d->outlets, link) {
 			o->dirty = o->loaded;
+			o->active_saved_ms = 0;
+		}
 	}
 	drain_step(d);
 }
@@ -141,7 +148,7 @@ static void on_head(void *arg, int64_t head)
 
 static void stream_changed(struct deliver *d, const char *id, const json_t *spec)
 {
-	struct outlet *o = find(d, id);
+	struct outlet *o = deliver_find(d, id);
 	struct stream *s;
 	struct ssf_err err;
 	const json_t *client;
@@ -233,6 +240,7 @@ void deliver_free(struct deliver *d)
 	if (d == NULL)
 		return;
 	keys_listen(d->keys, NULL, NULL);
+	d->draining = true;
 	while (!LIST_EMPTY(&d->outlets))
 		outlet_free(LIST_FIRST(&d->outlets));
 	db_cancel(d->checkpoint);
@@ -292,8 +300,11 @@ void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg)
 	d->drained = done;
 	d->drained_arg = arg;
 	d->drain_deadline = loop_timer_start(d->loop, ms, on_drain_deadline, d);
-	LIST_FOREACH(o, &d->outlets, link)
+	LIST_FOREACH(o, &d->outlets, link) {
 		poll_stop(o);
+		watch_end_all(o, DELIVER_STOPPED);
+		o->dirty = o->dirty || o->active_at_ms > o->active_saved_ms;
+	}
 	loop_tick_cancel(d->tick);
 	d->tick = loop_tick_start(d->loop, 20, on_drain_tick, d);
 }
@@ -302,7 +313,7 @@ void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg)
 
 int deliver_subject_before(struct deliver *d, const struct subject_change *ch, struct ssf_err *err)
 {
-	struct outlet *o = find(d, ch->stream);
+	struct outlet *o = deliver_find(d, ch->stream);
 
 	if (o == NULL)
 		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
@@ -313,7 +324,7 @@ int deliver_subject_before(struct deliver *d, const struct subject_change *ch, s
 
 int deliver_subject_after(struct deliver *d, const struct subject_change *ch, struct ssf_err *err)
 {
-	struct outlet *o = find(d, ch->stream);
+	struct outlet *o = deliver_find(d, ch->stream);
 
 	if (o == NULL)
 		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
@@ -327,7 +338,60 @@ int deliver_subject_after(struct deliver *d, const struct subject_change *ch, st
 	return subjects_remove(o->subjects, ch->subject, ch->until, err);
 }
 
+/* --- upkeep ---------------------------------------------------------------------------------------- */
+
+void deliver_lives(struct deliver *d, deliver_life_f *f, void *arg)
+{
+	struct outlet *o;
+
+	LIST_FOREACH(o, &d->outlets, link) {
+		int64_t heartbeat_s = o->stream->heartbeat_s;
+
+		if (!o->loaded || o->stream->status != STREAM_ENABLED)
+			continue;
+		if (o->waiting_count > 0) /* a long poll is activity while it is held */
+			outlet_active(o);
+		struct deliver_life life = {
+			.stream = o->stream->id,
+			.inactivity_s = outlet_inactivity_s(o),
+			.active_at_ms = o->active_at_ms,
+			.heartbeat_s = heartbeat_s >= 0 ? heartbeat_s : d->conf.heartbeat_s,
+			.heartbeat_at_ms = o->heartbeat_at_ms,
+			.heartbeat_settled = outlet_is_settled(o, o->heartbeat_seq),
+		};
+		f(arg, &life);
+	}
+}
+
+void deliver_active(struct deliver *d, const char *stream)
+{
+	struct outlet *o = deliver_find(d, stream);
+
+	if (o != NULL)
+		outlet_active(o);
+}
+
+void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int64_t seq)
+{
+	struct outlet *o = deliver_find(d, stream);
+
+	if (o == NULL)
+		return;
+	o->heartbeat_at_ms = at_ms;
+	o->heartbeat_seq = seq;
+	o->dirty = true;
+}
+
 /* --- status ------------------------------------------------------------------------------------------ */
+
+/* NULL: never */
+static json_t *time_json(int64_t ms)
+{
+	char text[WALL_TEXT];
+
+	wall_text(ms, text);
+	return ms != 0 ? json_string(text) : NULL;
+}
 
 json_t *deliver_status(const struct deliver *d)
 {
@@ -338,15 +402,15 @@ json_t *deliver_status(const struct deliver *d)
 	LIST_FOREACH(o, &d->outlets, link) {
 		const struct entry *first = TAILQ_FIRST(&o->entries);
 		json_t *s = json_pack(
-			"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b}", "id", o->stream->id, "client",
+			"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o*, s:o*, s:o*}", "id", o->stream->id, "client",
 			o->stream->client, "method", o->stream->method == STREAM_PUSH ? "push" : "poll",
 			"status", stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
 			"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
 			(json_int_t)(head > o->scan ? head - o->scan : 0), "oldest_age_s",
 			(json_int_t)(first != NULL ? (wall_now_ms() - first->event->at_ms) / 1000 : 0),
-			"healthy", o->failures == 0);
-		if (o->failures > 0)
-			json_object_set_new(s, "last_error", json_string(o->error));
+			"healthy", o->failures == 0, "last_success_at", time_json(o->success_at_ms),
+			"last_error_at", time_json(o->error_at_ms), "last_error",
+			o->error_at_ms != 0 ? json_string(o->error) : NULL);
 		json_array_append_new(list, s);
 	}
 	return list;

@@ -14,6 +14,7 @@
 #include "lib/kit/http_server.h"
 
 struct deliver;
+struct deliver_watch;
 
 struct deliver_conf {
 	int64_t push_timeout_ms;
@@ -22,6 +23,8 @@ struct deliver_conf {
 	int64_t max_age_ms;       /* older events that still fail become dead letters */
 	int64_t poll_wait_ms;     /* how long a long poll is held */
 	int64_t checkpoint_ms;    /* between two savings of cursors */
+	int64_t heartbeat_s;      /* of streams that say nothing themselves; 0: none */
+	int64_t inactivity_s;
 };
 
 /* All borrowed. client has the SSRF guard. Begins when the registry is ready. */
@@ -57,5 +60,47 @@ ssf_nodiscard int deliver_subject_before(struct deliver *d, const struct subject
 ssf_nodiscard int deliver_subject_after(struct deliver *d, const struct subject_change *ch,
 					struct ssf_err *err);
 
-/* For status: array of {"id","client","method","status","cursor","behind_events","oldest_age_s",...}; new reference. */
+/* What the upkeep of streams goes by (hub/api/upkeep.h). Times are ms since 1970. */
+struct deliver_life {
+	const char *stream;
+	int64_t inactivity_s;      /* inactivity_timeout; 0: none */
+	int64_t active_at_ms;      /* the receiver's last eligible activity (SSF 1.0 section 8.1.1) */
+	int64_t heartbeat_s;       /* 0: none */
+	int64_t heartbeat_at_ms;   /* of the last one, or when the stream was made */
+	bool heartbeat_settled;    /* or there was none */
+};
+typedef void deliver_life_f(void *arg, const struct deliver_life *life);
+/* Of every stream that is enabled and loaded; borrowed for the call. */
+void deliver_lives(struct deliver *d, deliver_life_f *f, void *arg);
+/* The stream's receiver is active now. Polls are known here. Saved with the cursor, not every time. */
+void deliver_active(struct deliver *d, const char *stream);
+/* A heartbeat of the stream was appended. */
+void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int64_t seq);
+
+/*
+ * Tells once what became of an event that a stream's receiver is to get: seq is of an event that
+ * this stream takes. Waits at most ms; the watch ends with the stream, and when the hub drains. A
+ * stream that waits for its next attempt tries at once.
+ */
+enum deliver_fate {
+	DELIVER_TAKEN,   /* the receiver has it: 2xx, or acknowledged */
+	DELIVER_BURIED,  /* a dead letter */
+	DELIVER_LATE,    /* not settled within ms */
+	DELIVER_GONE,    /* the stream is deleted */
+	DELIVER_STOPPED, /* the hub shuts down */
+};
+struct deliver_seen {
+	enum deliver_fate fate;
+	const char *jti;
+	const char *error; /* the stream's, if it fails now or failed since the watch began; or NULL */
+};
+typedef void deliver_watch_f(void *arg, const struct deliver_seen *seen); /* borrowed for the call */
+#define DELIVER_WATCHES_MAX 64
+/* SSF_E_NOT_FOUND (no such stream), SSF_E_BUSY (too many), SSF_E_UNAVAILABLE (draining), SSF_E_NOMEM. */
+ssf_nodiscard int deliver_watch_start(struct deliver *d, const char *stream, int64_t seq, int64_t ms,
+				      deliver_watch_f *f, void *arg, struct deliver_watch **out,
+				      struct ssf_err *err);
+void deliver_watch_cancel(struct deliver_watch *w);
+
+/* For status (docs/api.md): how each stream is; new reference. */
 json_t *deliver_status(const struct deliver *d);

@@ -15,6 +15,7 @@ struct deliver {
 	const struct master_key *master;
 	struct http_client *client;
 	LIST_HEAD(, outlet) outlets;
+	size_t watches;
 
 	struct loop_tick *tick;       /* checkpoints */
 	struct db_op *checkpoint;
@@ -25,6 +26,11 @@ struct deliver {
 	struct loop_timer *drain_deadline;
 };
 
+/* deliver.c */
+struct outlet *deliver_find(const struct deliver *d, const char *id); /* or NULL */
+/* watch.c */
+void watch_settled(struct outlet *o, int64_t seq, bool delivered);
+void watch_end_all(struct outlet *o, enum deliver_fate fate);
 /* outlet.c */
 struct outlet *outlet_new(struct deliver *d, struct stream *s); /* takes s, also when it fails; NULL: no memory */
 void outlet_free(struct outlet *o);

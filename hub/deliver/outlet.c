@@ -10,6 +10,8 @@
 
 #define READ_MAX 64
 #define CODE_MAX 64
+#define ACTIVE_SLACK_MIN_MS 1000
+#define ACTIVE_SLACK_MAX_MS 60000
 
 static void entry_free(struct outlet *o, struct entry *e)
 {
@@ -64,6 +66,8 @@ struct entry *outlet_find(struct outlet *o, int64_t seq)
 
 void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 {
+	int64_t seq = e->event->seq;
+
 	e->settled = true;
 	o->dirty = true;
 	if (delivered) {
@@ -72,6 +76,7 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 		o->failures = 0;
 	}
 	trim(o);
+	watch_settled(o, seq, delivered);
 	outlet_fill(o);
 }
 
@@ -91,6 +96,37 @@ void outlet_error(struct outlet *o, const char *what)
 	o->dirty = true;
 	o->error_at_ms = wall_now_ms();
 	snprintf(o->error, sizeof(o->error), "%s", what);
+	o->error[ssf_utf8_prefix(ssf_str_c(o->error))] = '\0'; /* half a character is no JSON */
+}
+
+/* --- activity ------------------------------------------------------------------------------------- */
+
+int64_t outlet_inactivity_s(const struct outlet *o)
+{
+	return o->stream->inactivity_s >= 0 ? o->stream->inactivity_s : o->deliver->conf.inactivity_s;
+}
+
+/*
+ * How far what is stored of activity may be behind, so that polls do not make a write each. Also
+ * without a timeout: it may be set at the next start.
+ */
+static int64_t active_slack_ms(const struct outlet *o)
+{
+	int64_t slack = outlet_inactivity_s(o) * 1000 / 10;
+
+	if (slack == 0 || slack > ACTIVE_SLACK_MAX_MS)
+		return ACTIVE_SLACK_MAX_MS;
+	return slack > ACTIVE_SLACK_MIN_MS ? slack : ACTIVE_SLACK_MIN_MS;
+}
+
+void outlet_active(struct outlet *o)
+{
+	int64_t now = wall_now_ms();
+
+	if (now > o->active_at_ms)
+		o->active_at_ms = now;
+	if (o->active_at_ms - o->active_saved_ms >= active_slack_ms(o))
+		o->dirty = true;
 }
 
 /* --- dead letters ------------------------------------------------------------------------------ */
@@ -101,22 +137,11 @@ struct burial {
 	int64_t seq;
 };
 
-static struct outlet *outlet_by_id(struct deliver *d, const char *id)
-{
-	struct outlet *o;
-
-	LIST_FOREACH(o, &d->outlets, link) {
-		if (strcmp(o->stream->id, id) == 0)
-			return o;
-	}
-	return NULL;
-}
-
 /* The stream may be gone, or its window may have been read anew, since the burial began. */
 static void on_buried(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct burial *b = arg;
-	struct outlet *o = outlet_by_id(b->deliver, b->stream);
+	struct outlet *o = deliver_find(b->deliver, b->stream);
 	struct entry *e = o != NULL ? outlet_find(o, b->seq) : NULL;
 
 	(void)r;
@@ -173,6 +198,19 @@ static bool was_acked(const struct outlet *o, int64_t seq)
 			return true;
 	}
 	return false;
+}
+
+bool outlet_is_settled(const struct outlet *o, int64_t seq)
+{
+	const struct entry *e;
+
+	if (!o->loaded)
+		return false;
+	TAILQ_FOREACH(e, &o->entries, link) {
+		if (e->event->seq == seq)
+			return e->settled;
+	}
+	return seq <= o->scan || was_acked(o, seq);
 }
 
 /* The stream's own subject is always in it; without memory to look, better too much than too little. */
@@ -291,6 +329,27 @@ static void parse_acked(struct outlet *o, const char *text)
 	}
 }
 
+static void load_health(struct outlet *o, const struct db_result *r)
+{
+	const char *error = db_text(r, 0, 4);
+
+	o->success_at_ms = db_int(r, 0, 2);
+	o->error_at_ms = db_int(r, 0, 3);
+	snprintf(o->error, sizeof(o->error), "%s", error != NULL ? error : "");
+}
+
+/* What may have been lost of activity is the stream's. */
+static void load_upkeep(struct outlet *o, const struct db_result *r)
+{
+	int64_t active = db_int(r, 0, 5) + active_slack_ms(o), now = wall_now_ms();
+
+	active = active < now ? active : now;
+	if (active > o->active_at_ms)
+		o->active_at_ms = o->active_saved_ms = active;
+	o->heartbeat_at_ms = db_int(r, 0, 6);
+	o->heartbeat_seq = db_int(r, 0, 7);
+}
+
 static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct outlet *o = arg;
@@ -303,6 +362,8 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 	}
 	o->scan = db_int(r, 0, 0);
 	parse_acked(o, db_text(r, 0, 1));
+	load_health(o, r);
+	load_upkeep(o, r);
 	o->loaded = true;
 	outlet_fill(o);
 }
@@ -374,6 +435,7 @@ struct outlet *outlet_new(struct deliver *d, struct stream *s)
 	o->stream = s;
 	TAILQ_INIT(&o->entries);
 	TAILQ_INIT(&o->waiting);
+	LIST_INIT(&o->watches);
 	LIST_INSERT_HEAD(&d->outlets, o, link);
 	load(o);
 	return o;
@@ -425,6 +487,8 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 		subjects_free(o->subjects);
 		o->subjects = NULL;
 	}
+	if (!json_equal(o->stream->spec, s->spec)) /* as stmt.def's stream_state sees it after a restart */
+		outlet_active(o);
 	stream_free(o->stream);
 	o->stream = s;
 	o->failures = 0;
@@ -437,6 +501,7 @@ void outlet_free(struct outlet *o)
 	if (o == NULL)
 		return;
 	stop(o);
+	watch_end_all(o, o->deliver->draining ? DELIVER_STOPPED : DELIVER_GONE);
 	db_cancel(o->load);
 	db_cancel(o->load_subjects);
 	subjects_free(o->subjects);

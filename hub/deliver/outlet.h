@@ -47,12 +47,20 @@ struct outlet {
 	struct db_op *load_subjects;
 	bool subjects_stale;      /* changed while they were being loaded: to be loaded again */
 
-	/* What the next checkpoint saves. */
+	/* What checkpoints save, with the cursor. */
 	bool dirty;
 	int64_t delivered;        /* since the last one */
-	int64_t success_at_ms;    /* 0: none since */
+	int64_t success_at_ms;    /* since 1970; 0: never */
 	int64_t error_at_ms;
-	char error[160];
+	char error[160];          /* the last one, also when the stream is well again */
+
+	LIST_HEAD(, deliver_watch) watches;
+
+	/* Upkeep; saved, too. Times are ms since 1970. */
+	int64_t active_at_ms;
+	int64_t active_saved_ms;  /* what of it is stored */
+	int64_t heartbeat_at_ms;
+	int64_t heartbeat_seq;
 
 	/* Push. */
 	size_t in_flight;
@@ -71,6 +79,7 @@ int64_t outlet_cursor(const struct outlet *o);
 size_t outlet_backlog(const struct outlet *o); /* unsettled in the window */
 /* Whether an entry may go out now: not settled nor on its way out, and the stream is enabled or it is a control event. */
 bool outlet_may_send(const struct outlet *o, const struct entry *e);
+bool outlet_is_settled(const struct outlet *o, int64_t seq); /* of an event that it takes */
 struct entry *outlet_find(struct outlet *o, int64_t seq); /* unsettled, or NULL */
 
 /* The receiver has it, or it is given up: entry is gone afterwards. */
@@ -83,10 +92,13 @@ bool outlet_bury(struct outlet *o, struct entry *e, const char *reason);
 /* Why a receiver has refused a SET, of its {"err"}: only what looks like a code is taken from it. */
 #define OUTLET_REASON_MAX 96
 void outlet_refusal(const json_t *error, char out[OUTLET_REASON_MAX]);
+void outlet_active(struct outlet *o); /* its receiver is, now */
+int64_t outlet_inactivity_s(const struct outlet *o); /* 0: no timeout */
 void outlet_error(struct outlet *o, const char *what); /* for the stream's health */
 
 /* push.c */
 void push_kick(struct outlet *o);            /* start what may be started */
+void push_hurry(struct outlet *o);           /* what waits for its next attempt need not */
 void push_stop(struct outlet *o);            /* cancel all; entries stay unsettled */
 void push_again(struct outlet *o);           /* sign and send anew what is under way */
 void push_cancel(struct entry *e);           /* its delivery, if there is one */

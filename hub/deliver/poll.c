@@ -163,6 +163,7 @@ static struct http_req *wait_end(struct poll_wait *w)
 	struct http_req *req = w->req;
 
 	http_on_close(req, on_gone_unheard, NULL); /* w is gone, whenever the client goes */
+	outlet_active(w->outlet); /* until now */
 	TAILQ_REMOVE(&w->outlet->waiting, w, link);
 	w->outlet->waiting_count--;
 	loop_timer_cancel(w->timer);
@@ -332,6 +333,7 @@ void deliver_poll(struct deliver *d, struct http_req *req, const char *stream, c
 		http_reply_error(req, 0, &err);
 		return;
 	}
+	outlet_active(o);
 	if (ssf_json_parse(http_body(req), &ssf_json_default, &body, &err) < 0 ||
 	    parse(body, &p, &err) < 0) {
 		http_reply_error(req, 0, &err);

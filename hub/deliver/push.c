@@ -131,6 +131,18 @@ static void failed(struct delivery *dl, const char *what, int retry_after_s)
 	}
 }
 
+void push_hurry(struct outlet *o)
+{
+	struct entry *e;
+
+	TAILQ_FOREACH(e, &o->entries, link) {
+		if (e->delivery != NULL && e->delivery->wait != NULL) {
+			loop_timer_cancel(e->delivery->wait);
+			e->delivery->wait = loop_timer_start(o->deliver->loop, 0, on_wait, e->delivery);
+		}
+	}
+}
+
 /*
  * If the receiver was away, and does not only dislike some events, what waits for its next
  * attempt need not wait any longer.
@@ -142,14 +154,8 @@ static void recovered(struct outlet *o, unsigned failures)
 
 	TAILQ_FOREACH(e, &o->entries, link)
 		waiting += e->delivery != NULL && e->delivery->wait != NULL;
-	if (failures <= waiting)
-		return;
-	TAILQ_FOREACH(e, &o->entries, link) {
-		if (e->delivery != NULL && e->delivery->wait != NULL) {
-			loop_timer_cancel(e->delivery->wait);
-			e->delivery->wait = loop_timer_start(o->deliver->loop, 0, on_wait, e->delivery);
-		}
-	}
+	if (failures > waiting)
+		push_hurry(o);
 }
 
 static void delivered(struct delivery *dl, const struct http_result *r)

@@ -3,13 +3,13 @@
 #include "hub/rules/act.h"
 
 #include "hub/store/draft.h"
+#include "lib/kit/loop.h"
 #include "lib/ssf/catalog.h"
 #include "lib/ssf/json.h"
 #include "lib/ssf/subject.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define TEXT_MAX 4096
 #define TARGET_MAX 1024 /* is in an index */
@@ -54,15 +54,6 @@ static void action_id(const struct act *a, char out[SSF_SHA256_HEX])
 
 	ssf_sha256_hex((struct ssf_str){ text, n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1 },
 		       out);
-}
-
-static void iso_time(int64_t ms, char out[32])
-{
-	time_t s = (time_t)(ms / 1000);
-	struct tm tm;
-
-	gmtime_r(&s, &tm);
-	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
 /* --- emit ------------------------------------------------------------------------------------ */
@@ -148,7 +139,7 @@ static int act_revoke(const struct act *a, struct outcome *o, bool enforce, json
 	};
 	const char *effect = a->action->kind == RULE_SUSPEND ? "suspend" : "revoke";
 	const char *kind = a->action->kind == RULE_SUSPEND ? "agent" : kinds[a->action->what];
-	char not_before[32], until[32];
+	char not_before[WALL_TEXT], until[WALL_TEXT];
 	ssf_auto_buf reason = SSF_BUF(TEXT_MAX);
 	ssf_auto_buf target = SSF_BUF(TARGET_MAX);
 	json_t *revocation;
@@ -166,8 +157,8 @@ static int act_revoke(const struct act *a, struct outcome *o, bool enforce, json
 	json_object_set_new(record, "reason", json_string(reason.ptr));
 	if (!enforce)
 		return 0;
-	iso_time(a->event->at_ms, not_before);
-	iso_time(a->event->at_ms + a->action->until_s * 1000, until);
+	wall_text(a->event->at_ms, not_before);
+	wall_text(a->event->at_ms + a->action->until_s * 1000, until);
 	revocation = json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:s, s:I, s:s}", "effect", effect,
 			       "target_kind", kind, "target", target.ptr, "not_before", not_before,
 			       "until", a->action->until_s > 0 ? until : NULL, "reason", reason.ptr,

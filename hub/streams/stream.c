@@ -87,6 +87,21 @@ static int parse_default_subjects(const json_t *spec, struct stream *s, struct s
 	return 0;
 }
 
+static int parse_seconds(const json_t *spec, const char *name, int64_t *out, struct ssf_err *err)
+{
+	json_int_t value = -1;
+
+	if (json_object_get(spec, name) != NULL) {
+		if (ssf_json_opt_int(spec, name, &value, err) < 0)
+			return -1;
+		if (value < 0 || value > STREAM_SECONDS_MAX)
+			return ssf_fail(err, SSF_E_MALFORMED, "%s: must be 0 to %d seconds", name,
+					STREAM_SECONDS_MAX);
+	}
+	*out = value;
+	return 0;
+}
+
 static int parse_audience(const json_t *spec, const json_t *client, struct stream *s,
 			  struct ssf_err *err)
 {
@@ -105,7 +120,8 @@ int stream_parse(const char *id, const json_t *spec, const json_t *client, struc
 {
 	static const char *const names[] = { "client", "audience",    "delivery",
 					     "status", "alg",	      "events",
-					     "description", "status_reason", "events_requested", "default_subjects", NULL };
+					     "description", "status_reason", "events_requested", "default_subjects",
+					     "heartbeat", "inactivity_timeout", NULL };
 	ssf_auto(stream) s = calloc(1, sizeof(*s));
 	const char *description = NULL;
 
@@ -119,7 +135,9 @@ int stream_parse(const char *id, const json_t *spec, const json_t *client, struc
 	    parse_audience(spec, client, s, err) < 0 ||
 	    parse_method(json_object_get(spec, "delivery"), s, err) < 0 ||
 	    parse_status(spec, s, err) < 0 || parse_alg(spec, client, s, err) < 0 ||
-	    parse_default_subjects(spec, s, err) < 0)
+	    parse_default_subjects(spec, s, err) < 0 ||
+	    parse_seconds(spec, "heartbeat", &s->heartbeat_s, err) < 0 ||
+	    parse_seconds(spec, "inactivity_timeout", &s->inactivity_s, err) < 0)
 		return -1;
 	*out = SSF_STEAL(s);
 	return 0;

@@ -31,6 +31,8 @@ def registered(module_hub, registry):
         {"kind": "agent", "id": "agent:full", "owner": "ada", "purpose": "p", "environment": "dev",
          "tools": ["jira", "slack"], "repositories": ["acme/full"],
          "labels": {"team": "\u00e9\u4e2d"}},
+        {"kind": "issuer", "id": "as", "issuer": "https://as.example", "jwks_url": "https://as.example/k",
+         "audience": "api://hub", "typ": "JWT", "client_claim": "azp"},
         {"kind": "transmitter", "id": "by-url", "issuer": "https://url.example",
          "audience": "https://us.example", "jwks_url": "https://url.example/jwks"})
 

@@ -40,12 +40,17 @@ static void members_have_their_defaults(void **state)
 	assert_string_equal(s->endpoint, "https://r.example/e");
 	assert_null(s->authorization);
 	assert_null(s->events);
+	assert_int_equal(s->heartbeat_s, -1);
+	assert_int_equal(s->inactivity_s, -1);
 	stream_free(s);
 
 	assert_int_equal(parse("{\"client\":\"c\",\"audience\":\"https://own.example\",\"alg\":\"ES256\",\"status\":\"paused\","
+			       "\"heartbeat\":0,\"inactivity_timeout\":86400,"
 			       "\"delivery\":{\"method\":\"urn:ietf:rfc:8936\"}}",
 			       &s, &err),
 			 0);
+	assert_int_equal(s->heartbeat_s, 0);
+	assert_int_equal(s->inactivity_s, 86400);
 	assert_int_equal(s->method, STREAM_POLL);
 	assert_int_equal(s->status, STREAM_PAUSED);
 	assert_int_equal(s->alg, SSF_ALG_ES256);
@@ -71,6 +76,10 @@ static void mistakes_are_named(void **state)
 		{ "{" PUSH ",\"events\":\"all\"}", "events" },
 		{ "{" PUSH ",\"events\":[1]}", "events" },
 		{ "{" PUSH ",\"unheard\":1}", "unheard" },
+		{ "{" PUSH ",\"heartbeat\":-1}", "heartbeat" },
+		{ "{" PUSH ",\"heartbeat\":31536001}", "heartbeat" },
+		{ "{" PUSH ",\"inactivity_timeout\":\"1h\"}", "inactivity_timeout" },
+		{ "{" PUSH ",\"inactivity_timeout\":0.5}", "inactivity_timeout" },
 	};
 
 	(void)state;
