@@ -31,6 +31,7 @@ struct api {
 	int64_t removal_grace_s;       /* a removed subject keeps flowing */
 	int64_t verify_interval_s;     /* between two verifications of a stream */
 	json_t *verified_ms;           /* stream id to when one was last asked for, monotonic */
+	char *openapi;                 /* the document of openapi.json once it was asked for; owned */
 	int64_t started_ms;
 	bool ready;                    /* everything is loaded */
 	bool draining;

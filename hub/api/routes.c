@@ -39,6 +39,7 @@ static const struct route {
 	{ "GET", "/.well-known/ssf-configuration", WHO_ANYBODY, true, api_configuration },
 	{ "GET", "/.well-known/ssf-configuration/*", WHO_ANYBODY, true, api_configuration },
 	{ "GET", "/.well-known/risc-configuration", WHO_ANYBODY, true, api_configuration },
+	{ "GET", "/openapi.json", WHO_ANYBODY, true, api_openapi },
 	{ "GET", "/jwks.json", WHO_ANYBODY, false, api_jwks },
 	{ "POST", "/in/*", WHO_ANYBODY, false, api_source },
 	{ "POST", "/events", WHO_ANYBODY, false, api_set },
