@@ -6,6 +6,7 @@
 
 #include "lib/kit/http_error.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +119,21 @@ static void run(struct call *c, const struct route *r)
 	}
 }
 
+/* RFC 9110 section 15.5.6: a 405 says which methods there are. */
+static void say_allowed(struct http_req *req)
+{
+	struct call c; /* only to see what fits */
+	char allow[64] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(routes); i++) {
+		if (path_fits(routes[i].path, http_path(req), &c) && strstr(allow, routes[i].method) == NULL)
+			len += (size_t)snprintf(allow + len, sizeof(allow) - len, "%s%s",
+						len > 0 ? ", " : "", routes[i].method);
+	}
+	http_answer_header(req, "Allow", allow);
+}
+
 void api_handle(void *arg, struct http_req *req)
 {
 	struct call c = { .api = arg, .req = req };
@@ -133,6 +149,8 @@ void api_handle(void *arg, struct http_req *req)
 			return;
 		}
 	}
+	if (found)
+		say_allowed(req);
 	ssf_fail(&err, found ? SSF_E_METHOD : SSF_E_NOT_FOUND,
 		 found ? "this method is not for this path" : "no such path");
 	http_reply_error(req, 0, &err);

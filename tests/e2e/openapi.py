@@ -124,17 +124,17 @@ class Document:
         self.seen = set()   # (operation, status) of every answer that was checked
 
     def find(self, method, path):
-        """The operation or None, and whether the path has any."""
+        """The operation or None, and the methods that the path has."""
         here = [op for op in self.operations if op.fits(path) is not None]
-        return next((op for op in here if op.method == method), None), bool(here)
+        return next((op for op in here if op.method == method), None), {op.method for op in here}
 
     def check(self, answer):
         """AssertionError if the answer (of requests) is not as the document says."""
         method = answer.request.method
         path = urllib.parse.unquote(urllib.parse.urlsplit(answer.request.url).path)
-        operation, known = self.find(method, path)
+        operation, methods = self.find(method, path)
         try:
-            if not self._is_outside(operation, known, answer):
+            if not self._is_outside(operation, methods, answer):
                 operation.responses[answer.status_code].check(answer)
                 if answer.status_code < 300:
                     operation.check_request(answer.request, path)
@@ -144,18 +144,20 @@ class Document:
                                  f"hub/api/openapi.json says: {e}") from None
 
     # What is not in the document by design (it says so in its "info"): the name, the statuses,
-    # which requests, and whether it comes with an error.
+    # which answers to whom, and whether they come with an error. A 405 says what there is
+    # instead (RFC 9110 section 15.5.6).
     OUTSIDE = (
-        ("no such path", {404}, lambda op, known, a: not known, True),
-        ("no such method", {405}, lambda op, known, a: known and op is None, True),
+        ("no such path", {404}, lambda op, methods, a: not methods, True),
+        ("no such method", {405}, lambda op, methods, a: op is None and methods and
+         sorted(a.headers.get("Allow", "").split(", ")) == sorted(methods), True),
         ("not read", {400, 408, 413, 431, 501, 503},
-         lambda op, known, a: media_type(a.headers) != JSON and
+         lambda op, methods, a: media_type(a.headers) != JSON and
          a.headers.get("Connection") == "close", False),
     )
 
-    def _is_outside(self, operation, known, answer):
+    def _is_outside(self, operation, methods, answer):
         for _, statuses, applies, has_error in self.OUTSIDE:
-            if answer.status_code in statuses and applies(operation, known, answer):
+            if answer.status_code in statuses and applies(operation, methods, answer):
                 if has_error:
                     self._check_error(answer)
                 return True
