@@ -47,8 +47,6 @@ def parts():
         yield from (("parameter", path, followed(p)) for p in item.get("parameters", []))
         for method in set(item) & set(openapi.METHODS):
             yield from parts_of(f"{method} {path}", item[method])
-    for name, header in DOC["components"]["headers"].items():
-        yield "header", name, header
 
 
 def parts_of(where, operation):
@@ -61,6 +59,7 @@ def parts_of(where, operation):
     for status, response in operation["responses"].items():
         bodies.append(followed(response))
         yield "response", f"{where} {status}", bodies[-1]
+        yield from (("header", name, followed(h)) for name, h in bodies[-1].get("headers", {}).items())
     for body in bodies:
         yield from (("media", where, m) for m in body.get("content", {}).values())
 
