@@ -205,15 +205,34 @@ class World:
 for _operation, _path in {"getHealth": "/healthz", "getReadiness": "/readyz", "getKeys": "/jwks.json",
                           "getOpenapi": "/openapi.json",
                           "getConfiguration": "/.well-known/ssf-configuration",
+                          "getAuthorizationServer": "/.well-known/oauth-authorization-server",
+                          "getProtectedResource": "/.well-known/oauth-protected-resource",
                           "getRiscConfiguration": "/.well-known/risc-configuration"}.items():
     EXERCISES[_operation] = lambda w, path=_path: w.hub.request("GET", path)
 
 
-@exercise("getConfigurationOfPath")
+def of_path(well_known):
+    def ask(w):
+        hub = w.new_hub("--issuer", "https://hub.example/tenant1")
+        hub.request("GET", f"/.well-known/{well_known}/tenant1")
+        hub.check()
+    return ask
+
+
+EXERCISES["getConfigurationOfPath"] = of_path("ssf-configuration")
+EXERCISES["getAuthorizationServerOfPath"] = of_path("oauth-authorization-server")
+EXERCISES["getProtectedResourceOfPath"] = of_path("oauth-protected-resource")
+
+
+@exercise("getToken")
 def _(w):
-    hub = w.new_hub("--issuer", "https://hub.example/tenant1")
-    hub.request("GET", "/.well-known/ssf-configuration/tenant1")
-    hub.check()
+    w.hub.apply({"kind": "client", "id": "o", "audience": "https://o.example", "secret": "o" * 24})
+    form = {"grant_type": "client_credentials", "scope": "ssf.read"}
+    token = w.hub.request("POST", "/oauth2/token", data=form, auth=("o", "o" * 24)).json()
+    bearer = {"Authorization": "Bearer " + token["access_token"]}
+    assert w.hub.request("GET", "/ssf/streams", headers=bearer).status_code == 200
+    assert w.hub.request("POST", "/ssf/streams", headers=bearer, json={}).status_code == 403
+    assert w.hub.request("POST", "/oauth2/token", data=form, auth=("o", "p")).status_code == 401
 
 
 @exercise("receiveFromSource")
@@ -365,6 +384,8 @@ def _(w):
 @exercise("listResources")
 def _(w):
     w.hub.push_stream(w.endpoint, authorization_header="Bearer of-the-push")
+    w.hub.apply({"kind": "issuer", "id": "as", "issuer": "https://as.example",
+                 "jwks_url": "https://as.example/jwks"})
     for kind in openapi.DOCUMENT.document["components"]["schemas"]["Kind"]["enum"]:
         assert w.hub.get("/v1/" + kind), kind
 

@@ -131,17 +131,25 @@ def check_routes():
 
 
 def check_openapi():
-    """The document has the routes of the table, exactly: "*" there is one {name} here, and who may
-    ask is who it has in its security."""
+    """The document has the routes of the table, exactly: "*" there is one {name} here, who may ask
+    is who it has in its security, and what a client needs is the scope there."""
     document = json.loads((ROOT / "hub/api/openapi.json").read_text())
-    who = {frozenset(): "ANYBODY", frozenset({"receiver"}): "CLIENT", frozenset({"admin"}): "ADMIN"}
-    described = collections.Counter(
-        (method.upper(), re.sub(r"\{\w+\}", "*", path),
-         who.get(frozenset(name for scheme in operation.get("security", []) for name in scheme)))
-        for path, item in document["paths"].items()
-        for method, operation in item.items() if method != "parameters")
-    routes = collections.Counter(re.findall(r'\{ "([A-Z]+)", "([^"]+)", WHO_(\w+)',
-                                            (ROOT / "hub/api/routes.c").read_text()))
+    # the token endpoint is for anybody, in that it looks itself who asks
+    who = {frozenset(): "ANYBODY", frozenset({"client"}): "ANYBODY", frozenset({"admin"}): "ADMIN",
+           frozenset({"receiver", "oauth"}): "CLIENT",
+           frozenset({"admin", "receiver", "oauth"}): "EMITTER"}
+    described, scopes = collections.Counter(), {"0": ""}
+    for path, item in document["paths"].items():
+        for method in set(item) - {"parameters"}:
+            security = {name: " ".join(scope) for scheme in item[method].get("security", [])
+                        for name, scope in scheme.items()}
+            described[method.upper(), re.sub(r"\{\w+\}", "*", path), who.get(frozenset(security)),
+                      security.get("oauth", "")] += 1
+    for scope, perm in re.findall(r'\{ "([\w.]+)", (PERM_\w+) \}', (ROOT / "hub/auth/scope.c").read_text()):
+        scopes[perm] = scope
+    routes = collections.Counter(
+        (method, path, name, scopes[perm]) for method, path, name, perm in
+        re.findall(r'\{ "([A-Z]+)", "([^"]+)", WHO_(\w+), (\w+),', (ROOT / "hub/api/routes.c").read_text()))
     for route in sorted(routes - described, key=str):
         yield f"hub/api/openapi.json does not have {route}"
     for route in sorted(described - routes, key=str):
