@@ -11,10 +11,10 @@
 set -eu
 
 BUILD="build-essential cmake ninja-build pkg-config
-	libcurl4-openssl-dev libevent-dev libhiredis-dev libjansson-dev libpq-dev libssl-dev
+	libcurl4-openssl-dev libevent-dev libhiredis-dev libjansson-dev libjwt-dev libpq-dev libssl-dev
 	postgresql redis-server
 	ca-certificates curl openssl python3"
-TEST="clang libclang-rt-dev llvm libcmocka-dev libjwt-dev util-linux
+TEST="clang libclang-rt-dev llvm libcmocka-dev util-linux
 	python3-cryptography python3-jsonschema python3-jwcrypto python3-jwt python3-psycopg2 python3-pytest
 	python3-redis python3-requests"
 

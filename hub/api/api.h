@@ -2,6 +2,7 @@
 /* The HTTP interface (docs/api.md): which request goes where, and who may send it. */
 #pragma once
 
+#include "hub/auth/auth.h"
 #include "hub/deliver/deliver.h"
 #include "hub/ingest/ingest.h"
 #include "hub/keys/keys.h"
@@ -18,6 +19,7 @@ struct api {
 	struct event_log *log;
 	struct registry *registry;
 	struct keys *keys;
+	struct auth *auth;
 	struct batch *batch;
 	struct rules_consumer *rules;
 	struct deliver *deliver;
@@ -25,7 +27,7 @@ struct api {
 	const struct netguard *guard;
 	struct ingest ingest;
 	const char *issuer;
-	uint8_t admin[SSF_SHA256_LEN]; /* of the admin token */
+	const char *resource_metadata; /* URL of it (RFC 9728) */
 	int64_t max_streams;           /* a client may make */
 	bool default_all;              /* default_subjects of new streams: ALL, else NONE */
 	int64_t removal_grace_s;       /* a removed subject keeps flowing */

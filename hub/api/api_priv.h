@@ -3,10 +3,12 @@
 #pragma once
 
 #include "hub/api/api.h"
-#include "hub/auth/bearer.h"
+
+struct route;
 
 struct call {
 	struct api *api;
+	const struct route *route;
 	struct http_req *req;
 	struct caller caller;
 	char arg[3][129];      /* the variable parts of the path */
@@ -18,7 +20,7 @@ typedef void handler_f(const struct call *c);
 void reply_json(struct http_req *req, int status, json_t *body);
 
 /* wellknown.c */
-handler_f api_configuration, api_jwks, api_health, api_ready;
+handler_f api_configuration, api_oauth_server, api_oauth_resource, api_jwks, api_health, api_ready;
 /* openapi.c */
 handler_f api_openapi;
 /* resources.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * POST /v1/events: an operator or a program emits one event of the catalogue, which goes to every
+ * POST /v1/events: the operator, or a client that may, emits one event of the catalogue, which goes to every
  * stream that takes it. Body: {"type": URI or short name, "subject": {...}, "claims": {...}, "txn", "reason"}.
  */
 #include "hub/api/api_priv.h"
@@ -13,8 +13,6 @@
 #include "lib/ssf/subject.h"
 
 #include <stdio.h>
-
-#define ORIGIN "operator"
 
 static const struct ssf_json_limits limits = { 128 * 1024, 32 };
 
@@ -44,7 +42,7 @@ static void fill_in(const struct ssf_event_type *type, json_t *claims, const cha
 		json_object_set_new(claims, "event_timestamp", json_integer(wall_now_ms() / 1000));
 	if (json_object_get(claims, "reason_admin") == NULL)
 		json_object_set_new(claims, "reason_admin",
-				    json_pack("{s:s}", "en", reason != NULL ? reason : "emitted by an operator"));
+				    json_pack("{s:s}", "en", reason != NULL ? reason : "emitted by hand"));
 	if (ssf_str_has_prefix(ssf_str_c(type->name), "caep:") &&
 	    json_object_get(claims, "initiating_entity") == NULL)
 		json_object_set_new(claims, "initiating_entity", json_string("admin"));
@@ -56,7 +54,7 @@ static int parse(const struct call *c, json_t *drafts, struct ssf_err *err)
 	json_auto_t *body = NULL, *claims = NULL;
 	const char *name, *txn = NULL, *reason = NULL;
 	const struct ssf_event_type *type;
-	char made[TXN_LEN], once[TXN_LEN];
+	char made[TXN_LEN], once[TXN_LEN], origin[AUTH_CLIENT_LEN + 8] = "operator";
 
 	if (ssf_json_parse(http_body(c->req), &limits, &body, err) < 0 ||
 	    ssf_json_only(body, names, err) < 0 || ssf_json_get_str(body, "type", &name, err) < 0 ||
@@ -75,9 +73,11 @@ static int parse(const struct call *c, json_t *drafts, struct ssf_err *err)
 	fill_in(type, claims, reason);
 	if (ssf_event_check(type, claims, err) < 0)
 		return ssf_fail_prefix(err, "claims");
+	if (!c->caller.admin)
+		snprintf(origin, sizeof(origin), "client:%s", c->caller.client);
 	txn_make(made);
 	txn_make(once);
-	struct draft d = { .origin = ORIGIN, .origin_id = once, .type = type->uri,
+	struct draft d = { .origin = origin, .origin_id = once, .type = type->uri,
 			   .txn = txn != NULL && txn[0] != '\0' ? txn : made,
 			   .sub_id = json_object_get(body, "subject"), .body = claims };
 	return draft_add(drafts, &d, err);

@@ -2,9 +2,10 @@
 /* One check a kind, one table. What leaves here for the store holds no secret in the clear. */
 #include "hub/api/kinds.h"
 
-#include "hub/ingest/document.h"
+#include "hub/auth/scope.h"
 #include "hub/rules/rules.h"
 #include "hub/streams/stream.h"
+#include "lib/kit/document.h"
 #include "lib/kit/file.h"
 #include "lib/ssf/json.h"
 #include "transmitters/github/partner.h"
@@ -16,6 +17,7 @@
 
 #define LIST_MAX 256
 #define SECRET_MIN 8
+#define CLIENT_SECRET_MIN 24 /* it is only hashed, so it has to be one that nobody guesses */
 #define LOOPBACK "http://127.0.0.1"
 
 /* What one check works on: the resource being made. */
@@ -98,8 +100,12 @@ static int check_url(const json_t *holder, const char *member, struct ssf_err *e
 	return 0;
 }
 
-/* A hex SHA-256 in "hashed", made of the secret in "plain" if that was given; lower case. */
-static int take_hash(struct checking *c, const char *plain, const char *hashed, struct ssf_err *err)
+/*
+ * A hex SHA-256 in "hashed", made of the secret in "plain" (at least min bytes) if that was given;
+ * lower case. One of the two must be there, or at most one if it is optional.
+ */
+static int take_hash(struct checking *c, const char *plain, const char *hashed, size_t min,
+		     bool optional, struct ssf_err *err)
 {
 	json_t *secret = json_object_get(c->spec, plain);
 	const char *text = json_string_value(secret), *given = NULL;
@@ -108,12 +114,14 @@ static int take_hash(struct checking *c, const char *plain, const char *hashed, 
 
 	if (ssf_json_opt_str(c->spec, hashed, &given, err) < 0)
 		return -1;
+	if (secret == NULL && given == NULL && optional)
+		return 0;
 	if ((secret != NULL) == (given != NULL))
 		return ssf_fail(err, SSF_E_MALFORMED, "give either %s or %s", plain, hashed);
 	if (secret != NULL) {
-		if (text == NULL || strlen(text) < SECRET_MIN || strlen(text) > 4096)
-			return ssf_fail(err, SSF_E_MALFORMED, "%s: must be a string of %d to 4096 bytes",
-					plain, SECRET_MIN);
+		if (text == NULL || strlen(text) < min || strlen(text) > 4096)
+			return ssf_fail(err, SSF_E_MALFORMED, "%s: must be a string of %zu to 4096 bytes",
+					plain, min);
 		ssf_sha256(ssf_str_c(text), digest);
 		/* the value is ours alone: wipe it where it lies */
 		OPENSSL_cleanse((char *)text, strlen(text));
@@ -218,7 +226,7 @@ static int check_credential(struct checking *c, struct ssf_err *err)
 	const char *hash;
 
 	if (check_ref(c, "agent", KIND_AGENT, err) < 0 || check_text(c, "type", true, err) < 0 ||
-	    take_hash(c, "secret", "fingerprint", err) < 0)
+	    take_hash(c, "secret", "fingerprint", SECRET_MIN, false, err) < 0)
 		return -1;
 	hash = json_string_value(json_object_get(c->spec, "fingerprint"));
 	return refuse_taken(c, "fingerprint", hash, registry_credential_of(c->k->registry, hash), err);
@@ -283,35 +291,126 @@ static int check_source(struct checking *c, struct ssf_err *err)
 	return check_partner(c, err);
 }
 
-static int check_transmitter(struct checking *c, struct ssf_err *err)
+/* What is secret of a JWK: pasted by mistake it would be stored as it is, and shown. */
+static bool has_private_member(const json_t *jwks)
+{
+	static const char *const members[] = { "d", "p", "q", "dp", "dq", "qi", "k", "oth" };
+	const json_t *key;
+	size_t i;
+
+	json_array_foreach(json_object_get(jwks, "keys"), i, key) {
+		for (size_t m = 0; m < SSF_ARRAY_SIZE(members); m++) {
+			if (json_object_get(key, members[m]) != NULL)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The public keys of somebody else: inline or at an address, not both. */
+static int check_keys(const struct checking *c, bool optional, struct ssf_err *err)
 {
 	const json_t *inline_jwks = json_object_get(c->spec, "jwks");
+	const json_t *url = json_object_get(c->spec, "jwks_url");
 	ssf_auto(ssf_jwks) jwks = NULL;
+
+	if (inline_jwks == NULL && url == NULL && optional)
+		return 0;
+	if ((inline_jwks != NULL) == (url != NULL))
+		return ssf_fail(err, SSF_E_MALFORMED, "give either jwks or jwks_url");
+	if (inline_jwks == NULL)
+		return check_url(c->spec, "jwks_url", err);
+	if (has_private_member(inline_jwks))
+		return ssf_fail(err, SSF_E_MALFORMED, "jwks: has a secret or private key in it");
+	if (ssf_jwks_parse(inline_jwks, &jwks, err) < 0)
+		return ssf_fail_prefix(err, "jwks");
+	if (ssf_jwks_count(jwks) == 0)
+		return ssf_fail(err, SSF_E_MALFORMED, "jwks: no key in it can verify anything");
+	return 0;
+}
+
+static int check_transmitter(struct checking *c, struct ssf_err *err)
+{
 	const char *issuer;
 
-	if (check_text(c, "issuer", true, err) < 0 || check_text(c, "audience", false, err) < 0)
+	if (check_text(c, "issuer", true, err) < 0 || check_text(c, "audience", false, err) < 0 ||
+	    check_keys(c, false, err) < 0)
 		return -1;
-	if ((inline_jwks != NULL) == (json_object_get(c->spec, "jwks_url") != NULL))
-		return ssf_fail(err, SSF_E_MALFORMED, "give either jwks or jwks_url");
-	if (inline_jwks == NULL && check_url(c->spec, "jwks_url", err) < 0)
-		return -1;
-	if (inline_jwks != NULL && ssf_jwks_parse(inline_jwks, &jwks, err) < 0)
-		return ssf_fail_prefix(err, "jwks");
-	if (inline_jwks != NULL && ssf_jwks_count(jwks) == 0)
-		return ssf_fail(err, SSF_E_MALFORMED, "jwks: no key in it can verify a SET");
 	issuer = json_string_value(json_object_get(c->spec, "issuer"));
 	return refuse_taken(c, "issuer", issuer, registry_transmitter_of(c->k->registry, issuer), err);
 }
 
+/* Somebody else's authorization server, whose access tokens are taken (RFC 9068). */
+static int check_issuer(struct checking *c, struct ssf_err *err)
+{
+	const char *issuer;
+
+	if (check_text(c, "issuer", true, err) < 0 || check_text(c, "audience", false, err) < 0 ||
+	    check_text(c, "typ", false, err) < 0 || check_text(c, "client_claim", false, err) < 0 ||
+	    check_keys(c, false, err) < 0)
+		return -1;
+	issuer = json_string_value(json_object_get(c->spec, "issuer"));
+	return refuse_taken(c, "issuer", issuer, registry_issuer_of(c->k->registry, issuer), err);
+}
+
+/* Scopes as a list with blanks between them (auth reads it so), given as an array. */
+static int check_scopes(const struct checking *c, struct ssf_err *err)
+{
+	const json_t *scopes, *scope;
+	size_t i;
+
+	if (ssf_json_opt_strings(c->spec, "scopes", LIST_MAX, &scopes, err) < 0)
+		return -1;
+	if (scopes != NULL && json_array_size(scopes) == 0)
+		return ssf_fail(err, SSF_E_MALFORMED, "scopes: none");
+	json_array_foreach(scopes, i, scope) {
+		if (scope_perms(ssf_str_c(json_string_value(scope))) == 0)
+			return ssf_fail(err, SSF_E_MALFORMED, "scopes: not one of those there are (docs/oauth.md)");
+	}
+	return 0;
+}
+
+/* "issuer" and "subject": which access tokens of another authorization server speak for it. */
+static int check_subject(struct checking *c, struct ssf_err *err)
+{
+	const char *issuer, *subject;
+	ssf_auto_free char *key = NULL;
+
+	if (json_object_get(c->spec, "issuer") == NULL && json_object_get(c->spec, "subject") == NULL)
+		return 0;
+	if (check_ref(c, "issuer", KIND_ISSUER, err) < 0 || check_text(c, "subject", true, err) < 0)
+		return -1;
+	issuer = json_string_value(json_object_get(c->spec, "issuer"));
+	subject = json_string_value(json_object_get(c->spec, "subject"));
+	if (asprintf(&key, "%s/%s", issuer, subject) < 0) {
+		key = NULL;
+		return ssf_fail(err, SSF_E_NOMEM, "subject");
+	}
+	return refuse_taken(c, "subject", key,
+			    registry_client_of_subject(c->k->registry, issuer, subject), err);
+}
+
 static int check_client(struct checking *c, struct ssf_err *err)
 {
+	static const char *const credentials[] = { "token_sha256", "secret_sha256", "jwks", "jwks_url",
+						   "subject" };
 	const char *hash;
+	size_t count = 0;
 
 	if (check_text(c, "name", false, err) < 0 || check_text(c, "audience", true, err) < 0 ||
-	    take_hash(c, "token", "token_sha256", err) < 0)
+	    take_hash(c, "token", "token_sha256", SECRET_MIN, true, err) < 0 ||
+	    take_hash(c, "secret", "secret_sha256", CLIENT_SECRET_MIN, true, err) < 0 ||
+	    check_keys(c, true, err) < 0 || check_subject(c, err) < 0 || check_scopes(c, err) < 0)
 		return -1;
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(credentials); i++)
+		count += json_object_get(c->spec, credentials[i]) != NULL;
+	if (count == 0)
+		return ssf_fail(err, SSF_E_MALFORMED,
+				"token, secret, jwks or subject: it needs one to be known by");
 	hash = json_string_value(json_object_get(c->spec, "token_sha256"));
-	return refuse_taken(c, "token", hash, registry_client_of_token(c->k->registry, hash), err);
+	return hash == NULL ? 0 :
+			      refuse_taken(c, "token", hash,
+					   registry_client_of_token(c->k->registry, hash), err);
 }
 
 static int check_stream(struct checking *c, struct ssf_err *err)
@@ -348,7 +447,7 @@ static int check_rules(struct checking *c, struct ssf_err *err)
 
 static const struct {
 	int (*check)(struct checking *c, struct ssf_err *err);
-	const char *names[12]; /* ends with NULL */
+	const char *names[16]; /* ends with NULL */
 } table[KIND_COUNT] = {
 	[KIND_PERSON] = { check_person, { "name", "email" } },
 	[KIND_AGENT] = { check_agent,
@@ -357,7 +456,11 @@ static const struct {
 	[KIND_SOURCE] = { check_source,
 			  { "type", "secret", "previous_secret", "api", "keys_file", "keys_url", "labels" } },
 	[KIND_TRANSMITTER] = { check_transmitter, { "issuer", "audience", "jwks", "jwks_url" } },
-	[KIND_CLIENT] = { check_client, { "name", "audience", "token", "token_sha256" } },
+	[KIND_ISSUER] = { check_issuer,
+			  { "issuer", "audience", "typ", "client_claim", "jwks", "jwks_url" } },
+	[KIND_CLIENT] = { check_client,
+			  { "name", "audience", "token", "token_sha256", "secret", "secret_sha256", "jwks",
+			    "jwks_url", "issuer", "subject", "scopes" } },
 	[KIND_STREAM] = { check_stream,
 			  { "client", "audience", "delivery", "status", "status_reason", "alg", "events",
 			    "events_requested", "description", "default_subjects" } },
@@ -419,6 +522,7 @@ int kind_check_delete(const struct registry *r, enum kind kind, const char *id, 
 		{ KIND_PERSON, KIND_AGENT, "owner" },
 		{ KIND_AGENT, KIND_CREDENTIAL, "agent" },
 		{ KIND_CLIENT, KIND_STREAM, "client" },
+		{ KIND_ISSUER, KIND_CLIENT, "issuer" },
 	};
 	const char *from;
 	json_t *spec;

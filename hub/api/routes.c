@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One table of routes. The order of checks is that of docs/api.md: where, who, whether we can.
+ * One table of routes. The order of checks is that of docs/api.md: where, whether we can, how
+ * often, who, whether they may.
  */
 #include "hub/api/api_priv.h"
 
+#include "hub/auth/oauth.h"
 #include "lib/kit/http_error.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum who { WHO_ANYBODY, WHO_CLIENT, WHO_ADMIN };
+/* WHO_EMITTER: the operator, or a client that may emit. */
+enum who { WHO_ANYBODY, WHO_CLIENT, WHO_ADMIN, WHO_EMITTER };
 
 static void api_source(const struct call *c)
 {
@@ -20,6 +23,11 @@ static void api_source(const struct call *c)
 static void api_set(const struct call *c)
 {
 	ingest_set(&c->api->ingest, c->req);
+}
+
+static void api_token(const struct call *c)
+{
+	oauth_token(c->api->auth, c->req);
 }
 
 static void api_poll(const struct call *c)
@@ -32,41 +40,47 @@ static const struct route {
 	const char *method;
 	const char *path;
 	enum who who;
-	bool always; /* also before everything is loaded */
+	enum perm perm; /* that a client needs; 0: none */
+	bool always;    /* also before everything is loaded */
 	handler_f *handler;
 } routes[] = {
-	{ "GET", "/healthz", WHO_ANYBODY, true, api_health },
-	{ "GET", "/readyz", WHO_ANYBODY, true, api_ready },
-	{ "GET", "/.well-known/ssf-configuration", WHO_ANYBODY, true, api_configuration },
-	{ "GET", "/.well-known/ssf-configuration/*", WHO_ANYBODY, true, api_configuration },
-	{ "GET", "/.well-known/risc-configuration", WHO_ANYBODY, true, api_configuration },
-	{ "GET", "/openapi.json", WHO_ANYBODY, true, api_openapi },
-	{ "GET", "/jwks.json", WHO_ANYBODY, false, api_jwks },
-	{ "POST", "/in/*", WHO_ANYBODY, false, api_source },
-	{ "POST", "/events", WHO_ANYBODY, false, api_set },
-	{ "POST", "/streams/*/poll", WHO_CLIENT, false, api_poll },
-	{ "POST", "/ssf/streams", WHO_CLIENT, false, api_ssf_create },
-	{ "GET", "/ssf/streams", WHO_CLIENT, false, api_ssf_read },
-	{ "PATCH", "/ssf/streams", WHO_CLIENT, false, api_ssf_update },
-	{ "PUT", "/ssf/streams", WHO_CLIENT, false, api_ssf_replace },
-	{ "DELETE", "/ssf/streams", WHO_CLIENT, false, api_ssf_delete },
-	{ "GET", "/ssf/status", WHO_CLIENT, false, api_ssf_status },
-	{ "POST", "/ssf/status", WHO_CLIENT, false, api_ssf_set_status },
-	{ "POST", "/ssf/verify", WHO_CLIENT, false, api_ssf_verify },
-	{ "POST", "/ssf/subjects:add", WHO_CLIENT, false, api_ssf_subject_add },
-	{ "POST", "/ssf/subjects:remove", WHO_CLIENT, false, api_ssf_subject_remove },
-	{ "POST", "/v1/apply", WHO_ADMIN, false, api_apply },
-	{ "POST", "/v1/events", WHO_ADMIN, false, api_emit },
-	{ "GET", "/v1/status", WHO_ADMIN, true, api_status },
-	{ "GET", "/v1/explain/*", WHO_ADMIN, false, api_explain },
-	{ "GET", "/v1/events", WHO_ADMIN, false, api_events },
-	{ "GET", "/v1/unattributed", WHO_ADMIN, false, api_unattributed },
-	{ "GET", "/v1/revocations", WHO_ADMIN, false, api_revocations },
-	{ "DELETE", "/v1/revocations/*/*/*", WHO_ADMIN, false, api_lift },
-	{ "GET", "/v1/deadletters", WHO_ADMIN, false, api_deadletters },
-	{ "GET", "/v1/*", WHO_ADMIN, false, api_list },
-	{ "GET", "/v1/*/*", WHO_ADMIN, false, api_get },
-	{ "DELETE", "/v1/*/*", WHO_ADMIN, false, api_delete },
+	{ "GET", "/healthz", WHO_ANYBODY, 0, true, api_health },
+	{ "GET", "/readyz", WHO_ANYBODY, 0, true, api_ready },
+	{ "GET", "/.well-known/ssf-configuration", WHO_ANYBODY, 0, true, api_configuration },
+	{ "GET", "/.well-known/ssf-configuration/*", WHO_ANYBODY, 0, true, api_configuration },
+	{ "GET", "/.well-known/risc-configuration", WHO_ANYBODY, 0, true, api_configuration },
+	{ "GET", "/.well-known/oauth-authorization-server", WHO_ANYBODY, 0, true, api_oauth_server },
+	{ "GET", "/.well-known/oauth-authorization-server/*", WHO_ANYBODY, 0, true, api_oauth_server },
+	{ "GET", "/.well-known/oauth-protected-resource", WHO_ANYBODY, 0, true, api_oauth_resource },
+	{ "GET", "/.well-known/oauth-protected-resource/*", WHO_ANYBODY, 0, true, api_oauth_resource },
+	{ "GET", "/openapi.json", WHO_ANYBODY, 0, true, api_openapi },
+	{ "GET", "/jwks.json", WHO_ANYBODY, 0, false, api_jwks },
+	{ "POST", "/oauth2/token", WHO_ANYBODY, 0, false, api_token },
+	{ "POST", "/in/*", WHO_ANYBODY, 0, false, api_source },
+	{ "POST", "/events", WHO_ANYBODY, 0, false, api_set },
+	{ "POST", "/streams/*/poll", WHO_CLIENT, PERM_POLL, false, api_poll },
+	{ "POST", "/ssf/streams", WHO_CLIENT, PERM_CREATE, false, api_ssf_create },
+	{ "GET", "/ssf/streams", WHO_CLIENT, PERM_READ, false, api_ssf_read },
+	{ "PATCH", "/ssf/streams", WHO_CLIENT, PERM_UPDATE, false, api_ssf_update },
+	{ "PUT", "/ssf/streams", WHO_CLIENT, PERM_UPDATE, false, api_ssf_replace },
+	{ "DELETE", "/ssf/streams", WHO_CLIENT, PERM_DELETE, false, api_ssf_delete },
+	{ "GET", "/ssf/status", WHO_CLIENT, PERM_READ, false, api_ssf_status },
+	{ "POST", "/ssf/status", WHO_CLIENT, PERM_STATUS, false, api_ssf_set_status },
+	{ "POST", "/ssf/verify", WHO_CLIENT, PERM_VERIFY, false, api_ssf_verify },
+	{ "POST", "/ssf/subjects:add", WHO_CLIENT, PERM_SUBJECTS, false, api_ssf_subject_add },
+	{ "POST", "/ssf/subjects:remove", WHO_CLIENT, PERM_SUBJECTS, false, api_ssf_subject_remove },
+	{ "POST", "/v1/apply", WHO_ADMIN, 0, false, api_apply },
+	{ "POST", "/v1/events", WHO_EMITTER, PERM_EMIT, false, api_emit },
+	{ "GET", "/v1/status", WHO_ADMIN, 0, true, api_status },
+	{ "GET", "/v1/explain/*", WHO_ADMIN, 0, false, api_explain },
+	{ "GET", "/v1/events", WHO_ADMIN, 0, false, api_events },
+	{ "GET", "/v1/unattributed", WHO_ADMIN, 0, false, api_unattributed },
+	{ "GET", "/v1/revocations", WHO_ADMIN, 0, false, api_revocations },
+	{ "DELETE", "/v1/revocations/*/*/*", WHO_ADMIN, 0, false, api_lift },
+	{ "GET", "/v1/deadletters", WHO_ADMIN, 0, false, api_deadletters },
+	{ "GET", "/v1/*", WHO_ADMIN, 0, false, api_list },
+	{ "GET", "/v1/*/*", WHO_ADMIN, 0, false, api_get },
+	{ "DELETE", "/v1/*/*", WHO_ADMIN, 0, false, api_delete },
 };
 
 /* Copies what "*" stands for into args; a segment is 1 to 128 bytes. */
@@ -91,33 +105,118 @@ static bool path_fits(const char *pattern, const char *path, struct call *c)
 	return *path == '\0';
 }
 
-static int authorize(struct call *c, enum who who, struct ssf_err *err)
+/* --- who ------------------------------------------------------------------------------------------- */
+
+/* RFC 6750 section 3: an error only when something was presented; RFC 9728 section 5.1: where to ask. */
+static void refuse(const struct call *c, const struct ssf_err *err, int64_t retry_after_s)
 {
-	if (who == WHO_ANYBODY)
-		return 0;
-	if (auth_bearer(http_header(c->req, "Authorization"), c->api->admin, c->api->registry,
-			&c->caller, err) < 0)
-		return -1;
-	if (who == WHO_ADMIN && !c->caller.admin)
+	struct http_hint hint = { .retry_after_s = retry_after_s };
+	bool presented = http_header(c->req, "Authorization").len > 0;
+	const char *scope = scope_of(c->route->perm);
+	char challenge[1400];
+
+	snprintf(challenge, sizeof(challenge), "Bearer resource_metadata=\"%s\"%s%s%s%s",
+		 c->api->resource_metadata,
+		 err->code == SSF_E_SCOPE ? ", error=\"insufficient_scope\"" :
+		 presented		  ? ", error=\"invalid_token\"" :
+					    "",
+		 scope[0] != '\0' ? ", scope=\"" : "", scope, scope[0] != '\0' ? "\"" : "");
+	if (err->code == SSF_E_UNAUTHENTICATED || err->code == SSF_E_SCOPE)
+		hint.challenge = challenge;
+	http_reply_error_hint(c->req, 0, err, &hint);
+}
+
+static int check_caller(const struct call *c, struct ssf_err *err)
+{
+	enum who who = c->route->who;
+
+	if (c->caller.admin)
+		return who != WHO_CLIENT ? 0 :
+					   ssf_fail(err, SSF_E_DENIED, "this needs the token of a client");
+	if (who == WHO_ADMIN)
 		return ssf_fail(err, SSF_E_DENIED, "this needs the admin token");
-	if (who == WHO_CLIENT && c->caller.client == NULL)
-		return ssf_fail(err, SSF_E_DENIED, "this needs the token of a client");
+	if ((c->caller.perms & c->route->perm) == 0)
+		return ssf_fail(err, SSF_E_SCOPE, "the token's scopes do not cover this");
 	return 0;
 }
 
-static void run(struct call *c, const struct route *r)
+static void run_authenticated(const struct call *c)
 {
+	int64_t wait = c->caller.admin ? 0 : auth_rate_client(c->api->auth, c->caller.client);
 	struct ssf_err err;
 
-	if (!c->api->ready && !r->always) {
-		ssf_fail(&err, SSF_E_UNAVAILABLE, "starting: the database is not there yet");
-		http_reply_error(c->req, 0, &err);
-	} else if (authorize(c, r->who, &err) < 0) {
-		http_reply_error(c->req, 0, &err);
+	if (wait > 0) {
+		ssf_fail(&err, SSF_E_RATE, "too many requests of this client");
+		refuse(c, &err, wait);
+	} else if (check_caller(c, &err) < 0) {
+		refuse(c, &err, 0);
 	} else {
-		r->handler(c);
+		c->route->handler(c);
 	}
 }
+
+/* The issuer's keys have come, or not. */
+static void on_authenticated(void *arg, const struct caller *caller, const struct ssf_err *err)
+{
+	struct call *c = arg;
+
+	if (err != NULL) {
+		refuse(c, err, 0);
+	} else {
+		c->caller = *caller;
+		run_authenticated(c);
+	}
+	free(c);
+}
+
+static void authenticate(struct call *c)
+{
+	struct ssf_str header = http_header(c->req, "Authorization");
+	struct auth_wait *wait;
+	struct call *kept;
+	struct ssf_err err;
+	int r = auth_now(c->api->auth, header, &c->caller, &err);
+
+	if (r == 0) {
+		run_authenticated(c);
+		return;
+	}
+	if (r < 0) {
+		refuse(c, &err, 0);
+		return;
+	}
+	kept = malloc(sizeof(*kept));
+	if (kept == NULL) {
+		ssf_fail(&err, SSF_E_NOMEM, "request");
+		refuse(c, &err, 0);
+		return;
+	}
+	*kept = *c;
+	if (auth_start(c->api->auth, header, on_authenticated, kept, &wait, &err) < 0) {
+		free(kept);
+		refuse(c, &err, 0);
+	}
+}
+
+static void run(struct call *c)
+{
+	int64_t wait = c->route->who == WHO_CLIENT ? auth_rate_address(c->api->auth, c->req) : 0;
+	struct ssf_err err;
+
+	if (!c->api->ready && !c->route->always) {
+		ssf_fail(&err, SSF_E_UNAVAILABLE, "starting: the database is not there yet");
+		http_reply_error(c->req, 0, &err);
+	} else if (wait > 0) {
+		ssf_fail(&err, SSF_E_RATE, "too many requests of this address");
+		refuse(c, &err, wait);
+	} else if (c->route->who == WHO_ANYBODY) {
+		c->route->handler(c);
+	} else {
+		authenticate(c);
+	}
+}
+
+/* --- where ------------------------------------------------------------------------------------------ */
 
 /* RFC 9110 section 15.5.6: a 405 says which methods there are. */
 static void say_allowed(struct http_req *req)
@@ -145,7 +244,8 @@ void api_handle(void *arg, struct http_req *req)
 			continue;
 		found = true;
 		if (strcmp(routes[i].method, http_method(req)) == 0) {
-			run(&c, &routes[i]);
+			c.route = &routes[i];
+			run(&c);
 			return;
 		}
 	}

@@ -98,28 +98,18 @@ static void on_verification_stored(void *arg, const struct batch_result *first, 
 		http_reply_json(req, 204, NULL);
 }
 
-/* Too soon after the one before: 429 and when to come back. */
-static bool too_soon(const struct call *c, const char *id)
+/* Seconds until the stream may be verified again; 0: now, which is noted. */
+static int64_t too_soon(const struct call *c, const char *id)
 {
 	int64_t interval = c->api->verify_interval_s * 1000, now = loop_now_ms();
 	const json_t *last = json_object_get(c->api->verified_ms, id);
-	char seconds[24];
 
-	if (last == NULL || now - json_integer_value(last) >= interval) {
-		if (json_object_size(c->api->verified_ms) >= VERIFIED_MAX)
-			json_object_clear(c->api->verified_ms); /* streams come and go */
-		json_object_set_new(c->api->verified_ms, id, json_integer(now));
-		return false;
-	}
-	snprintf(seconds, sizeof(seconds), "%lld",
-		 (long long)((interval - (now - json_integer_value(last)) + 999) / 1000));
-	http_reply(c->req, &(struct http_answer){
-				   .status = 429,
-				   .content_type = "application/json",
-				   .body = SSF_STR("{\"err\":\"too_many_requests\",\"description\":"
-						   "\"min_verification_interval has not passed\"}"),
-				   .headers = { { "Retry-After", seconds } } });
-	return true;
+	if (last != NULL && now - json_integer_value(last) < interval)
+		return (interval - (now - json_integer_value(last)) + 999) / 1000;
+	if (json_object_size(c->api->verified_ms) >= VERIFIED_MAX)
+		json_object_clear(c->api->verified_ms); /* streams come and go */
+	json_object_set_new(c->api->verified_ms, id, json_integer(now));
+	return 0;
 }
 
 static int verification_draft(const char *id, const char *state, json_t *drafts, struct ssf_err *err)
@@ -146,6 +136,7 @@ void api_ssf_verify(const struct call *c)
 	const char *id, *state = NULL;
 	struct batch_append *append;
 	const json_t *spec;
+	struct http_hint hint = { .challenge = NULL };
 	struct ssf_err err;
 	int r;
 
@@ -156,12 +147,12 @@ void api_ssf_verify(const struct call *c)
 		r = -1;
 	else if (state != NULL && strlen(state) > SSF_STREAM_TEXT_MAX)
 		r = ssf_fail(&err, SSF_E_MALFORMED, "state: longer than %d bytes", SSF_STREAM_TEXT_MAX);
-	else if (too_soon(c, id))
-		return;
+	else if ((hint.retry_after_s = too_soon(c, id)) > 0)
+		r = ssf_fail(&err, SSF_E_RATE, "min_verification_interval has not passed");
 	else
 		r = verification_draft(id, state, drafts, &err);
 	if (r == 0)
 		r = batch_append_start(c->api->batch, drafts, on_verification_stored, c->req, &append, &err);
 	if (r < 0)
-		http_reply_error(c->req, 0, &err);
+		http_reply_error_hint(c->req, 0, &err, &hint);
 }

@@ -31,6 +31,10 @@ struct conf {
 	char *default_subjects;
 	int64_t subject_removal_grace;
 	int64_t min_verification_interval;
+	int64_t token_lifetime;
+	int64_t rate_limit_client;
+	int64_t rate_limit_address;
+	bool forwarded_for;
 	int64_t checkpoint;
 	int64_t drain_timeout;
 	int64_t database_connections;

@@ -6,6 +6,7 @@
  *   starting -> (lease, registry and keys are there) ready -> SIGTERM -> draining -> end
  */
 #include "hub/api/api.h"
+#include "hub/auth/auth.h"
 #include "hub/cli/cli.h"
 #include "hub/cli/conf.h"
 #include "hub/store/cluster.h"
@@ -36,6 +37,9 @@
 struct serve {
 	struct conf conf;
 	char *issuer;              /* conf.issuer, or made of the port */
+	char *token_endpoint;      /* URLs of ours */
+	char *resource_metadata;
+	uint8_t admin[SSF_SHA256_LEN]; /* of the admin token */
 	struct master_key *master;
 	struct cluster *cluster;
 	struct loop *loop;
@@ -88,7 +92,7 @@ static int admin_token(struct serve *s, struct ssf_err *err)
 		trimmed.len--;
 	if (trimmed.len < 32)
 		return ssf_fail(err, SSF_E_MALFORMED, "%s: shorter than 32 characters", path);
-	ssf_sha256(trimmed, s->api.admin);
+	ssf_sha256(trimmed, s->admin);
 	return 0;
 }
 
@@ -319,6 +323,42 @@ static int open_server(struct serve *s, struct ssf_err *err)
 	return s->issuer != NULL ? 0 : ssf_fail(err, SSF_E_NOMEM, "issuer");
 }
 
+/* Once the issuer is known: what of ours has a URL of its own. */
+static int own_urls(struct serve *s, struct ssf_err *err)
+{
+	const char *host = strstr(s->issuer, "://");
+	const char *path = host != NULL ? strchr(host + 3, '/') : NULL;
+	size_t len = strlen(s->issuer), origin = path != NULL ? (size_t)(path - s->issuer) : len;
+
+	if (host == NULL)
+		return ssf_fail(err, SSF_E_MALFORMED, "issuer: not a URL");
+	while (len > origin && s->issuer[len - 1] == '/')
+		len--;
+	if (asprintf(&s->token_endpoint, "%.*s/oauth2/token", (int)len, s->issuer) < 0)
+		s->token_endpoint = NULL;
+	if (asprintf(&s->resource_metadata, "%.*s/.well-known/oauth-protected-resource%.*s",
+		     (int)origin, s->issuer, (int)(len - origin), s->issuer + origin) < 0)
+		s->resource_metadata = NULL;
+	if (s->token_endpoint == NULL || s->resource_metadata == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "issuer");
+	return 0;
+}
+
+static int open_auth(struct serve *s, struct ssf_err *err)
+{
+	struct auth_conf conf = {
+		.issuer = s->issuer,
+		.token_endpoint = s->token_endpoint,
+		.token_lifetime_s = s->conf.token_lifetime / 1000,
+		.rate_client = s->conf.rate_limit_client,
+		.rate_address = s->conf.rate_limit_address,
+		.forwarded_for = s->conf.forwarded_for,
+	};
+
+	memcpy(conf.admin, s->admin, sizeof(conf.admin));
+	return auth_new(&conf, s->api.db, s->api.registry, s->api.keys, s->documents, &s->api.auth, err);
+}
+
 static int open_parts(struct serve *s, struct ssf_err *err)
 {
 	const struct conf *c = &s->conf;
@@ -332,13 +372,14 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.checkpoint_ms = c->checkpoint,
 	};
 
-	if (netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
+	if (own_urls(s, err) < 0 || netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
 	    http_client_new(s->loop, s->guard, c->ca_file, &s->push_client, err) < 0 ||
 	    http_client_new(s->loop, NULL, c->ca_file, &s->client, err) < 0 ||
 	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
 	    event_log_new(s->loop, a->db, &a->log, err) < 0 ||
 	    registry_new(s->loop, a->db, on_registry_ready, s, &a->registry, err) < 0 ||
 	    keys_new(s->loop, a->db, s->pool, s->master, s->issuer, on_keys_ready, s, &a->keys, err) < 0 ||
+	    open_auth(s, err) < 0 ||
 	    batch_new(s->loop, a->db, a->log, &a->batch, err) < 0 ||
 	    attributor_new(s->loop, a->db, a->log, a->registry, s->client, s->master, &s->attributor,
 			   err) < 0 ||
@@ -350,6 +391,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	a->master = s->master;
 	a->guard = s->guard;
 	a->issuer = s->issuer;
+	a->resource_metadata = s->resource_metadata;
 	a->max_streams = c->max_streams;
 	a->default_all = strcmp(c->default_subjects, "ALL") == 0;
 	a->removal_grace_s = c->subject_removal_grace / 1000;
@@ -405,6 +447,7 @@ static void stop(struct serve *s)
 	pool_free(s->pool);
 	batch_free(s->api.batch);
 	documents_free(s->documents);
+	auth_free(s->api.auth);
 	registry_free(s->api.registry);
 	event_log_free(s->api.log);
 	http_client_free(s->push_client);
@@ -419,6 +462,8 @@ static void stop(struct serve *s)
 	netguard_free(s->guard);
 	master_key_free(s->master);
 	free(s->issuer);
+	free(s->token_endpoint);
+	free(s->resource_metadata);
 }
 
 int cli_serve(int argc, char **argv)

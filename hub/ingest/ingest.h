@@ -8,7 +8,7 @@
 
 #include "hub/ingest/attribute.h"
 #include "hub/ingest/batch.h"
-#include "hub/ingest/document.h"
+#include "lib/kit/document.h"
 #include "hub/keys/seal.h"
 #include "hub/registry/registry.h"
 #include "lib/kit/http_server.h"

@@ -6,8 +6,8 @@
 #include "hub/ingest/ingest.h"
 
 #include "lib/kit/http_error.h"
+#include "lib/kit/jwks.h"
 #include "lib/kit/log.h"
-#include "lib/ssf/json.h"
 #include "lib/ssf/set.h"
 
 #include <stdio.h>
@@ -23,8 +23,7 @@ struct set_req {
 	struct ssf_jws jws;
 	json_t *transmitter;     /* spec */
 	char issuer[ISSUER_MAX];
-	bool refreshed;
-	struct document_get *get;
+	struct jwks_search *search;
 	struct batch_append *append;
 };
 
@@ -132,58 +131,30 @@ static void accept_set(struct set_req *s, const struct ssf_key *key)
 		refuse(s, &err);
 }
 
-static void with_jwks(void *arg, struct ssf_str text, const struct ssf_err *err);
-
-static void fetch_jwks(struct set_req *s, bool refresh)
-{
-	const char *url = json_string_value(json_object_get(s->transmitter, "jwks_url"));
-	struct ssf_err err;
-
-	if (document_get_start(s->in->documents, url, refresh, with_jwks, s, &s->get, &err) < 0)
-		refuse(s, &err);
-}
-
-/* Finds the key by kid and algorithm; a fetched set may have a newer one that we lack. */
-static void use_jwks(struct set_req *s, const json_t *doc)
-{
-	ssf_auto(ssf_jwks) jwks = NULL;
-	struct ssf_key *key;
-	struct ssf_err err;
-
-	if (ssf_jwks_parse(doc, &jwks, &err) < 0) {
-		err.code = SSF_E_UNAVAILABLE; /* not the caller's fault */
-		refuse(s, &err);
-		return;
-	}
-	key = ssf_jwks_find(jwks, ssf_str_c(s->jws.kid), s->jws.alg);
-	if (key == NULL && !s->refreshed && json_object_get(s->transmitter, "jwks") == NULL) {
-		s->refreshed = true;
-		fetch_jwks(s, true);
-		return;
-	}
-	if (key == NULL) {
-		ssf_fail(&err, SSF_E_KEY, "no key of the issuer fits kid and alg");
-		refuse(s, &err);
-		return;
-	}
-	accept_set(s, key);
-}
-
-static void with_jwks(void *arg, struct ssf_str text, const struct ssf_err *err)
+static void on_key(void *arg, struct ssf_key *key, const struct ssf_err *err)
 {
 	struct set_req *s = arg;
-	json_auto_t *doc = NULL;
-	struct ssf_err why;
 
-	s->get = NULL;
-	if (err != NULL) {
+	s->search = NULL;
+	if (err != NULL)
 		refuse(s, err);
-	} else if (ssf_json_parse(text, &ssf_json_default, &doc, &why) < 0) {
-		why.code = SSF_E_UNAVAILABLE;
-		refuse(s, &why);
-	} else {
-		use_jwks(s, doc);
-	}
+	else
+		accept_set(s, key);
+}
+
+/* By kid and algorithm, of the transmitter's own keys. */
+static void find_key(struct set_req *s)
+{
+	const json_t *jwks = json_object_get(s->transmitter, "jwks");
+	const char *url = json_string_value(json_object_get(s->transmitter, "jwks_url"));
+	ssf_auto(ssf_key) key = NULL;
+	struct ssf_err err;
+
+	if (jwks != NULL && jwks_find(jwks, s->jws.kid, s->jws.alg, &key, &err) == 0)
+		accept_set(s, key);
+	else if (jwks != NULL || jwks_search_start(s->in->documents, url, s->jws.kid, s->jws.alg,
+						   on_key, s, &s->search, &err) < 0)
+		refuse(s, &err);
 }
 
 static int start(struct set_req *s, struct ssf_err *err)
@@ -206,7 +177,6 @@ static int start(struct set_req *s, struct ssf_err *err)
 void ingest_set(struct ingest *in, struct http_req *req)
 {
 	struct set_req *s = calloc(1, sizeof(*s));
-	const json_t *inline_jwks;
 	struct ssf_err err;
 
 	if (s == NULL) {
@@ -220,9 +190,5 @@ void ingest_set(struct ingest *in, struct http_req *req)
 		refuse(s, &err);
 		return;
 	}
-	inline_jwks = json_object_get(s->transmitter, "jwks");
-	if (inline_jwks != NULL)
-		use_jwks(s, inline_jwks);
-	else
-		fetch_jwks(s, false);
+	find_key(s);
 }

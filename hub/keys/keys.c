@@ -18,6 +18,7 @@
 
 #define CACHE_SLOTS 4096 /* signed SETs kept; one of about 1 KiB each */
 #define RETRY_MS 500
+#define KEYS_MAX 64 /* of all in the JWKS: what ssf_jwks_parse() takes */
 
 static const enum ssf_alg algs[] = { SSF_ALG_RS256, SSF_ALG_ES256 };
 
@@ -62,7 +63,9 @@ struct keys {
 	loop_f *ready;
 	void *ready_arg;
 	struct ssf_key *by_alg[SSF_ARRAY_SIZE(algs)]; /* that signs now */
-	json_t *jwks;                 /* array of all public keys */
+	struct ssf_key *all[KEYS_MAX];
+	size_t count;
+	json_t *jwks;                 /* array of their public halves */
 	struct db_op *op;
 	struct pool_job *making;
 	struct loop_timer *retry;
@@ -245,12 +248,24 @@ static int load_row(struct keys *k, const struct db_result *r, size_t row, struc
 	if (unseal(k->master, "signing-key", (struct ssf_str){ (char *)sealed, len }, &pem, err) < 0 ||
 	    ssf_key_from_pem(ssf_buf_str(&pem), kid, &key, err) < 0)
 		return -1;
+	if (k->count == KEYS_MAX)
+		return ssf_fail(err, SSF_E_LIMIT, "more than %d signing keys", KEYS_MAX);
 	json_array_append_new(k->jwks, ssf_key_to_jwk(key));
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(algs); i++) {
 		if (algs[i] == ssf_key_alg(key) && k->by_alg[i] == NULL)
 			k->by_alg[i] = ssf_key_ref(key);
 	}
+	k->all[k->count++] = SSF_STEAL(key);
 	return 0;
+}
+
+static void forget(struct keys *k)
+{
+	json_array_clear(k->jwks);
+	while (k->count > 0)
+		ssf_key_free(k->all[--k->count]);
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(algs); i++)
+		ssf_key_free(SSF_STEAL(k->by_alg[i]));
 }
 
 static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err *err)
@@ -263,11 +278,7 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 		retry_later(k, err);
 		return;
 	}
-	json_array_clear(k->jwks);
-	for (size_t i = 0; i < SSF_ARRAY_SIZE(algs); i++) {
-		ssf_key_free(k->by_alg[i]);
-		k->by_alg[i] = NULL;
-	}
+	forget(k);
 	for (size_t row = 0; row < db_rows(r); row++) {
 		if (load_row(k, r, row, &why) < 0)
 			log_error("keys.load.unusable", log_str("kid", db_text(r, row, 0)),
@@ -351,8 +362,7 @@ void keys_free(struct keys *k)
 		pool_cancel(k->making);
 	db_cancel(k->op);
 	loop_timer_cancel(k->retry);
-	for (size_t i = 0; i < SSF_ARRAY_SIZE(algs); i++)
-		ssf_key_free(k->by_alg[i]);
+	forget(k);
 	for (size_t i = 0; i < CACHE_SLOTS; i++) {
 		free(k->cache[i].audience);
 		free(k->cache[i].set);
@@ -371,6 +381,15 @@ bool keys_locked_out(const struct keys *k)
 json_t *keys_jwks(const struct keys *k)
 {
 	return json_pack("{s:O}", "keys", k->jwks);
+}
+
+const struct ssf_key *keys_find(const struct keys *k, struct ssf_str kid, enum ssf_alg alg)
+{
+	for (size_t i = 0; i < k->count; i++) {
+		if (ssf_key_alg(k->all[i]) == alg && ssf_str_eq_c(kid, ssf_key_kid(k->all[i])))
+			return k->all[i];
+	}
+	return NULL;
 }
 
 /* --- signing ---------------------------------------------------------------------------- */
@@ -493,6 +512,16 @@ static struct ssf_key *signing_key(const struct keys *k, enum ssf_alg alg)
 			return k->by_alg[i];
 	}
 	return NULL;
+}
+
+int keys_sign_now(struct keys *k, const char *typ, struct ssf_str payload, struct ssf_buf *out,
+		  struct ssf_err *err)
+{
+	const struct ssf_key *key = signing_key(k, SSF_ALG_ES256);
+
+	if (key == NULL || k->stopped)
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "no signing key");
+	return ssf_jws_sign(key, typ, payload, out, err);
 }
 
 static int work_new(struct keys *k, const struct event *e, const char *audience, enum ssf_alg alg,

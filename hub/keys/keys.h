@@ -34,6 +34,17 @@ bool keys_locked_out(const struct keys *k);
 /* The JWKS document; new reference. */
 json_t *keys_jwks(const struct keys *k);
 
+/* A key of ours that is in the JWKS now, to verify with; borrowed until the loop turns. NULL if none. */
+const struct ssf_key *keys_find(const struct keys *k, struct ssf_str kid, enum ssf_alg alg);
+
+/*
+ * Appends a JWS of the payload, signed at once with the ES256 key that signs now (some 50 us: this
+ * is for the loop). For what we say ourselves and is no SET. SSF_E_UNAVAILABLE (no key yet, or we
+ * are stopping), and what ssf_jws_sign() says.
+ */
+ssf_nodiscard int keys_sign_now(struct keys *k, const char *typ, struct ssf_str payload,
+				struct ssf_buf *out, struct ssf_err *err);
+
 /*
  * The jti of an event for an audience: one block cipher over (seq, audience), so that the same
  * event has the same jti at every attempt and an acknowledgement names its event without a table.

@@ -9,6 +9,7 @@
 #include "lib/ssf/attr.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -22,6 +23,7 @@ static const char *const kind_names[KIND_COUNT] = {
 	[KIND_CREDENTIAL] = "credential",
 	[KIND_SOURCE] = "source",
 	[KIND_TRANSMITTER] = "transmitter",
+	[KIND_ISSUER] = "issuer",
 	[KIND_CLIENT] = "client",
 	[KIND_STREAM] = "stream",
 	[KIND_RULES] = "rules",
@@ -51,6 +53,8 @@ struct registry {
 	json_t *by_repository;     /* of agents */
 	json_t *by_token;          /* of clients */
 	json_t *by_issuer;         /* of transmitters */
+	json_t *by_token_issuer;   /* of issuers of access tokens */
+	json_t *by_subject;        /* of clients: issuer's id and subject to id */
 	struct {
 		registry_f *f;
 		void *arg;
@@ -77,11 +81,9 @@ int kind_from_name(const char *name, enum kind *out)
 
 /* --- the snapshot ----------------------------------------------------------------------- */
 
-/* Enters or (value NULL) removes id in an index, unless the key is somebody else's by now. */
-static void index_set(json_t *index, const json_t *key, const char *id, bool add)
+/* Enters or removes id in an index, unless the key is somebody else's by now. */
+static void index_set(json_t *index, const char *k, const char *id, bool add)
 {
-	const char *k = json_string_value(key);
-
 	if (k == NULL)
 		return;
 	if (add) {
@@ -93,6 +95,29 @@ static void index_set(json_t *index, const json_t *key, const char *id, bool add
 	}
 }
 
+static const char *text_of(const json_t *spec, const char *member)
+{
+	return json_string_value(json_object_get(spec, member));
+}
+
+/* "issuer's id/subject": ids have no slash. NULL when there is none, or no memory. */
+static char *subject_key(const char *issuer_id, const char *subject)
+{
+	char *key = NULL;
+
+	if (issuer_id == NULL || subject == NULL || asprintf(&key, "%s/%s", issuer_id, subject) < 0)
+		return NULL;
+	return key;
+}
+
+static void index_client(struct registry *r, const char *id, const json_t *spec, bool add)
+{
+	ssf_auto_free char *subject = subject_key(text_of(spec, "issuer"), text_of(spec, "subject"));
+
+	index_set(r->by_token, text_of(spec, "token_sha256"), id, add);
+	index_set(r->by_subject, subject, id, add);
+}
+
 static void index_resource(struct registry *r, enum kind kind, const char *id, const json_t *spec,
 			   bool add)
 {
@@ -101,17 +126,20 @@ static void index_resource(struct registry *r, enum kind kind, const char *id, c
 
 	switch (kind) {
 	case KIND_CREDENTIAL:
-		index_set(r->by_fingerprint, json_object_get(spec, "fingerprint"), id, add);
+		index_set(r->by_fingerprint, text_of(spec, "fingerprint"), id, add);
 		break;
 	case KIND_AGENT:
 		json_array_foreach(json_object_get(spec, "repositories"), i, repository)
-			index_set(r->by_repository, repository, id, add);
+			index_set(r->by_repository, json_string_value(repository), id, add);
 		break;
 	case KIND_CLIENT:
-		index_set(r->by_token, json_object_get(spec, "token_sha256"), id, add);
+		index_client(r, id, spec, add);
 		break;
 	case KIND_TRANSMITTER:
-		index_set(r->by_issuer, json_object_get(spec, "issuer"), id, add);
+		index_set(r->by_issuer, text_of(spec, "issuer"), id, add);
+		break;
+	case KIND_ISSUER:
+		index_set(r->by_token_issuer, text_of(spec, "issuer"), id, add);
 		break;
 	default:
 		break;
@@ -176,6 +204,19 @@ const char *registry_client_of_token(const struct registry *r, const char *token
 const char *registry_transmitter_of(const struct registry *r, const char *issuer)
 {
 	return look_up(r->by_issuer, issuer);
+}
+
+const char *registry_issuer_of(const struct registry *r, const char *issuer)
+{
+	return look_up(r->by_token_issuer, issuer);
+}
+
+const char *registry_client_of_subject(const struct registry *r, const char *issuer_id,
+				       const char *subject)
+{
+	ssf_auto_free char *key = subject_key(issuer_id, subject);
+
+	return key != NULL ? look_up(r->by_subject, key) : NULL;
 }
 
 void registry_listen(struct registry *r, registry_f *f, void *arg)
@@ -304,8 +345,10 @@ int registry_new(struct loop *loop, struct db *db, loop_f *ready, void *arg, str
 	r->by_repository = json_object();
 	r->by_token = json_object();
 	r->by_issuer = json_object();
+	r->by_token_issuer = json_object();
+	r->by_subject = json_object();
 	ok = r->by_fingerprint != NULL && r->by_repository != NULL && r->by_token != NULL &&
-	     r->by_issuer != NULL;
+	     r->by_issuer != NULL && r->by_token_issuer != NULL && r->by_subject != NULL;
 	for (int k = 0; k < KIND_COUNT; k++) {
 		ok = (r->kinds[k] = json_object()) != NULL && ok;
 		ok = (r->versions[k] = json_object()) != NULL && ok;
@@ -344,6 +387,8 @@ void registry_free(struct registry *r)
 	json_decref(r->by_repository);
 	json_decref(r->by_token);
 	json_decref(r->by_issuer);
+	json_decref(r->by_token_issuer);
+	json_decref(r->by_subject);
 	free(r);
 }
 

@@ -17,6 +17,7 @@ enum kind {
 	KIND_CREDENTIAL,
 	KIND_SOURCE,
 	KIND_TRANSMITTER,
+	KIND_ISSUER,
 	KIND_CLIENT,
 	KIND_STREAM,
 	KIND_RULES,
@@ -54,6 +55,10 @@ const char *registry_credential_of(const struct registry *r, const char *fingerp
 const char *registry_agent_of_repository(const struct registry *r, const char *repository);
 const char *registry_client_of_token(const struct registry *r, const char *token_sha256_hex);
 const char *registry_transmitter_of(const struct registry *r, const char *issuer);
+const char *registry_issuer_of(const struct registry *r, const char *issuer);
+/* The client that an access token of this issuer (its id) speaks for. */
+const char *registry_client_of_subject(const struct registry *r, const char *issuer_id,
+				       const char *subject);
 
 /*
  * Stores a batch, all or nothing, then changes the memory and tells the listeners.

@@ -19,10 +19,12 @@ enum ssf_code {
 	SSF_E_AUDIENCE,    /* not addressed to us */
 	SSF_E_UNAUTHENTICATED, /* no or bad credentials */
 	SSF_E_DENIED,      /* authenticated, not allowed */
+	SSF_E_SCOPE,       /* authenticated, but the token does not cover this */
 	SSF_E_NOT_FOUND,
 	SSF_E_METHOD,      /* HTTP method not allowed here */
 	SSF_E_CONFLICT,    /* exists already, or changed meanwhile */
 	SSF_E_LIMIT,       /* larger than a published limit */
+	SSF_E_RATE,        /* too many requests of one caller */
 	SSF_E_BUSY,        /* a bounded queue is full: try again later */
 	SSF_E_UNAVAILABLE, /* something that we depend on is away: try again later */
 	SSF_E_TIMEOUT,     /* a deadline passed */

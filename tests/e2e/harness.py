@@ -212,7 +212,8 @@ STREAM_UPDATED = "https://schemas.openid.net/secevent/ssf/event-type/stream-upda
 REVOKED = CAEP + "session-revoked"
 PUSH = "urn:ietf:rfc:8935"
 POLL = "urn:ietf:rfc:8936"
-KINDS = ("person", "agent", "credential", "source", "transmitter", "client", "stream", "rules")
+KINDS = ("person", "agent", "credential", "source", "transmitter", "issuer", "client", "stream",
+         "rules")
 
 
 def b64url(data):

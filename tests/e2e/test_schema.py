@@ -52,6 +52,7 @@ PARAMS = {
     "revocation_lift": ["revoke", "agent", "t77", "id-1"],
     "dead_letter_add": ["s77", 99999, "jti", "why"], "dead_letters": ["s77"],
     "revocations": [""], "explain_txn": ["txn-77"],
+    "client_assertion_take": ["00ff", 4000000000],
     "signing_key_add": ["k", "RS256", {}, "00"],
 }
 # The planner takes any batch for 100 rows, and then reads through 5,000; here it is told not to.

@@ -6,6 +6,7 @@
  */
 #include "transmitters/github/webhook.h"
 
+#include "lib/ssf/form.h"
 #include "lib/ssf/json.h"
 
 #include <openssl/evp.h>
@@ -96,24 +97,13 @@ static int decode_form(struct ssf_str body, struct ssf_buf *out, struct ssf_err 
 
 	if (!ssf_str_has_prefix(body, field.ptr))
 		return ssf_fail(err, SSF_E_MALFORMED, "form: payload is not the first field");
-	for (size_t i = field.len; i < body.len; i++) {
-		char c = body.ptr[i];
-		if (c == '%') {
-			uint8_t byte;
-			if (body.len - i < 3 ||
-			    ssf_unhex((struct ssf_str){ body.ptr + i + 1, 2 }, &byte, 1) < 0)
-				return ssf_fail(err, SSF_E_MALFORMED, "form: bad percent escape");
-			c = (char)byte;
-			i += 2;
-		} else if (c == '+') {
-			c = ' ';
-		} else if (c == '&' || c <= ' ' || c > '~') {
+	body.ptr += field.len;
+	body.len -= field.len;
+	for (size_t i = 0; i < body.len; i++) {
+		if (body.ptr[i] == '&' || body.ptr[i] <= ' ' || body.ptr[i] > '~')
 			return ssf_fail(err, SSF_E_MALFORMED, "form: not a single encoded field");
-		}
-		if (ssf_buf_addc(out, c) < 0)
-			return ssf_fail(err, SSF_E_NOMEM, "out of memory");
 	}
-	return 0;
+	return ssf_percent_decode(body, true, out, err) < 0 ? ssf_fail_prefix(err, "form") : 0;
 }
 
 /* Without parameters: "application/json; charset=utf-8" is "application/json". */

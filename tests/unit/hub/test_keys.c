@@ -99,11 +99,25 @@ static void made_up_jtis_are_refused(void **state)
 	}
 }
 
+/* The database is not there: no key is, and nothing is signed with what is not. */
+static void without_a_key_nothing_is_signed(void **state)
+{
+	struct fixture *f = *state;
+	ssf_auto_buf out = SSF_BUF(1024);
+	struct ssf_err err = { 0 };
+
+	assert_int_equal(keys_sign_now(f->keys, "at+jwt", ssf_str_c("{}"), &out, &err), -1);
+	assert_int_equal(err.code, SSF_E_UNAVAILABLE);
+	assert_int_equal(out.len, 0);
+	assert_null(keys_find(f->keys, ssf_str_c("x"), SSF_ALG_ES256));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(jti_names_its_event_and_audience, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(made_up_jtis_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(without_a_key_nothing_is_signed, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

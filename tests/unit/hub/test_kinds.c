@@ -91,6 +91,8 @@ static void secrets_are_hashed_or_sealed(void **state)
 	} cases[] = {
 		{ KIND_CREDENTIAL, "{\"agent\":\"agent:a\",\"type\":\"api-token\",\"secret\":\"CANARY-secret-1\"}" },
 		{ KIND_CLIENT, "{\"audience\":\"https://c.example\",\"token\":\"CANARY-token-12\"}" },
+		{ KIND_CLIENT, "{\"audience\":\"https://c.example\",\"token\":\"CANARY-token-12\","
+			       "\"secret\":\"CANARY-client-secret-long-enough\"}" },
 		{ KIND_SOURCE, "{\"type\":\"github\",\"secret\":\"CANARY-hook-123\",\"previous_secret\":\"CANARY-old-1234\","
 			       "\"api\":{\"url\":\"https://ghes.example/api/v3\",\"token\":\"CANARY-api-1234\"}}" },
 		{ KIND_STREAM, "{\"client\":\"c\",\"delivery\":{\"method\":\"urn:ietf:rfc:8935\",\"endpoint_url\":"
@@ -176,6 +178,17 @@ static void mistakes_are_named(void **state)
 		{ KIND_TRANSMITTER, "{\"issuer\":\"https://i.example\",\"jwks_url\":\"ftp://x\"}", "https" },
 		{ KIND_TRANSMITTER, "{\"issuer\":\"https://i.example\",\"jwks\":{\"keys\":1}}", "jwks" },
 		{ KIND_CLIENT, "{\"token\":\"12345678\"}", "audience" },
+		{ KIND_CLIENT, "{\"audience\":\"a\"}", "token, secret, jwks or subject" },
+		{ KIND_CLIENT, "{\"audience\":\"a\",\"secret\":\"easily guessed\"}", "secret" },
+		{ KIND_CLIENT, "{\"audience\":\"a\",\"token\":\"12345678\",\"scopes\":[]}", "scopes" },
+		{ KIND_CLIENT, "{\"audience\":\"a\",\"token\":\"12345678\",\"scopes\":[\"ssf.root\"]}", "scopes" },
+		{ KIND_CLIENT, "{\"audience\":\"a\",\"jwks\":{\"keys\":[]}}", "jwks" },
+		{ KIND_CLIENT, "{\"audience\":\"a\",\"jwks\":{\"keys\":[{\"kty\":\"oct\",\"k\":\"AA\"}]}}",
+		  "private" },
+		{ KIND_CLIENT, "{\"audience\":\"a\",\"issuer\":\"nobody\",\"subject\":\"s\"}", "issuer" },
+		{ KIND_CLIENT, "{\"audience\":\"a\",\"subject\":\"s\"}", "issuer" },
+		{ KIND_ISSUER, "{\"jwks_url\":\"https://i.example/jwks\"}", "issuer" },
+		{ KIND_ISSUER, "{\"issuer\":\"https://i.example\"}", "jwks" },
 		{ KIND_STREAM, "{\"client\":\"d\",\"delivery\":{\"method\":\"urn:ietf:rfc:8936\"}}", "client" },
 		{ KIND_STREAM, "{\"client\":\"c\",\"delivery\":{\"method\":\"urn:ietf:rfc:8935\",\"endpoint_url\":"
 			       "\"https://169.254.169.254/latest\"}}", "endpoint_url" },

@@ -72,6 +72,8 @@ static void codes_have_faces(void **state)
 		{ SSF_E_AUDIENCE, 400, "invalid_audience" },
 		{ SSF_E_UNAUTHENTICATED, 401, "authentication_failed" },
 		{ SSF_E_DENIED, 403, "access_denied" },
+		{ SSF_E_SCOPE, 403, NULL },
+		{ SSF_E_RATE, 429, NULL },
 		{ SSF_E_BUSY, 503, NULL },
 		{ SSF_E_INTERNAL, 500, NULL },
 		{ (enum ssf_code)999, 500, NULL },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns fetched documents. Whose they are and what is in them is not known here. */
-#include "hub/ingest/document.h"
+#include "lib/kit/document.h"
 
 #include "lib/kit/log.h"
 #include "lib/ssf/attr.h"

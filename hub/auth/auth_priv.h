@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of hub/auth share. */
+#pragma once
+
+#include "hub/auth/auth.h"
+#include "lib/kit/rate.h"
+
+#define AUTH_CACHE_SLOTS 4096
+
+/* An access token that has been verified. */
+struct auth_cached {
+	uint8_t digest[SSF_SHA256_LEN];
+	struct caller caller;
+	int64_t client_version; /* another one: verify again */
+	int64_t expires_at;     /* seconds since 1970; 0: free */
+};
+
+struct auth {
+	struct auth_conf conf;
+	struct db *db;
+	struct registry *registry;
+	struct keys *keys;
+	struct documents *documents;
+	struct rate *by_client, *by_address;
+	struct auth_cached cache[AUTH_CACHE_SLOTS];
+};
