@@ -381,6 +381,25 @@ def _(w):
     wait_until(lambda: w.hub.get(f"/v1/deadletters?stream={stream}"), 20)
 
 
+@exercise("listKeys")
+def _(w):
+    assert w.hub.get("/v1/keys")
+
+
+@exercise("rotateKeys")
+def _(w):
+    hub = w.new_hub()
+    hub.admin("POST", "/v1/keys/rotate", json={"alg": "ES256"})
+    hub.check()
+
+
+@exercise("revokeKey")
+def _(w):
+    hub = w.new_hub()
+    hub.admin("DELETE", "/v1/keys/" + hub.get("/v1/keys")[0]["kid"])
+    hub.check()
+
+
 @exercise("listResources")
 def _(w):
     w.hub.push_stream(w.endpoint, authorization_header="Bearer of-the-push")
