@@ -347,6 +347,14 @@ def _(w):
     assert w.hub.get("/v1/status")["streams"]
 
 
+@exercise("testStream")
+def _(w):
+    stream = w.hub.push_stream(w.endpoint)
+    assert w.hub.admin("POST", f"/v1/streams/{stream}/test").json()["delivered"]
+    assert w.hub.admin("POST", f"/v1/streams/{stream}/test", json={"wait_ms": 5000}).status_code == 200
+    assert "last_success_at" in w.hub.stream_status(stream)
+
+
 @exercise("explain")
 def _(w):
     w.hub.push_stream(w.endpoint)
