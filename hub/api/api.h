@@ -34,6 +34,7 @@ struct api {
 	int64_t verify_interval_s;     /* between two verifications of a stream */
 	int64_t inactivity_s;          /* inactivity_timeout of streams that say nothing; 0: none */
 	json_t *verified_ms;           /* stream id to when one was last asked for, monotonic */
+	char *openapi;                 /* the document of openapi.json once it was asked for; owned */
 	int64_t started_ms;
 	bool ready;                    /* everything is loaded */
 	bool draining;

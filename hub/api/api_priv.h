@@ -21,6 +21,8 @@ void reply_json(struct http_req *req, int status, json_t *body);
 
 /* wellknown.c */
 handler_f api_configuration, api_oauth_server, api_oauth_resource, api_jwks, api_health, api_ready;
+/* openapi.c */
+handler_f api_openapi;
 /* resources.c */
 handler_f api_apply, api_list, api_get, api_delete;
 /* ssf_streams.c */

@@ -53,6 +53,7 @@ static const struct route {
 	{ "GET", "/.well-known/oauth-authorization-server/*", WHO_ANYBODY, 0, true, api_oauth_server },
 	{ "GET", "/.well-known/oauth-protected-resource", WHO_ANYBODY, 0, true, api_oauth_resource },
 	{ "GET", "/.well-known/oauth-protected-resource/*", WHO_ANYBODY, 0, true, api_oauth_resource },
+	{ "GET", "/openapi.json", WHO_ANYBODY, 0, true, api_openapi },
 	{ "GET", "/jwks.json", WHO_ANYBODY, 0, false, api_jwks },
 	{ "POST", "/oauth2/token", WHO_ANYBODY, 0, false, api_token },
 	{ "POST", "/in/*", WHO_ANYBODY, 0, false, api_source },
@@ -221,6 +222,21 @@ static void run(struct call *c)
 
 /* --- where ------------------------------------------------------------------------------------------ */
 
+/* RFC 9110 section 15.5.6: a 405 says which methods there are. */
+static void say_allowed(struct http_req *req)
+{
+	struct call c; /* only to see what fits */
+	char allow[64] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(routes); i++) {
+		if (path_fits(routes[i].path, http_path(req), &c) && strstr(allow, routes[i].method) == NULL)
+			len += (size_t)snprintf(allow + len, sizeof(allow) - len, "%s%s",
+						len > 0 ? ", " : "", routes[i].method);
+	}
+	http_answer_header(req, "Allow", allow);
+}
+
 void api_handle(void *arg, struct http_req *req)
 {
 	struct call c = { .api = arg, .req = req };
@@ -237,6 +253,8 @@ void api_handle(void *arg, struct http_req *req)
 			return;
 		}
 	}
+	if (found)
+		say_allowed(req);
 	ssf_fail(&err, found ? SSF_E_METHOD : SSF_E_NOT_FOUND,
 		 found ? "this method is not for this path" : "no such path");
 	http_reply_error(req, 0, &err);

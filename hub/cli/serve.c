@@ -472,6 +472,7 @@ static void stop(struct serve *s)
 	cluster_stop(s->cluster);
 	loop_free(s->loop);
 	json_decref(s->api.verified_ms);
+	free(s->api.openapi);
 	netguard_free(s->guard);
 	master_key_free(s->master);
 	free(s->issuer);

@@ -342,6 +342,11 @@ void http_req_refuse(struct evhttp_request *ev, int status)
 	evhttp_send_reply(ev, status, NULL, NULL);
 }
 
+void http_answer_header(struct http_req *r, const char *name, const char *value)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(r->ev), name, value);
+}
+
 void http_reply(struct http_req *r, const struct http_answer *a)
 {
 	struct evhttp_request *ev = r->ev;

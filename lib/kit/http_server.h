@@ -68,6 +68,8 @@ struct http_answer {
 	struct ssf_str body;       /* copied */
 	const char *headers[8][2]; /* further ones, name and value; ends at the first NULL name */
 };
+/* A header of the answer, whichever it will be; before it is given. */
+void http_answer_header(struct http_req *r, const char *name, const char *value);
 void http_reply(struct http_req *r, const struct http_answer *a);
 /* A JSON text; body NULL with status 204 or 202 for an empty answer. */
 void http_reply_json(struct http_req *r, int status, const char *body);

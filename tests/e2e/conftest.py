@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-pytest.register_assert_rewrite("harness")
+pytest.register_assert_rewrite("harness", "openapi")
 
 import harness  # noqa: E402
 

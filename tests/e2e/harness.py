@@ -27,6 +27,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwcrypto import jwk, jws
 
+import openapi
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SSF_BUILD", ROOT / "build" / "dev")).resolve()
 
@@ -530,6 +532,7 @@ class Hub:
         self.starts = []
         self.expected = set()   # events of errors that the test has provoked
         self.told = set()       # errors that a check has failed for already
+        self.undocumented = []  # answers that are not as hub/api/openapi.json says
         self.idp = None
         self.start()
 
@@ -544,9 +547,7 @@ class Hub:
             except AssertionError:
                 self._end()
                 raise
-            self.session = requests.Session()
-            self.session.trust_env = False
-            self.session.verify = str(self.data / "ca.pem")
+            self.session = self.new_session()
             self.admin_token = (self.data / "admin.token").read_text().strip()
         return self
 
@@ -592,7 +593,8 @@ class Hub:
                   line not in self.told and
                   not any(f" event={e} " in line + " " for e in self.expected)]
         self.told.update(errors)
-        assert not errors, "\n".join(errors)
+        wrong, self.undocumented = self.undocumented, []
+        assert not errors + wrong, "\n".join(errors + wrong)
 
     def _end(self):
         for pid in [p.pid for p in self.starts if p.alive()]:
@@ -622,6 +624,22 @@ class Hub:
         assert not failed, "\n".join(failed)
 
     # asking it
+
+    def new_session(self):
+        """To ask it; they are not to be shared by threads. Every answer is held against the
+        document of the interface."""
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = str(self.data / "ca.pem")
+        session.hooks["response"].append(self._check_answer)
+        return session
+
+    def _check_answer(self, answer, **_):
+        try:
+            openapi.DOCUMENT.check(answer)
+        except AssertionError as e:
+            self.undocumented.append(str(e))   # nobody may listen to the thread that this is in
+            raise
 
     def request(self, method, path, timeout=30, **kwargs):
         return self.session.request(method, self.url + path, timeout=timeout, **kwargs)

@@ -454,9 +454,7 @@ def test_sigterm_under_load_loses_nothing(new_hub, endpoint):
     accepted, stopping = [], threading.Event()
 
     def load(n):
-        with harness.requests.Session() as session:
-            session.trust_env = False
-            session.verify = str(hub.data / "ca.pem")
+        with hub.new_session() as session:
             i = 0
             while not stopping.is_set():
                 i += 1

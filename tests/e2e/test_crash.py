@@ -32,10 +32,7 @@ class Load:
             t.start()
 
     def _run(self, n):
-        ca = str(self.hub.data / "ca.pem")
-        with contextlib.closing(requests.Session()) as session:
-            session.trust_env = False
-            session.verify = ca
+        with contextlib.closing(self.hub.new_session()) as session:
             number = 0
             while not self.stopping.is_set():
                 number += 1

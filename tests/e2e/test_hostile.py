@@ -66,14 +66,6 @@ def in_background(*functions):
     return finish
 
 
-def session_of(hub):
-    """One a thread: they are not to be shared."""
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = str(hub.data / "ca.pem")
-    return session
-
-
 def rule(*actions, id="hostile.rule"):
     return {"kind": "rules", "id": "hostile", "text": json.dumps({"hrl": 1, "rules": [{
         "id": id, "title": "t", "severity": "high", "mode": "enforce", "on": [REVOKED],
@@ -181,7 +173,7 @@ def test_one_delivery_many_times_at_once(hub):
     headers = harness.webhook_headers("webhook-secret", text, delivery=delivery)
 
     def send():
-        with session_of(hub) as session:
+        with hub.new_session() as session:
             answer = session.post(hub.url + "/in/gh", data=text, headers=headers, timeout=30)
             return answer.status_code, answer.json()["txn"]
     with log_held(hub) as waiting:
@@ -203,11 +195,11 @@ def test_statement_timeout_asks_the_source_to_try_again(new_hub):
     token = sign_set(hub.idp, claims)
 
     def webhook():
-        with session_of(hub) as session:
+        with hub.new_session() as session:
             return session.post(hub.url + "/in/gh", data=text, headers=headers, timeout=30)
 
     def push():
-        with session_of(hub) as session:
+        with hub.new_session() as session:
             return hub.send(token, session)
     with log_held(hub):
         for answer in in_background(webhook, push)():
@@ -244,7 +236,7 @@ def leaks(hub, name, *repositories):
 
     def leak(repository):
         text = json.dumps(harness.alert_body(f"acme/{repository}")).encode()
-        with session_of(hub) as session:
+        with hub.new_session() as session:
             answer = session.post(f"{hub.url}/in/{name}", data=text, timeout=30,
                                   headers=harness.webhook_headers("webhook-secret", text))
         assert answer.status_code == 202, answer.text
@@ -466,7 +458,7 @@ def test_sigterm_while_a_sender_waits_for_the_database(hub):
     token = sign_set(hub.idp, hub.claims())
 
     def send():
-        with session_of(hub) as session:
+        with hub.new_session() as session:
             try:
                 return hub.send(token, session).status_code
             except requests.exceptions.RequestException:
@@ -561,7 +553,7 @@ class Storm:
         return lambda push: rng.choice(answers)
 
     def poll(self, poll, rng):
-        with session_of(self.hub) as session:
+        with self.hub.new_session() as session:
             while self.going():
                 with contextlib.suppress(requests.exceptions.RequestException):
                     got = poll.post({}, session, timeout=rng.choice([.05, .5, 3]))
@@ -573,7 +565,7 @@ class Storm:
                                   session, timeout=3)
 
     def emit(self):
-        with session_of(self.hub) as session:
+        with self.hub.new_session() as session:
             while self.going():
                 claims = self.hub.claims(sub_id={"format": "opaque", "id": f"s{self.sent % 7}"})
                 answer = self.hub.send(sign_set(self.hub.idp, claims), session)
@@ -584,7 +576,7 @@ class Storm:
 
     def change(self, rng):
         headers = {"Authorization": "Bearer " + self.hub.admin_token}
-        with session_of(self.hub) as session:
+        with self.hub.new_session() as session:
             while self.going():
                 stream = rng.choice(list(self.specs))
                 spec = {**self.specs[stream], "alg": rng.choice(["RS256", "ES256"]),

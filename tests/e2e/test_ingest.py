@@ -158,9 +158,8 @@ def test_same_webhook_many_times_at_once(hub, secret):
         body = json.dumps(alert_body("nobody/there", 20 + number)).encode()
         headers = webhook_headers(secret.webhook, body, delivery=delivery)
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: harness.requests.post(
-                hub.url + "/in/gh-plain", data=body, headers=headers, timeout=30,
-                verify=hub.session.verify), range(8)))
+            answers = list(pool.map(lambda _: hub.new_session().post(
+                hub.url + "/in/gh-plain", data=body, headers=headers, timeout=30), range(8)))
         assert {a.status_code for a in answers} == {202}
         assert len({a.text for a in answers}) == 1
         assert hub.sql("select count(*) from event where origin_id = %s",

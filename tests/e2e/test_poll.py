@@ -112,9 +112,7 @@ def test_long_poll_ends_empty_when_nothing_comes(hub, stream):
 
 def test_long_poll_whose_client_goes_away_takes_nothing_with_it(hub, stream):
     with pytest.raises(requests.exceptions.ReadTimeout):
-        with requests.Session() as session:
-            session.trust_env = False
-            session.verify = hub.session.verify
+        with hub.new_session() as session:
             stream.post({}, session, timeout=0.5)
     txn = hub.emit()
     assert [c["txn"] for c in stream.wait(1).values()] == [txn]

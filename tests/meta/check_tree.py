@@ -4,6 +4,8 @@
 
 Prints one line a check, "ok" or what is wrong; exits 1 if anything is wrong.
 """
+import collections
+import json
 import pathlib
 import re
 import sys
@@ -126,6 +128,35 @@ def check_routes():
         pattern = re.escape(f"`{method} {path}").replace(r"\*", r"\{\w+\}")
         if not re.search(pattern + r"[`?,]", text) and not re.search(re.escape(path).replace(r"\*", r"\{\w+\}"), text):
             yield f"docs/api.md does not have {method} {path}"
+
+
+def check_openapi():
+    """The document has the routes of the table, exactly: "*" there is one {name} here, who may ask
+    is who it has in its security, and what a client needs is the scope there."""
+    document = json.loads((ROOT / "hub/api/openapi.json").read_text())
+    # the token endpoint is for anybody, in that it looks itself who asks
+    who = {frozenset(): "ANYBODY", frozenset({"client"}): "ANYBODY", frozenset({"admin"}): "ADMIN",
+           frozenset({"receiver", "oauth"}): "CLIENT",
+           frozenset({"admin", "receiver", "oauth"}): "EMITTER"}
+    described, scopes = collections.Counter(), {"0": ""}
+    for path, item in document["paths"].items():
+        for method in set(item) - {"parameters"}:
+            security = {name: " ".join(scope) for scheme in item[method].get("security", [])
+                        for name, scope in scheme.items()}
+            described[method.upper(), re.sub(r"\{\w+\}", "*", path), who.get(frozenset(security)),
+                      security.get("oauth", "")] += 1
+    for scope, perm in re.findall(r'\{ "([\w.]+)", (PERM_\w+) \}', (ROOT / "hub/auth/scope.c").read_text()):
+        scopes[perm] = scope
+    routes = collections.Counter(
+        (method, path, name, scopes[perm]) for method, path, name, perm in
+        re.findall(r'\{ "([A-Z]+)", "([^"]+)", WHO_(\w+), (\w+),', (ROOT / "hub/api/routes.c").read_text()))
+    for route in sorted(routes - described, key=str):
+        yield f"hub/api/openapi.json does not have {route}"
+    for route in sorted(described - routes, key=str):
+        yield f"hub/api/openapi.json has {route}, which is no route"
+    kinds = re.findall(r'^\t\[KIND_\w+\] = "(\w+)"', (ROOT / "hub/registry/registry.c").read_text(), re.M)
+    if document["components"]["schemas"]["Kind"]["enum"] != kinds:
+        yield f"hub/api/openapi.json: schema Kind is not {kinds}"
 
 
 def check_fuzz():
