@@ -111,6 +111,17 @@ def new_sink(authority, tmp_path):
 
 
 @pytest.fixture
+def stranger_sink(tmp_path):
+    """Its certificate has the right name, and an issuer that the transmitter does not know."""
+    folder = tmp_path / "stranger"
+    folder.mkdir()
+    unknown = harness.TLS(folder)
+    made = ssf.Sink(ssf.Authority(unknown.ca, str(folder / "ca.key")).issue(folder))
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def transmitter_at(new_hub):
     """Makes a transmitter whose issuer has a path, and a receiver of it."""
     def make(path):

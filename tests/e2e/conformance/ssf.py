@@ -206,10 +206,20 @@ class Receiver:
     def poll(self, stream, **body):
         """The answer, its SETs verified: jti -> claims."""
         body.setdefault("returnImmediately", True)
-        answer = self.json(200, "POST", stream["delivery"]["endpoint_url"], body)
+        answer = wait_for(lambda: self.try_poll(stream, body), "the endpoint is ready")
         answer["sets"] = {jti: self.transmitter.verify_set(token, self.audience)
                           for jti, token in answer["sets"].items()}
         return answer
+
+    def try_poll(self, stream, body):
+        """None if the transmitter asks to come back later (RFC 9110 section 15.6.4)."""
+        url = stream["delivery"]["endpoint_url"]
+        answer = self.call("POST", url, body)
+        if answer.status_code == 503 and "Retry-After" in answer.headers:
+            return None
+        assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
+        assert answer.headers["Content-Type"].split(";")[0] == "application/json"
+        return answer.json()
 
     def sets(self, stream, count):
         """The claims of all SETs that wait, once there are count of them; none is acknowledged."""
@@ -291,7 +301,7 @@ class Sink:
     def __init__(self, pem_file, context=lambda context: None):
         self.pushes = collections.defaultdict(list)
         self.answers = collections.defaultdict(collections.deque)
-        self.handshakes_failed = []
+        self.connections = 0
         sink = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -299,11 +309,7 @@ class Sink:
             timeout = 30
 
             def setup(self):
-                try:
-                    self.request.do_handshake()
-                except (OSError, ssl.SSLError) as e:
-                    sink.handshakes_failed.append(str(e))
-                    raise
+                sink.connections += 1
                 super().setup()
 
             def log_message(self, *args):
