@@ -481,7 +481,7 @@ def outside(module_hub):
     issuer = "https://as.example"
     module_hub.apply({"kind": "issuer", "id": "outside", "issuer": issuer,
                       "jwks": {"keys": [json.loads(key.export_public())]}})
-    client = Client(module_hub, issuer=issuer, subject="their-client")
+    client = Client(module_hub, issuer="outside", subject="their-client")
 
     def make(signer=key, **changes):
         now = int(time.time())

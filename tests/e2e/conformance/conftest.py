@@ -132,3 +132,14 @@ def transmitter_at(new_hub):
         made = as_transmitter(hub)
         return made, ssf.Receiver(made, register(hub, "static"))
     return make
+
+
+@pytest.fixture
+def register_keys(module_hub):
+    """Registers a client by its public keys; gives its id."""
+    def make(jwks):
+        name = "rx-" + uuid.uuid4().hex[:12]
+        module_hub.apply({"kind": "client", "id": name, "audience": f"https://{name}.example",
+                          "jwks": jwks})
+        return name
+    return make
