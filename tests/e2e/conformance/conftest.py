@@ -111,6 +111,16 @@ def new_sink(authority, tmp_path):
 
 
 @pytest.fixture
+def new_pair(new_hub):
+    """Makes a transmitter with settings of its own, and a receiver of it."""
+    def make(*settings):
+        hub = new_hub(*settings)
+        made = as_transmitter(hub)
+        return made, ssf.Receiver(made, register(hub, "static"))
+    return make
+
+
+@pytest.fixture
 def stranger_sink(tmp_path):
     """Its certificate has the right name, and an issuer that the transmitter does not know."""
     folder = tmp_path / "stranger"

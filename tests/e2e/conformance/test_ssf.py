@@ -617,3 +617,50 @@ def test_8_1_5_stream_updated(transmitter, receiver, sink, method, status):
     for got, now in ((told, status), (again, "enabled")):
         assert got["events"][STREAM_UPDATED]["status"] == now
         assert got["sub_id"] == {"format": "opaque", "id": stream["stream_id"]}
+
+
+# --- what a transmitter does by itself --------------------------------------------------------
+
+
+@must("SSF-8.1.4.2-3", "SSF-8.1.4.1-1", "SSF-8.1.4.1-2", "SSF-8.1.4.1-3")
+def test_8_1_4_a_verification_of_the_transmitters_own_has_no_state(new_pair, sink):
+    transmitter, receiver = new_pair("--heartbeat", "1s")
+    endpoint = sink.endpoint()
+    streams = [receiver.create(), receiver.create(delivery=push_to(endpoint))]
+    (polled,) = receiver.sets(streams[0], 1)
+    pushed = transmitter.verify_set(sink.wait(endpoint, 1)[0].body.decode(), receiver.audience)
+    for stream, got in zip(streams, (polled, pushed)):
+        assert got["events"] == {VERIFICATION: {}}
+        assert got["sub_id"] == {"format": "opaque", "id": stream["stream_id"]}
+
+
+@must("SSF-8.1.1-11", "SSF-8.1.1-12", "SSF-8.1.2-1", "SSF-8.1.5-1")
+def test_8_1_1_inactivity(new_pair, sink):
+    """Streams whose receiver does something stay; a stream that is left alone is paused, and is
+    told so. Accesses of one stream are none of another."""
+    transmitter, receiver = new_pair("--inactivity-timeout", "2s")
+    idle, active = sink.endpoint(), sink.endpoint()
+    activities = {
+        "poll": lambda s: receiver.poll(s),
+        "read": lambda s: receiver.read(s),
+        "status": lambda s: receiver.status(s),
+        "update": lambda s: receiver.update(s, description="x"),
+        "subject": lambda s: receiver.add(s, new_subject()),
+    }
+    streams = {how: receiver.create(delivery={"method": POLL} if how == "poll"
+                                    else push_to(active)) for how in activities}
+    left_alone = receiver.create(delivery=push_to(idle))
+    assert left_alone["inactivity_timeout"] == 2
+
+    def told():
+        for how, stream in streams.items():
+            activities[how](stream)
+        return sink.at(idle)
+    (push,) = ssf.wait_for(told, "the idle stream is paused")
+    got = transmitter.verify_set(push.body.decode(), receiver.audience)
+    assert got["sub_id"] == {"format": "opaque", "id": left_alone["stream_id"]}
+    assert got["events"][STREAM_UPDATED]["status"] in ("paused", "disabled")
+    assert receiver.status(left_alone)["status"] == got["events"][STREAM_UPDATED]["status"]
+    assert {how: receiver.status(s)["status"] for how, s in streams.items()} == dict.fromkeys(
+        streams, "enabled")
+    assert sink.at(active) == []
