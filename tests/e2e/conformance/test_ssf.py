@@ -602,17 +602,30 @@ def test_8_1_5_stream_updated(transmitter, receiver, sink, method, status):
     stream = receiver.create(delivery=push_to(endpoint) if method == PUSH else {"method": POLL},
                              events_requested=[REVOKED])
 
-    def updates(count):
+    witness = receiver.create()
+    polled = []
+
+    def all_so_far(count):
         if method == PUSH:
             return [transmitter.verify_set(p.body.decode(), receiver.audience)
                     for p in sink.wait(endpoint, count)]
-        return receiver.sets(stream, count)
+        if len(polled) < count:
+            polled.extend(receiver.sets(stream, count - len(polled)))
+        receiver.acknowledge(stream, polled)
+        return polled + list(receiver.poll(stream)["sets"].values())
 
+    subject, dropped = new_subject(), new_subject()
+    transmitter.emit(REVOKED, subject)
+    (first,) = all_so_far(1)
+    assert first["sub_id"] == subject
     transmitter.change_status(stream["stream_id"], status)
-    (told,) = updates(1)
+    _, told = all_so_far(2)
+    transmitter.emit(REVOKED, dropped)
+    assert len(receiver.flushed(witness)) == 2
+    assert len(all_so_far(2)) == 2, "it has stopped"
     assert receiver.status(stream)["status"] == status
     transmitter.change_status(stream["stream_id"], "enabled")
-    again = only(updates(2), STREAM_UPDATED)[1]
+    _, again = only(all_so_far(4 if status == "paused" else 3), STREAM_UPDATED)
     assert receiver.status(stream)["status"] == "enabled"
     for got, now in ((told, status), (again, "enabled")):
         assert got["events"][STREAM_UPDATED]["status"] == now
