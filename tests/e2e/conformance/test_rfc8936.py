@@ -18,7 +18,9 @@ HUB_ARGS = ("--max-streams", "8", "--min-verification-interval", "0s",
 
 @pytest.fixture
 def stream(receiver):
-    return receiver.create()
+    made = receiver.create()
+    receiver.poll(made, ack=["never-sent"])   # it takes acknowledgements: the endpoint is ready
+    return made
 
 
 @pytest.fixture
