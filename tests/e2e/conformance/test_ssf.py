@@ -566,8 +566,9 @@ def test_8_1_3_subjects(transmitter, receiver):
 
 @must("SSF-8.1.4.1-1", "SSF-8.1.4.1-2", "SSF-8.1.4.1-3", "SSF-8.1.4.2-2")
 @pytest.mark.parametrize("method", [PUSH, POLL], ids=["push", "poll"])
-@pytest.mark.parametrize("state", [None, "", "VGhpcyBpcyBhbiBleGFtcGxl", "\u00e9\u4e16 \"\\\n\u0001"],
-                         ids=["none", "empty", "plain", "odd"])
+@pytest.mark.parametrize(
+    "state", [None, "", "VGhpcyBpcyBhbiBleGFtcGxl", "\u00e9\u4e16 \"\\\n\u0001"],
+    ids=["none", "empty", "plain", "odd"])
 def test_8_1_4_verification(transmitter, receiver, sink, method, state):
     endpoint = sink.endpoint()
     stream = receiver.create(delivery=push_to(endpoint) if method == PUSH else {"method": POLL},
