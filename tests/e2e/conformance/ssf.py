@@ -81,6 +81,7 @@ class Transmitter:
         self.http = requests.Session()
         self.http.trust_env = False
         self.http.verify = self.ca_file
+        self.known_keys = {}
 
     def get(self, url, **kwargs):
         return self.http.get(url, timeout=30, allow_redirects=False, **kwargs)
@@ -94,6 +95,12 @@ class Transmitter:
         answer = self.get(self.metadata()["jwks_uri"])
         assert answer.status_code == 200, answer.text
         return answer.json()["keys"]
+
+    def key(self, kid):
+        """The published key of that name; fetched when it is not known yet, as a receiver does."""
+        if kid not in self.known_keys:
+            self.known_keys = {k["kid"]: jwk.JWK(**k) for k in self.keys()}
+        return self.known_keys[kid]
 
     def authorization_server(self):
         """RFC 9728, or else the issuer itself; then RFC 8414."""
@@ -121,8 +128,7 @@ class Transmitter:
         checked.deserialize(token)
         header = checked.jose_header
         assert header["typ"] == "secevent+jwt"
-        (key,) = [k for k in self.keys() if k["kid"] == header["kid"]]
-        checked.verify(jwk.JWK(**key))
+        checked.verify(self.key(header["kid"]))
         claims = json.loads(checked.payload)
         assert claims["iss"] == self.issuer
         assert audience in ([claims["aud"]] if isinstance(claims["aud"], str) else claims["aud"])
