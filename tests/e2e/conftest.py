@@ -17,6 +17,10 @@ import harness  # noqa: E402
 Secrets = collections.namedtuple("Secrets", "leaked webhook push client api")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "must(id, ...): what of conformance/musts.tsv it covers")
+
+
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory):
     return harness.TLS(tmp_path_factory.mktemp("tls"))

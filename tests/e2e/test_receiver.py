@@ -8,10 +8,12 @@ import http.server
 import json
 import queue
 import signal
+import socket
 import ssl
 import subprocess
 import threading
 import time
+import types
 import uuid
 
 import pytest
@@ -39,6 +41,24 @@ OTHER_KEY = jwk.JWK.generate(kty="RSA", size=2048, kid="rsa-1")  # same kid, not
 NEXT_KEY = jwk.JWK.generate(kty="EC", crv="P-256", kid="ec-2")
 
 
+CREDENTIAL_TYPES = ("password", "pin", "x509", "fido2-platform", "fido2-roaming", "fido-u2f",
+                    "verifiable-credential", "phone-voice", "phone-sms", "app")
+must = pytest.mark.must   # ids of conformance/musts.tsv
+
+
+def certificate(tls, folder, name, days):
+    """Of the test CA, for a name or address of its own; days < 0: it has expired."""
+    made = types.SimpleNamespace(cert=str(folder / "other.pem"), key=str(folder / "other.key"))
+    request, extensions = folder / "other.csr", folder / "other.ext"
+    extensions.write_text(f"subjectAltName={name}\nbasicConstraints=critical,CA:FALSE\n")
+    tls._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                 made.key, "-out", str(request), "-subj", "/CN=other")
+    tls._openssl("x509", "-req", "-in", str(request), "-CA", tls.ca, "-CAkey",
+                 str(tls.folder / "ca.key"), "-CAcreateserial", "-days", str(days), "-extfile",
+                 str(extensions), "-out", made.cert)
+    return made
+
+
 def b64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
@@ -51,6 +71,7 @@ class HubStub:
         self.keys = [RSA_KEY, EC_KEY]
         self.jwks_gets = 0
         self.metadata_issuer = None
+        self.metadata_path = "/.well-known/ssf-configuration"
         self.polls = queue.Queue()       # bodies of polls, as they came
         self.answers = queue.Queue()     # what to answer; held until there is one
         self.stopping = threading.Event()
@@ -76,9 +97,9 @@ class HubStub:
                     stub.jwks_gets += 1
                     keys = [json.loads(k.export_public()) for k in stub.keys]
                     self.reply(200, {"keys": keys})
-                elif self.path == "/.well-known/ssf-configuration":
+                elif self.path == stub.metadata_path:
                     self.reply(200, {"issuer": stub.metadata_issuer or stub.issuer,
-                                     "jwks_uri": stub.issuer + "/jwks.json"})
+                                     "jwks_uri": stub.metadata_jwks})
                 else:
                     self.reply(404, {})
 
@@ -111,6 +132,7 @@ class HubStub:
                                                  do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
         self.issuer = f"https://localhost:{self.port}"
+        self.metadata_jwks = self.issuer + "/jwks.json"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True,
                                        kwargs={"poll_interval": 0.05})
         self.thread.start()
@@ -628,6 +650,110 @@ def test_hub_with_an_untrusted_certificate_is_not_trusted(env):
     receiver.proc.wait_log("event=receiver.keys.failed")
     assert receiver.push(env.hub.set()).status == 503
     assert env.hub.jwks_gets == 0
+
+
+# ---- what the specifications ask of receivers besides ----
+
+@must("SSF-7.2.1-2")
+@pytest.mark.parametrize("path", ["/tenant", "/tenant/one/"])
+def test_discovery_of_an_issuer_with_a_path(env, path):
+    origin = env.hub.issuer
+    env.hub.issuer = origin + path
+    env.hub.metadata_path = "/.well-known/ssf-configuration" + path.rstrip("/")
+    env.hub.metadata_jwks = origin + "/jwks.json"
+    receiver = env.start(env.config(hub={"issuer": env.hub.issuer, "ca_file": env.tls.ca})).ready()
+    assert_accepted(receiver.push(env.hub.set()))
+
+
+@must("RFC8936-3-1", "RFC8936-4.3-3")
+@pytest.mark.parametrize("name, days", [("DNS:other.example", 2), ("IP:127.0.0.2", 2),
+                                        ("DNS:localhost", -1)], ids=["name", "address", "expired"])
+def test_hub_whose_certificate_does_not_hold(env, tmp_path, name, days):
+    """It is of a CA that is trusted."""
+    hub = HubStub(certificate(env.tls, tmp_path, name, days))
+    env.procs.append(hub)
+    receiver = env.start(env.config(hub={"issuer": hub.issuer, "ca_file": env.tls.ca}))
+    receiver.proc.wait_log("event=receiver.keys.failed")
+    assert receiver.push(hub.set()).status == 503
+    token = tmp_path / "poll-token"
+    token.write_text("poll-secret\n")
+    polling = env.start(env.config(
+        hub={"issuer": env.hub.issuer, "ca_file": env.tls.ca}, push=None,
+        poll={"url": hub.issuer + "/streams/x/poll", "token_file": str(token)}))
+    polling.proc.wait_log("event=receiver.poll.failed")
+    assert hub.jwks_gets == 0 and hub.polls.empty()
+
+
+@must("RFC8935-5.3-3")
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize("version, spoken", [
+    (ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True),
+    (ssl.TLSVersion.TLSv1_3, True)])
+def test_tls_versions_of_the_endpoint(env, version, spoken):
+    push = {"listen": "127.0.0.1:0", "path": "/events", "authorization": AUTHORIZATION,
+            "tls_cert": env.tls.cert, "tls_key": env.tls.key}
+    receiver = env.start(env.config(push=push)).ready()
+    context = ssl.create_default_context(cafile=env.tls.ca)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    port = int(receiver.url.split(":")[2].split("/")[0])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        try:
+            with context.wrap_socket(raw, server_hostname="127.0.0.1"):
+                assert spoken
+        except ssl.SSLError:
+            assert not spoken
+
+
+@must("CAEPIOP-2.5-2", "CAEPIOP-2.4.2-1")
+@pytest.mark.parametrize("subject", [
+    {"format": "email", "email": "ada@example.com"},
+    {"format": "iss_sub", "iss": "https://idp.example", "sub": "ada"},
+    {"format": "opaque", "id": "ada"}], ids=lambda s: s["format"])
+def test_subjects_of_the_interop_profile(env, subject):
+    member = [m for m in ("email", "sub", "id") if m in subject][0]
+    rules = [{"subject": {"format": subject["format"]}, "keys": ["sess:${" + member + "}"]}]
+    receiver = env.start(env.config(purge=rules)).ready()
+    env.db().mset({"sess:" + subject[member]: 1, "sess:bob": 1})
+    assert_accepted(receiver.push(env.hub.set(sub_id=subject)))
+    assert env.db().keys("sess:*") == ["sess:bob"]
+
+
+@must("SSF-4.2.3-1")
+def test_members_that_are_not_understood_are_ignored(env, receiver):
+    env.db().set("sess:ada", 1)
+    assert_accepted(receiver.push(env.hub.set(
+        **{"https://example.com/claim": {"a": [1, None]}, "toe": 1},
+        event_claims={"unheard-of": {"deep": [{}]}, "reason_admin": {"en": "x"}},
+        sub_id={"format": "iss_sub", "iss": "https://idp.example", "sub": "ada", "more": "x"})))
+    assert not env.db().exists("sess:ada")
+
+
+@must("SSF-3.6-1")
+def test_all_members_of_a_complex_subject_are_processed(env):
+    rules = [{"subject": {"format": "complex"},
+              "keys": ["${tenant.id}:user:${user.sub}", "${tenant.id}:device:${device.id}"]}]
+    receiver = env.start(env.config(purge=rules)).ready()
+    env.db().mset({"t1:user:ada": 1, "t1:device:d1": 1, "t2:user:ada": 1, "t1:device:d2": 1})
+    assert_accepted(receiver.push(env.hub.set(sub_id={
+        "format": "complex", "tenant": {"format": "opaque", "id": "t1"},
+        "user": {"format": "iss_sub", "iss": "https://idp.example", "sub": "ada"},
+        "device": {"format": "opaque", "id": "d1"}})))
+    assert sorted(env.db().keys("*")) == ["t1:device:d2", "t2:user:ada"]
+
+
+@must("CAEPIOP-3.2-3", "CAEPIOP-3.2-4")
+def test_values_of_credential_change_can_be_told_apart(env):
+    """All of CAEP 1.0 section 3.3 come to the rules as they are."""
+    rules = [{"keys": ["${event.credential_type}:${event.change_type}"]}]
+    receiver = env.start(env.config(purge=rules)).ready()
+    pairs = [(t, c) for t in CREDENTIAL_TYPES for c in ("create", "revoke", "update", "delete")]
+    env.db().mset({f"{t}:{c}": 1 for t, c in pairs})
+    for left, (kind, change) in zip(range(len(pairs) - 1, -1, -1), pairs):
+        assert_accepted(receiver.push(env.hub.set(
+            event="https://schemas.openid.net/secevent/caep/event-type/credential-change",
+            event_claims={"credential_type": kind, "change_type": change})))
+        assert len(env.db().keys("*")) == left
 
 
 # ---- poll ----

@@ -10,6 +10,8 @@ import pathlib
 import re
 import sys
 
+import conformance
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # A folder may include itself and what stands here. hub/: from the ground up (docs/architecture.md).
@@ -167,6 +169,10 @@ def check_fuzz():
         lists = [p.read_text() for p in (ROOT / "tests/unit").rglob("CMakeLists.txt")]
         if not any("fuzz_target" in t and re.search(rf"\b{target.stem[5:]}\b", t) for t in lists):
             yield f"{target.name} is not built"
+
+
+def check_conformance():
+    yield from conformance.problems()
 
 
 def main():
