@@ -30,8 +30,11 @@ int ssf_api_body(const struct call *c, json_t **out, struct ssf_err *err)
 {
 	json_auto_t *body = NULL;
 
-	if (ssf_json_parse(http_body(c->req), &limits, &body, err) < 0)
+	if (ssf_json_parse(http_body(c->req), &limits, &body, err) < 0) {
+		if (err->code == SSF_E_LIMIT && http_body(c->req).len <= limits.max_bytes)
+			err->code = SSF_E_MALFORMED; /* what is in it is too much, not the whole */
 		return -1;
+	}
 	if (!json_is_object(body))
 		return ssf_fail(err, SSF_E_MALFORMED, "the body must be an object");
 	*out = json_incref(body);

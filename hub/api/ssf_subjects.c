@@ -74,8 +74,10 @@ static int check(const struct call *c, const json_t *body, bool add, const char 
 		return -1;
 	if (add && ssf_json_opt_bool(body, "verified", &verified, err) < 0)
 		return -1;
-	if (ssf_subject_check(json_object_get(body, "subject"), err) < 0)
+	if (ssf_subject_check(json_object_get(body, "subject"), err) < 0) {
+		err->code = SSF_E_MALFORMED; /* also what is too long */
 		return ssf_fail_prefix(err, "subject");
+	}
 	return 0;
 }
 

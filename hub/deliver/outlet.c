@@ -366,6 +366,7 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 	load_upkeep(o, r);
 	o->loaded = true;
 	outlet_fill(o);
+	poll_loaded(o);
 }
 
 /* One row of what was added and removed. */

@@ -105,3 +105,4 @@ void push_cancel(struct entry *e);           /* its delivery, if there is one */
 /* poll.c */
 void poll_wake(struct outlet *o);
 void poll_stop(struct outlet *o);            /* answer all who wait */
+void poll_loaded(struct outlet *o);          /* the cursor is known */

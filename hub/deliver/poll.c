@@ -26,6 +26,7 @@ struct poll_wait {
 	struct outlet *outlet;
 	struct http_req *req;
 	size_t max;
+	bool held; /* for the stream to be loaded, then it is looked at anew */
 	struct loop_timer *timer;
 };
 
@@ -171,32 +172,53 @@ static struct http_req *wait_end(struct poll_wait *w)
 	return req;
 }
 
+/* There was nothing; or what it has acknowledged is not known yet, and must not be lost. */
+static void answer_nothing(struct http_req *req, bool held)
+{
+	struct ssf_err err;
+
+	if (!held) {
+		answer_empty(req);
+		return;
+	}
+	ssf_fail(&err, SSF_E_UNAVAILABLE, "the stream is being loaded");
+	http_reply_error(req, 0, &err);
+}
+
+static void wait_give_up(struct poll_wait *w)
+{
+	bool held = w->held;
+
+	answer_nothing(wait_end(w), held);
+}
+
 static void on_wait_over(void *arg)
 {
 	struct poll_wait *w = arg;
 
 	w->timer = NULL;
-	answer_empty(wait_end(w));
+	wait_give_up(w);
 }
 
 static void on_client_gone(void *arg)
 {
-	answer_empty(wait_end(arg)); /* goes nowhere */
+	wait_give_up(arg); /* goes nowhere */
 }
 
-static void wait_start(struct outlet *o, struct http_req *req, size_t max)
+static void wait_start(struct outlet *o, struct http_req *req, size_t max, bool held)
 {
 	struct poll_wait *w = o->waiting_count < WAITING_MAX ? calloc(1, sizeof(*w)) : NULL;
 
 	if (w == NULL || (w->timer = loop_timer_start(o->deliver->loop, o->deliver->conf.poll_wait_ms,
 						      on_wait_over, w)) == NULL) {
 		free(w);
-		answer_empty(req); /* a poll that may not wait is a short one */
+		answer_nothing(req, held); /* a poll that may not wait is a short one */
 		return;
 	}
 	w->outlet = o;
 	w->req = req;
 	w->max = max;
+	w->held = held;
 	TAILQ_INSERT_TAIL(&o->waiting, w, link);
 	o->waiting_count++;
 	http_on_close(req, on_client_gone, w);
@@ -236,7 +258,18 @@ void poll_wake(struct outlet *o)
 void poll_stop(struct outlet *o)
 {
 	while (!TAILQ_EMPTY(&o->waiting))
-		answer_empty(wait_end(TAILQ_FIRST(&o->waiting)));
+		wait_give_up(TAILQ_FIRST(&o->waiting));
+}
+
+void poll_loaded(struct outlet *o)
+{
+	struct poll_wait *w, *next;
+
+	for (w = TAILQ_FIRST(&o->waiting); w != NULL; w = next) {
+		next = TAILQ_NEXT(w, link);
+		if (w->held)
+			deliver_poll(o->deliver, wait_end(w), o->stream->id, o->stream->client);
+	}
 }
 
 /* --- acknowledge -------------------------------------------------------------------------------------------- */
@@ -281,12 +314,16 @@ static void acknowledge(struct outlet *o, const json_t *acks, const json_t *erro
 struct poll_params {
 	json_int_t max;
 	bool now;
+	bool later; /* it says so itself */
 	const json_t *acks;
 	const json_t *errors;
 };
 
 static int parse(const json_t *body, struct poll_params *p, struct ssf_err *err)
 {
+	const char *jti;
+	json_t *what;
+
 	*p = (struct poll_params){ .max = SETS_MAX };
 	if (!json_is_object(body))
 		return ssf_fail(err, SSF_E_MALFORMED, "the body must be an object");
@@ -294,6 +331,7 @@ static int parse(const json_t *body, struct poll_params *p, struct ssf_err *err)
 	    ssf_json_opt_bool(body, "returnImmediately", &p->now, err) < 0 ||
 	    ssf_json_opt_strings(body, "ack", ACKS_MAX, &p->acks, err) < 0)
 		return -1;
+	p->later = json_is_false(json_object_get(body, "returnImmediately"));
 	if (p->max < 0)
 		return ssf_fail(err, SSF_E_MALFORMED, "maxEvents: must not be negative");
 	p->errors = json_object_get(body, "setErrs");
@@ -301,9 +339,24 @@ static int parse(const json_t *body, struct poll_params *p, struct ssf_err *err)
 		return ssf_fail(err, SSF_E_MALFORMED, "setErrs: must be an object");
 	if (json_object_size(p->errors) > ACKS_MAX)
 		return ssf_fail(err, SSF_E_LIMIT, "setErrs: more than %d members", ACKS_MAX);
+	json_object_foreach((json_t *)p->errors, jti, what) {
+		if (!json_is_string(json_object_get(what, "err")))
+			return ssf_fail(err, SSF_E_MALFORMED, "setErrs: must be objects with err");
+	}
 	if (p->max > SETS_MAX)
 		p->max = SETS_MAX;
 	return 0;
+}
+
+static int parse_request(const struct http_req *req, json_t **body, struct poll_params *p,
+			 struct ssf_err *err)
+{
+	if (ssf_json_parse(http_body(req), &ssf_json_default, body, err) == 0 &&
+	    parse(*body, p, err) == 0)
+		return 0;
+	if (err->code == SSF_E_LIMIT && http_body(req).len <= ssf_json_default.max_bytes)
+		err->code = SSF_E_MALFORMED; /* what is in it is too much, not the whole */
+	return -1;
 }
 
 static struct outlet *outlet_of(struct deliver *d, const char *stream, const char *client)
@@ -334,22 +387,20 @@ void deliver_poll(struct deliver *d, struct http_req *req, const char *stream, c
 		return;
 	}
 	outlet_active(o);
-	if (ssf_json_parse(http_body(req), &ssf_json_default, &body, &err) < 0 ||
-	    parse(body, &p, &err) < 0) {
+	if (parse_request(req, &body, &p, &err) < 0) {
 		http_reply_error(req, 0, &err);
 		return;
 	}
 	if (!o->loaded && (json_array_size(p.acks) > 0 || json_object_size(p.errors) > 0)) {
-		/* what they are about is not there yet: they must not be lost */
-		ssf_fail(&err, SSF_E_UNAVAILABLE, "the stream is being loaded");
-		http_reply_error(req, 0, &err);
+		wait_start(o, req, 0, true);
 		return;
 	}
 	acknowledge(o, p.acks, p.errors);
 	if (p.max > 0 && may_offer(o))
 		answer(o, req, (size_t)p.max);
-	else if (p.max == 0 || p.now || d->draining)
+	/* RFC 8936 section 2.4.2: who wants no SETs waits if it says so; who says nothing has its answer */
+	else if (p.now || d->draining || (p.max == 0 && !p.later))
 		answer_empty(req);
 	else
-		wait_start(o, req, (size_t)p.max);
+		wait_start(o, req, (size_t)p.max, false);
 }

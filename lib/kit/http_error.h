@@ -14,3 +14,6 @@ struct http_hint {
 };
 void http_reply_error_hint(struct http_req *req, int status, const struct ssf_err *err,
 			   const struct http_hint *hint);
+
+/* The body alone; the caller frees it, NULL when out of memory. */
+char *http_error_text(const struct ssf_err *err);

@@ -8,6 +8,7 @@
  * the same bytes otherwise would let one client write into the next one's
  * request (RFC 9112 section 11.2). So the framing is checked again here.
  */
+#include "lib/kit/http_error.h"
 #include "lib/kit/http_server_priv.h"
 #include "lib/ssf/attr.h"
 
@@ -207,6 +208,8 @@ static int take_body(struct http_req *r, struct ssf_err *err)
 
 	r->body.len = evbuffer_get_length(input);
 	r->body.ptr = "";
+	if (r->body.len > r->server->max_body)
+		return ssf_fail(err, SSF_E_LIMIT, "body: longer than %zu bytes", r->server->max_body);
 	if (r->body.len == 0)
 		return 0;
 	r->body.ptr = (const char *)evbuffer_pullup(input, -1);
@@ -335,10 +338,22 @@ static void add_standard_headers(struct evhttp_request *ev, int status, size_t l
 	evhttp_add_header(headers, "Content-Length", text);
 }
 
-void http_req_refuse(struct evhttp_request *ev, int status)
+void http_req_refuse(struct evhttp_request *ev, const struct ssf_err *err)
 {
-	evhttp_add_header(evhttp_request_get_output_headers(ev), "Connection", "close");
-	add_standard_headers(ev, status, 0);
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(ev);
+	int status = ssf_code_info(err->code)->http_status;
+	ssf_auto_free char *text = http_error_text(err);
+	bool head = evhttp_request_get_command(ev) == EVHTTP_REQ_HEAD;
+	size_t len = text != NULL && !head ? strlen(text) : 0;
+
+	if (len > 0 && evbuffer_add(evhttp_request_get_output_buffer(ev), text, len) == 0) {
+		evhttp_add_header(headers, "Content-Type", "application/json");
+		evhttp_add_header(headers, "Content-Language", "en");
+	} else {
+		len = 0;
+	}
+	evhttp_add_header(headers, "Connection", "close");
+	add_standard_headers(ev, status, len);
 	evhttp_send_reply(ev, status, NULL, NULL);
 }
 
@@ -359,8 +374,10 @@ void http_reply(struct http_req *r, const struct http_answer *a)
 		http_conn_begin_writing(r->conn);
 	if (has_body && evbuffer_add(evhttp_request_get_output_buffer(ev), a->body.ptr,
 				     a->body.len) < 0) {
+		struct ssf_err err;
 		http_req_free(r);
-		http_req_refuse(ev, 503);
+		ssf_fail(&err, SSF_E_NOMEM, "answer");
+		http_req_refuse(ev, &err);
 		return;
 	}
 	if (a->content_type != NULL)

@@ -33,14 +33,15 @@ static void on_request(struct evhttp_request *ev, void *arg)
 	struct ssf_err err = { 0 };
 
 	if (c == NULL) {
-		http_req_refuse(ev, 503);
+		ssf_fail(&err, SSF_E_UNAVAILABLE, "the connection is not one of ours");
+		http_req_refuse(ev, &err);
 		return;
 	}
 	http_conn_begin_handling(c, ev);
 	if (http_req_new(s, c, ev, &c->req, &err) < 0) {
 		log_debug("http.request.refused", log_why(&err));
 		http_conn_begin_writing(c);
-		http_req_refuse(ev, err.code == SSF_E_NOMEM ? 503 : 400);
+		http_req_refuse(ev, &err);
 		return;
 	}
 	s->n_pending++;
@@ -151,7 +152,8 @@ static int set_up_evhttp(struct http_server *s, struct ssf_err *err)
 	if (s->evhttp == NULL || s->sweep == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "http server: out of memory");
 	evhttp_set_max_headers_size(s->evhttp, (ev_ssize_t)s->max_header);
-	evhttp_set_max_body_size(s->evhttp, (ev_ssize_t)s->max_body);
+	/* beyond that it answers with a page of its own; up to it, we say in JSON what the limit is */
+	evhttp_set_max_body_size(s->evhttp, 2 * (ev_ssize_t)s->max_body);
 	evhttp_set_default_content_type(s->evhttp, NULL);
 	evhttp_set_allowed_methods(s->evhttp,
 				   EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |

@@ -83,10 +83,10 @@ void http_conn_sweep(struct http_conn *c, int64_t now);
 void http_conn_on_adopt(evutil_socket_t fd, short what, void *arg);
 void http_server_resume(struct http_server *s);
 
-/* SSF_E_MALFORMED: answer 400; SSF_E_NOMEM: 503. Does not take ev on failure. */
+/* SSF_E_MALFORMED, SSF_E_LIMIT (the body), SSF_E_NOMEM. Does not take ev on failure. */
 ssf_nodiscard int http_req_new(struct http_server *s, struct http_conn *c,
 			       struct evhttp_request *ev, struct http_req **out,
 			       struct ssf_err *err);
 void http_req_on_conn_closed(struct http_req *r);
-/* An answer without a body that closes the connection, for requests that no handler sees. */
-void http_req_refuse(struct evhttp_request *ev, int status);
+/* An answer that closes the connection, for requests that no handler sees. */
+void http_req_refuse(struct evhttp_request *ev, const struct ssf_err *err);

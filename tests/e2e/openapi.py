@@ -153,6 +153,8 @@ class Document:
         ("not read", {400, 408, 413, 431, 501, 503},
          lambda op, methods, a: media_type(a.headers) != JSON and
          a.headers.get("Connection") == "close", False),
+        ("read and not handled", {400, 413, 503},
+         lambda op, methods, a: a.headers.get("Connection") == "close", True),
     )
 
     def _is_outside(self, operation, methods, answer):

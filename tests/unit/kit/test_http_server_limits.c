@@ -208,7 +208,7 @@ static void refuses_large_bodies_with_an_answer(void **state)
 	send_large_body(f, "POST / HTTP/1.1\r\nContent-Length: 4194304\r\n\r\n", "HTTP/1.1 413 ");
 	send_large_body(f, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n400000\r\n",
 			"HTTP/1.1 413 ");
-	send_large_body(f, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n3e8\r\n",
+	send_large_body(f, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n7d0\r\n",
 			"HTTP/1.1 413 ");
 	send_large_body(f, "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
 			"HTTP/1.1 4");
@@ -216,6 +216,28 @@ static void refuses_large_bodies_with_an_answer(void **state)
 			   "Content-Length: 4194304\r\n\r\n", "HTTP/1.1 413 ");
 	send_large_body(f, "GET /", "HTTP/1.1 400 ");
 	send_large_body(f, "GET / HTTP/1.1\r\nX: ", "HTTP/1.1 400 ");
+	assert_int_equal(f->n_requests, 0);
+}
+
+/* Up to twice the limit it is read, and the answer says in JSON what the limit is. */
+static void says_what_is_wrong_with_a_body_that_is_a_little_too_large(void **state)
+{
+	struct fixture *f = *state;
+	static char body[1500];
+	struct raw r;
+
+	f->conf.max_body = 1000;
+	fixture_start(f);
+	memset(body, 'a', sizeof(body));
+	raw_open(&r, f);
+	raw_send(&r, "POST / HTTP/1.1\r\nContent-Length: 1500\r\n\r\n");
+	raw_send_bytes(&r, body, sizeof(body));
+	raw_until_eof(&r);
+	assert_non_null(strstr(r.got, "HTTP/1.1 413 "));
+	assert_non_null(strstr(r.got, "Content-Type: application/json\r\n"));
+	assert_non_null(strstr(r.got, "\"description\":\"body: longer than 1000 bytes\""));
+	raw_close(&r);
+	fixture_until_connections(f, 0);
 	assert_int_equal(f->n_requests, 0);
 }
 
@@ -449,6 +471,7 @@ int main(void)
 		tls(limits_the_handshake),
 		tls(refuses_plain_http_on_a_tls_port),
 		plain(refuses_large_bodies_with_an_answer),
+		plain(says_what_is_wrong_with_a_body_that_is_a_little_too_large),
 		tls(refuses_large_bodies_with_an_answer),
 		plain(takes_bodies_up_to_the_limit),
 		tls(takes_bodies_up_to_the_limit),
