@@ -75,9 +75,9 @@ class Stream:
         return claims
 
 
-@pytest.fixture(scope="module")
-def stream(module_hub):
-    return Stream(module_hub)
+@pytest.fixture
+def stream(hub):
+    return Stream(hub)
 
 
 def by_api(hub, type_, subject=None, claims=None, status=202):
