@@ -481,6 +481,7 @@ int kind_check(const struct kinds *k, enum kind kind, const char *id, const json
 		return ssf_fail(err, SSF_E_NOMEM, "resource");
 	json_object_del(copy, "kind");
 	json_object_del(copy, "id");
+	json_object_del(copy, "version");
 	if (ssf_json_only(copy, table[kind].names, err) < 0 || table[kind].check(&c, err) < 0)
 		return -1;
 	*spec = SSF_STEAL(copy);

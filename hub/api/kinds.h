@@ -25,7 +25,10 @@ struct kinds {
 /* The id of a resource: 1 to 128 of A-Z a-z 0-9 . _ : @ - */
 bool kind_id_valid(const char *id);
 
-/* in: the resource with "kind" and "id". *spec: new reference. Errors name the member. */
+/*
+ * in: the resource with "kind", "id" and maybe "version", which are the caller's to check.
+ * *spec: new reference. Errors name the member.
+ */
 ssf_nodiscard int kind_check(const struct kinds *k, enum kind kind, const char *id,
 			     const json_t *in, json_t **spec, struct ssf_err *err);
 

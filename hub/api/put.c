@@ -11,6 +11,7 @@
 struct put {
 	struct api *api;
 	char *actor;
+	bool precondition;           /* of the request: what a conflict means */
 	json_t *batch;               /* {"kind","id","spec","actor","expected","most"} */
 	char *urls[PUT_URLS_MAX];
 	size_t url_count;
@@ -62,8 +63,9 @@ int put_add(struct put *p, enum kind kind, const char *id, json_t *spec, struct 
 
 	if (item == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "resource");
-	if (limit.expected > 0)
-		json_object_set_new(item, "expected", json_integer(limit.expected));
+	if (limit.check != PUT_ANY_VERSION)
+		json_object_set_new(item, "expected", json_integer(limit.version));
+	p->precondition = p->precondition || limit.check == PUT_IF_MATCH;
 	if (limit.most > 0)
 		json_object_set_new(item, "most", json_integer(limit.most));
 	if (json_array_append_new(p->batch, item) < 0)
@@ -91,9 +93,15 @@ static void finish(struct put *p, const json_t *versions, const struct ssf_err *
 static void on_stored(void *arg, const json_t *versions, const struct ssf_err *err)
 {
 	struct put *p = arg;
+	struct ssf_err failed;
 
-	if (err == NULL)
+	if (err == NULL) {
 		event_log_wake(p->api->log); /* a change of a stream's status is an event, too */
+	} else if (err->code == SSF_E_CONFLICT && p->precondition) {
+		failed = *err;
+		failed.code = SSF_E_PRECONDITION;
+		err = &failed;
+	}
 	finish(p, versions, err);
 }
 

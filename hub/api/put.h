@@ -19,10 +19,17 @@ typedef void put_done_f(void *arg, const json_t *versions, const struct ssf_err 
 struct put *put_new(struct api *api, const char *actor);
 void put_free(struct put *p); /* before it is started */
 
-/* What must hold when it is stored, or the store says SSF_E_CONFLICT; 0: not asked for. */
+enum put_check {
+	PUT_ANY_VERSION,
+	PUT_VERSION,  /* what is stored has to be "version", or else SSF_E_CONFLICT */
+	PUT_IF_MATCH, /* the same as a precondition of the request: any conflict is SSF_E_PRECONDITION */
+};
+
+/* What must hold when it is stored; all zero: nothing. */
 struct put_limits {
-	int64_t expected; /* the version that it has now */
-	int64_t most;     /* of the kind, for the same client, with this one */
+	enum put_check check;
+	int64_t version; /* 0: there is none yet */
+	int64_t most;    /* of the kind, for the same client, with this one, or SSF_E_CONFLICT; 0: any */
 };
 
 /* Adds a resource; takes spec over, NULL deletes. */

@@ -4,7 +4,7 @@
  */
 #include "hub/api/api_priv.h"
 #include "hub/api/kinds.h"
-#include "hub/api/put.h"
+#include "hub/api/version.h"
 
 #include "lib/kit/http_error.h"
 #include "lib/kit/log.h"
@@ -81,16 +81,39 @@ static int collect(const json_t *list, json_t *const pending[KIND_COUNT], size_t
 	return 0;
 }
 
+/* The optional member "version": what has to be stored now, 0 for nothing. */
+static int version_of(const struct registry *registry, enum kind kind, const char *id, const json_t *in,
+		      struct put_limits *limit, struct ssf_err *err)
+{
+	int64_t stored = registry_version(registry, kind, id);
+	json_int_t wanted = 0;
+
+	if (ssf_json_opt_int(in, "version", &wanted, err) < 0)
+		return -1;
+	if (!json_is_integer(json_object_get(in, "version")))
+		return 0;
+	if (wanted < 0)
+		return ssf_fail(err, SSF_E_MALFORMED, "version: must be 0 or more");
+	if (wanted != stored)
+		return ssf_fail(err, SSF_E_CONFLICT, "version: %s %s is at %lld", kind_name(kind), id,
+				(long long)stored);
+	*limit = (struct put_limits){ .check = PUT_VERSION, .version = wanted };
+	return 0;
+}
+
 static int check_list(struct put *put, const json_t *list, struct kinds *k, size_t *at,
 		      struct ssf_err *err)
 {
 	for (*at = 0; *at < json_array_size(list); (*at)++) {
 		const json_t *in = json_array_get(list, *at);
+		struct put_limits limit = { 0 };
 		json_t *spec;
 		enum kind kind;
 		const char *id;
-		if (name_of(in, &kind, &id, err) < 0 || kind_check(k, kind, id, in, &spec, err) < 0 ||
-		    put_add(put, kind, id, spec, (struct put_limits){ 0 }, err) < 0)
+		if (name_of(in, &kind, &id, err) < 0 ||
+		    version_of(k->registry, kind, id, in, &limit, err) < 0 ||
+		    kind_check(k, kind, id, in, &spec, err) < 0 ||
+		    put_add(put, kind, id, spec, limit, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -197,6 +220,17 @@ static bool kind_of(const struct call *c, enum kind *kind)
 	return false;
 }
 
+/* In the form that apply takes; new reference, or NULL. */
+static json_t *show(const struct call *c, enum kind kind, const char *id, const json_t *spec)
+{
+	json_t *shown = kind_show(kind, id, spec);
+
+	if (shown != NULL)
+		json_object_set_new(shown, "version",
+				    json_integer(registry_version(c->api->registry, kind, id)));
+	return shown;
+}
+
 void api_list(const struct call *c)
 {
 	json_t *list;
@@ -208,7 +242,7 @@ void api_list(const struct call *c)
 		return;
 	list = json_array();
 	json_object_foreach((json_t *)registry_all(c->api->registry, kind), id, spec)
-		json_array_append_new(list, kind_show(kind, id, spec));
+		json_array_append_new(list, show(c, kind, id, spec));
 	reply_json(c->req, 200, list);
 }
 
@@ -226,7 +260,8 @@ void api_get(const struct call *c)
 		http_reply_error(c->req, 0, &err);
 		return;
 	}
-	reply_json(c->req, 200, kind_show(kind, c->arg[1], spec));
+	version_reply(c->req, 200, show(c, kind, c->arg[1], spec),
+		      registry_version(c->api->registry, kind, c->arg[1]));
 }
 
 static void on_deleted(void *arg, const json_t *versions, const struct ssf_err *err)
@@ -242,6 +277,7 @@ static void on_deleted(void *arg, const json_t *versions, const struct ssf_err *
 
 static int delete_start(const struct call *c, struct ssf_err *err)
 {
+	struct put_limits limit = { 0 };
 	struct put *put;
 	enum kind kind;
 
@@ -249,12 +285,13 @@ static int delete_start(const struct call *c, struct ssf_err *err)
 		return ssf_fail(err, SSF_E_NOT_FOUND, "no such kind");
 	if (registry_get(c->api->registry, kind, c->arg[1]) == NULL)
 		return ssf_fail(err, SSF_E_NOT_FOUND, "no such %s", kind_name(kind));
-	if (kind_check_delete(c->api->registry, kind, c->arg[1], err) < 0)
+	if (version_check(c->req, registry_version(c->api->registry, kind, c->arg[1]), &limit, err) < 0 ||
+	    kind_check_delete(c->api->registry, kind, c->arg[1], err) < 0)
 		return -1;
 	put = put_new(c->api, "admin");
 	if (put == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "request");
-	if (put_add(put, kind, c->arg[1], NULL, (struct put_limits){ 0 }, err) < 0) {
+	if (put_add(put, kind, c->arg[1], NULL, limit, err) < 0) {
 		put_free(put);
 		return -1;
 	}

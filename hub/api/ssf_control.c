@@ -6,6 +6,7 @@
 #include "hub/api/ssf.h"
 
 #include "hub/api/kinds.h"
+#include "hub/api/version.h"
 #include "hub/store/draft.h"
 #include "hub/streams/stream.h"
 #include "lib/kit/http_error.h"
@@ -46,7 +47,8 @@ void api_ssf_status(const struct call *c)
 	if (ssf_api_stream(c, query, &id, &spec, &err) < 0)
 		http_reply_error(c->req, 0, &err);
 	else
-		reply_json(c->req, 200, status_document(c->api, id, spec));
+		version_reply(c->req, 200, status_document(c->api, id, spec),
+			      registry_version(c->api->registry, KIND_STREAM, id));
 }
 
 static int set_status(const struct call *c, struct ssf_err *err)
@@ -55,10 +57,13 @@ static int set_status(const struct call *c, struct ssf_err *err)
 	json_auto_t *body = NULL, *resource = NULL;
 	const char *id, *status, *reason = NULL;
 	const json_t *old;
-	struct put_limits limit = { 0 };
+	struct put_limits limit = { .check = PUT_VERSION };
 	json_t *spec;
 
-	if (ssf_api_body(c, &body, err) < 0 || ssf_api_stream(c, body, &id, &old, err) < 0 ||
+	if (ssf_api_body(c, &body, err) < 0 || ssf_api_stream(c, body, &id, &old, err) < 0)
+		return -1;
+	limit.version = registry_version(c->api->registry, KIND_STREAM, id);
+	if (version_check(c->req, limit.version, &limit, err) < 0 ||
 	    ssf_json_get_str(body, "status", &status, err) < 0 ||
 	    ssf_json_opt_str(body, "reason", &reason, err) < 0)
 		return -1;
@@ -71,7 +76,6 @@ static int set_status(const struct call *c, struct ssf_err *err)
 	json_object_del(resource, "status_reason");
 	if (reason != NULL)
 		json_object_set_new(resource, "status_reason", json_string(reason));
-	limit.expected = registry_version(c->api->registry, KIND_STREAM, id);
 	if (kind_check(&k, KIND_STREAM, id, resource, &spec, err) < 0)
 		return -1;
 	return ssf_api_store(c, id, spec, limit, 200, status_document, err);

@@ -7,6 +7,7 @@
 #include "hub/api/ssf.h"
 
 #include "hub/api/kinds.h"
+#include "hub/api/version.h"
 #include "hub/streams/stream.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/log.h"
@@ -257,7 +258,8 @@ static void on_changed(void *arg, const json_t *versions, const struct ssf_err *
 	else if (ch->status == 204 || spec == NULL)
 		http_reply_json(ch->req, 204, NULL);
 	else
-		reply_json(ch->req, ch->status, ch->document(ch->api, ch->id, spec));
+		version_reply(ch->req, ch->status, ch->document(ch->api, ch->id, spec),
+			      registry_version(ch->api->registry, KIND_STREAM, ch->id));
 	if (err == NULL)
 		log_info("ssf.stream.changed", log_str("stream", ch->id), log_int("status", ch->status));
 	free(ch);
@@ -384,7 +386,8 @@ void api_ssf_read(const struct call *c)
 	spec = own_stream(c, id);
 	if (spec != NULL) {
 		deliver_active(c->api->deliver, id);
-		reply_json(c->req, 200, ssf_api_configuration(c->api, id, spec));
+		version_reply(c->req, 200, ssf_api_configuration(c->api, id, spec),
+			      registry_version(c->api->registry, KIND_STREAM, id));
 		return;
 	}
 	ssf_fail(&err, SSF_E_NOT_FOUND, "no such stream");
@@ -397,10 +400,14 @@ void api_ssf_read(const struct call *c)
 static int change(const struct call *c, bool replace, struct ssf_err *err)
 {
 	json_auto_t *body = NULL, *shown = NULL, *resource = NULL;
+	struct put_limits limit = { .check = PUT_VERSION };
 	const json_t *old;
 	const char *id;
 
-	if (ssf_api_body(c, &body, err) < 0 || ssf_api_stream(c, body, &id, &old, err) < 0 ||
+	if (ssf_api_body(c, &body, err) < 0 || ssf_api_stream(c, body, &id, &old, err) < 0)
+		return -1;
+	limit.version = registry_version(c->api->registry, KIND_STREAM, id);
+	if (version_check(c->req, limit.version, &limit, err) < 0 ||
 	    check_members(c, id, old, body, err) < 0)
 		return -1;
 	/* as it is shown: sealed secrets are marked to stay */
@@ -417,9 +424,7 @@ static int change(const struct call *c, bool replace, struct ssf_err *err)
 	if ((replace || json_object_get(body, "description") != NULL) &&
 	    take_description(body, resource, err) < 0)
 		return -1;
-	return store(c, id, resource,
-		     (struct put_limits){ .expected = registry_version(c->api->registry, KIND_STREAM, id) },
-		     200, err);
+	return store(c, id, resource, limit, 200, err);
 }
 
 void api_ssf_update(const struct call *c)
@@ -443,6 +448,7 @@ void api_ssf_replace(const struct call *c)
 void api_ssf_delete(const struct call *c)
 {
 	const char *id = http_query(c->req, "stream_id");
+	struct put_limits limit = { 0 };
 	struct ssf_err err;
 	int r;
 
@@ -451,7 +457,9 @@ void api_ssf_delete(const struct call *c)
 	else if (own_stream(c, id) == NULL)
 		r = ssf_fail(&err, SSF_E_NOT_FOUND, "no such stream");
 	else
-		r = ssf_api_store(c, id, NULL, (struct put_limits){ 0 }, 204, ssf_api_configuration, &err);
+		r = version_check(c->req, registry_version(c->api->registry, KIND_STREAM, id), &limit, &err);
+	if (r == 0)
+		r = ssf_api_store(c, id, NULL, limit, 204, ssf_api_configuration, &err);
 	if (r < 0)
 		http_reply_error(c->req, 0, &err);
 }

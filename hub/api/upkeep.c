@@ -153,7 +153,8 @@ static int pause_start(struct job *j, struct ssf_err *err)
 {
 	struct api *api = j->upkeep->api;
 	json_auto_t *spec = json_copy((json_t *)registry_get(api->registry, KIND_STREAM, j->stream));
-	struct put_limits limit = { .expected = registry_version(api->registry, KIND_STREAM, j->stream) };
+	struct put_limits limit = { .check = PUT_VERSION,
+				    .version = registry_version(api->registry, KIND_STREAM, j->stream) };
 	struct put *put = put_new(api, "hub");
 
 	if (spec == NULL || put == NULL ||

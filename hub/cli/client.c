@@ -4,6 +4,7 @@
  * is read from its data directory (hub.url, ca.pem, admin.token), or given by options.
  */
 #include "hub/cli/cli.h"
+#include "hub/cli/emit.h"
 #include "hub/cli/streams.h"
 
 #include "lib/kit/file.h"
@@ -13,18 +14,25 @@
 
 #include <jansson.h>
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ANSWER_MAX (64 * 1024 * 1024)
 #define FILE_MAX (4 * 1024 * 1024)
+#define OPTIONS_MAX 16
 
 struct options {
 	char *data;
 	char *url;
 	char *token_file;
 	char *ca_file;
+	/* of one command alone */
+	char *subject;
+	char *reason;
+	char *claims;
+	char *txn;
 	char *alg;
 	bool now;
 };
@@ -38,11 +46,36 @@ static const struct setting option_table[] = {
 	  "Admin token; default: DATA/admin.token." },
 	{ "ca_file", SETTING_STRING, offsetof(struct options, ca_file), NULL, 0, 0,
 	  "CA of the hub's certificate; default: DATA/ca.pem." },
-	{ "alg", SETTING_STRING, offsetof(struct options, alg), NULL, 0, 0,
-	  "keys rotate: RS256 or ES256 alone; default: both." },
-	{ "now", SETTING_BOOL, offsetof(struct options, now), "off", 0, 0,
-	  "keys rotate: the new key signs at once, before receivers know it." },
 	{ .name = NULL },
+};
+
+static const struct setting emit_options[] = {
+	{ "subject", SETTING_STRING, offsetof(struct options, subject), NULL, 0, 0,
+	  "Whom it is about: a JSON object, or email:ADDRESS, opaque:ID, uri:URI, phone_number:+NUMBER, did:..." },
+	{ "reason", SETTING_STRING, offsetof(struct options, reason), NULL, 0, 0,
+	  "Why, for administrators (reason_admin)." },
+	{ "claims", SETTING_STRING, offsetof(struct options, claims), NULL, 0, 0,
+	  "The event's members, as a JSON object." },
+	{ "txn", SETTING_STRING, offsetof(struct options, txn), NULL, 0, 0,
+	  "What it belongs to; default: a new txn." },
+	{ .name = NULL },
+};
+
+static const struct setting keys_options[] = {
+	{ "alg", SETTING_STRING, offsetof(struct options, alg), NULL, 0, 0,
+	  "rotate: RS256 or ES256 alone; default: both." },
+	{ "now", SETTING_BOOL, offsetof(struct options, now), "off", 0, 0,
+	  "rotate: the new key signs at once, before receivers know it." },
+	{ .name = NULL },
+};
+
+/* Which command has options of its own: not in the environment, and refused by the others. */
+static const struct own_options {
+	const char *command;
+	const struct setting *table;
+} own_options[] = {
+	{ "emit", emit_options },
+	{ "keys", keys_options },
 };
 
 /* One request and its answer. */
@@ -260,30 +293,24 @@ static int cmd_lift(struct exchange *x, int argc, char **argv)
 	return request(x, "DELETE", path, (struct ssf_str){ NULL, 0 }) < 0 ? 1 : 0;
 }
 
-/* emit TYPE SUBJECT-JSON [REASON]: the body is made here, the hub checks it. */
 static int cmd_emit(struct exchange *x, int argc, char **argv)
 {
-	json_error_t why;
-	json_t *subject = json_loads(argv[1], JSON_REJECT_DUPLICATES, &why);
-	json_t *body;
-	char *text;
-	int r;
+	const struct emit_event event = { argv[0], x->options.subject, x->options.claims, x->options.txn,
+					  x->options.reason };
+	json_auto_t *body = NULL, *answer = NULL;
+	ssf_auto_free char *sent = NULL;
+	struct ssf_err err;
 
-	if (subject == NULL) {
-		fprintf(stderr, "ssfhub: subject: %s\n", why.text);
+	(void)argc;
+	if (emit_body(&event, &body, &err) < 0) {
+		fprintf(stderr, "ssfhub: %s\n", err.msg);
 		return 2;
 	}
-	body = json_pack("{s:s, s:o, s:s*}", "type", argv[0], "subject", subject, "reason",
-			 argc > 2 ? argv[2] : NULL);
-	text = json_dumps(body, 0);
-	r = request(x, "POST", "/v1/events", ssf_str_c(text));
-	free(text);
-	json_decref(body);
-	if (r < 0)
+	sent = json_dumps(body, 0);
+	if (request(x, "POST", "/v1/events", ssf_str_c(sent)) < 0)
 		return 1;
-	body = answer_json(x);
-	printf("%s\n", json_string_value(json_object_get(body, "txn")));
-	json_decref(body);
+	answer = answer_json(x);
+	printf("%s\n", json_string_value(json_object_get(answer, "txn")));
 	return 0;
 }
 
@@ -441,7 +468,7 @@ static int cmd_streams(struct exchange *x, int argc, char **argv)
 	return 0;
 }
 
-static const struct {
+static const struct command {
 	const char *name;
 	int (*run)(struct exchange *x, int argc, char **argv);
 	int min, max;
@@ -456,8 +483,8 @@ static const struct {
 	{ "explain", cmd_explain, 1, 1, "TXN", "what came in, what matched and why, what followed" },
 	{ "unattributed", cmd_unattributed, 0, 0, "", "leaks of nobody that is registered" },
 	{ "revocations", cmd_revocations, 0, 0, "", "what is revoked or suspended now" },
-	{ "emit", cmd_emit, 2, 3, "TYPE SUBJECT [REASON]",
-	  "emit caep:session-revoked '{\"format\":\"opaque\",\"id\":\"x\"}' to all who take it" },
+	{ "emit", cmd_emit, 1, 1, "TYPE --subject SUBJECT [--reason TEXT] [--claims JSON] [--txn TXN]",
+	  "send one event to all who take it: emit caep:session-revoked --subject email:ada@acme.example" },
 	{ "lift", cmd_lift, 3, 3, "EFFECT KIND TARGET", "take one back: lift revoke agent agent:triage-bot" },
 	{ "deadletters", cmd_deadletters, 1, 1, "STREAM", "events that a stream has given up on" },
 	{ "keys", cmd_keys, 0, 2, "[ACTION]", "signing keys: list, rotate [--alg A] [--now], revoke KID" },
@@ -467,42 +494,82 @@ void cli_client_help(void)
 {
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(commands); i++)
 		printf("  ssfhub %-12s %-12s  %s\n", commands[i].name, commands[i].args, commands[i].help);
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(own_options); i++) {
+		printf("\nOptions of %s:\n\n", own_options[i].command);
+		settings_help(own_options[i].table, stdout);
+	}
 	puts("\nThese find the hub through its data directory:\n");
 	settings_help(option_table, stdout);
 }
 
-static int run(struct exchange *x, int argc, char **argv)
+static const struct command *find_command(const char *name)
 {
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(commands); i++) {
-		if (strcmp(commands[i].name, argv[0]) != 0)
-			continue;
-		if (argc - 1 < commands[i].min || argc - 1 > commands[i].max) {
-			fprintf(stderr, "usage: ssfhub %s %s\n", commands[i].name, commands[i].args);
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static size_t append_options(const struct setting *table, struct setting out[OPTIONS_MAX], size_t n)
+{
+	for (const struct setting *s = table; s->name != NULL; s++) {
+		assert(n + 1 < OPTIONS_MAX);
+		out[n++] = *s;
+	}
+	out[n] = (struct setting){ .name = NULL };
+	return n;
+}
+
+/* What a command takes: option_table and its own. */
+static void options_of(const struct command *command, struct setting out[OPTIONS_MAX])
+{
+	size_t n = append_options(option_table, out, 0);
+
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(own_options); i++) {
+		if (strcmp(own_options[i].command, command->name) == 0)
+			n = append_options(own_options[i].table, out, n);
+	}
+}
+
+static int run(struct exchange *x, const struct command *command, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], "--", 2) == 0) {
+			fprintf(stderr, "ssfhub: %s takes no option %s\n", command->name, argv[i]);
 			return 2;
 		}
-		return commands[i].run(x, argc - 1, argv + 1);
 	}
-	fprintf(stderr, "ssfhub: no command \"%s\"; see ssfhub help\n", argv[0]);
-	return 2;
+	if (argc - 1 < command->min || argc - 1 > command->max) {
+		fprintf(stderr, "usage: ssfhub %s %s\n", command->name, command->args);
+		return 2;
+	}
+	return command->run(x, argc - 1, argv + 1);
 }
 
 int cli_client(int argc, char **argv)
 {
+	const struct command *command = find_command(argv[0]);
 	struct exchange x = { .status = 0 };
+	struct setting table[OPTIONS_MAX];
 	struct ssf_err err;
 	int status = 2;
 
+	if (command == NULL) {
+		fprintf(stderr, "ssfhub: no command \"%s\"; see ssfhub help\n", argv[0]);
+		return 2;
+	}
+	options_of(command, table);
 	ssf_buf_init(&x.body, ANSWER_MAX);
-	if (settings_defaults(option_table, &x.options, &err) < 0 ||
+	if (settings_defaults(table, &x.options, &err) < 0 ||
 	    settings_env(option_table, &x.options, "SSFHUB", &err) < 0 ||
-	    settings_args(option_table, &x.options, &argc, argv, &err) < 0 ||
-	    loop_new(&x.loop, &err) < 0) {
+	    settings_args(table, &x.options, &argc, argv, &err) < 0 || loop_new(&x.loop, &err) < 0) {
 		fprintf(stderr, "ssfhub: %s\n", err.msg);
 	} else {
-		status = run(&x, argc, argv);
+		status = run(&x, command, argc, argv);
 		loop_free(x.loop);
 	}
 	ssf_buf_done(&x.body);
-	settings_done(option_table, &x.options);
+	settings_done(table, &x.options);
 	return status;
 }

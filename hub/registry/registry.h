@@ -62,8 +62,8 @@ const char *registry_client_of_subject(const struct registry *r, const char *iss
 
 /*
  * Stores a batch, all or nothing, then changes the memory and tells the listeners.
- * batch: array of {"kind","id","spec" (null deletes),"actor","expected" (version, optional)}, a
- * reference is kept. SSF_E_CONFLICT when a version is not as expected.
+ * batch: array of {"kind","id","spec" (null deletes),"actor","expected" (version, 0: none;
+ * optional)}, a reference is kept. SSF_E_CONFLICT when a version is not as expected.
  * versions: array of {"kind","id","version"}, borrowed for the call.
  */
 typedef void registry_put_f(void *arg, const json_t *versions, const struct ssf_err *err);

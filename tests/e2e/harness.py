@@ -674,6 +674,10 @@ class Hub:
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
+    def form(self, path):
+        """A resource without its version: it can be applied again and again."""
+        return {k: v for k, v in self.get(path).items() if k != "version"}
+
     def apply(self, *resources, query=""):
         """Puts resources; each a dict, or the whole body as a text."""
         body = resources[0] if isinstance(resources[0], str) else json.dumps(list(resources))

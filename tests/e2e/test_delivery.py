@@ -263,7 +263,7 @@ def test_streams_of_one_client_share_the_set(hub, sink, endpoint, stream):
 def test_paused_stream_keeps_and_disabled_stream_drops(hub, sink, endpoint, stream):
     marker = sink.endpoint()
     other = hub.push_stream(marker)
-    spec = hub.get(f"/v1/stream/{stream}")
+    spec = hub.form(f"/v1/stream/{stream}")
     hub.apply({**spec, "status": "paused"})
     kept = hub.emit()
     marker.wait(1, txn=kept)

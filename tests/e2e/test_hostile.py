@@ -532,7 +532,7 @@ class Storm:
         self.count = 0
         self.pushes = [hub.push_stream(e) for e in endpoints]
         self.polls = [hub.poll_stream() for _ in range(3)]
-        self.specs = {s: hub.get(f"/v1/stream/{s}")
+        self.specs = {s: hub.form(f"/v1/stream/{s}")
                       for s in [*self.pushes, *[p.id for p in self.polls]]}
         self.refused = []
         self.sent = 0

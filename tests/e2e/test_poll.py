@@ -190,7 +190,7 @@ def test_b14_who_may_poll_what(hub, stream, endpoint):
 
 
 def test_paused_stream_keeps_and_disabled_stream_drops(hub, stream):
-    spec = hub.get(f"/v1/stream/{stream.id}")
+    spec = hub.form(f"/v1/stream/{stream.id}")
     marker = hub.poll_stream()
     hub.apply({**spec, "status": "paused"})
     kept = hub.emit()

@@ -287,7 +287,7 @@ def test_8_1_2_paused_keeps_and_disabled_drops(hub, client):
 
 def test_8_1_5_stream_updated_when_the_operator_changes_it(hub, client):
     stream = client.create()
-    resource = hub.get(f"/v1/stream/{stream['stream_id']}")
+    resource = hub.form(f"/v1/stream/{stream['stream_id']}")
     hub.apply({**resource, "status": "paused", "status_reason": "maintenance"})
     session_revoked(hub)
     (told,) = client.wait(stream, 1)
@@ -447,10 +447,10 @@ def test_8_1_4_verification_refused(client, body):
 
 def test_cli_emit(hub, client):
     stream = client.create()
-    txn = hub.cli("emit", "risc:account-disabled", '{"format":"opaque","id":"y"}', "left the company").strip()
+    txn = hub.cli("emit", "risc:account-disabled", "--subject", "opaque:y", "--reason", "left the company").strip()
     (got,) = client.wait(stream, 1)
     assert got["txn"] == txn
-    assert hub.cli("emit", "no:such", '{"format":"opaque","id":"y"}', status=1) is not None
+    assert "type" in hub.cli("emit", "no:such", "--subject", "opaque:y", status=1)
 
 
 # --- an operator emits ------------------------------------------------------------------------------------
