@@ -2,6 +2,7 @@
 /* The HTTP interface (docs/api.md): which request goes where, and who may send it. */
 #pragma once
 
+#include "hub/api/issuer.h"
 #include "hub/auth/auth.h"
 #include "hub/deliver/deliver.h"
 #include "hub/ingest/ingest.h"
@@ -26,8 +27,9 @@ struct api {
 	const struct master_key *master;
 	const struct netguard *guard;
 	struct ingest ingest;
-	const char *issuer;
-	const char *resource_metadata; /* URL of it (RFC 9728) */
+	struct issuer issuer;
+	char *resource_metadata;       /* its URL (RFC 9728) */
+	json_t *critical;              /* critical_subject_members: array of names, or NULL */
 	int64_t max_streams;           /* a client may make */
 	bool default_all;              /* default_subjects of new streams: ALL, else NONE */
 	int64_t removal_grace_s;       /* a removed subject keeps flowing */

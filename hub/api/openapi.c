@@ -23,7 +23,7 @@ void api_openapi(const struct call *c)
 	struct ssf_err err;
 
 	if (c->api->openapi == NULL)
-		c->api->openapi = document_of(c->api->issuer);
+		c->api->openapi = document_of(c->api->issuer.url);
 	if (c->api->openapi != NULL) {
 		http_reply_json(c->req, 200, c->api->openapi);
 		return;

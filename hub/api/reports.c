@@ -36,7 +36,7 @@ void api_status(const struct call *c)
 					    registry_all(api->registry, (enum kind)k))));
 	reply_json(c->req, 200,
 		   json_pack("{s:s, s:I, s:b, s:b, s:{s:b, s:b}, s:{s:I, s:I}, s:{s:I, s:o, s:I}, s:o, s:o}",
-			     "issuer", api->issuer, "uptime_s",
+			     "issuer", api->issuer.url, "uptime_s",
 			     (json_int_t)((loop_now_ms() - api->started_ms) / 1000), "ready",
 			     api->ready && db_is_up(api->db), "draining", api->draining, "database",
 			     "up", db_is_up(api->db), "owner", db_is_up(api->lease), "log", "head",

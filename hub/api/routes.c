@@ -47,12 +47,9 @@ static const struct route {
 	{ "GET", "/healthz", WHO_ANYBODY, 0, true, api_health },
 	{ "GET", "/readyz", WHO_ANYBODY, 0, true, api_ready },
 	{ "GET", "/.well-known/ssf-configuration", WHO_ANYBODY, 0, true, api_configuration },
-	{ "GET", "/.well-known/ssf-configuration/*", WHO_ANYBODY, 0, true, api_configuration },
 	{ "GET", "/.well-known/risc-configuration", WHO_ANYBODY, 0, true, api_configuration },
 	{ "GET", "/.well-known/oauth-authorization-server", WHO_ANYBODY, 0, true, api_oauth_server },
-	{ "GET", "/.well-known/oauth-authorization-server/*", WHO_ANYBODY, 0, true, api_oauth_server },
 	{ "GET", "/.well-known/oauth-protected-resource", WHO_ANYBODY, 0, true, api_oauth_resource },
-	{ "GET", "/.well-known/oauth-protected-resource/*", WHO_ANYBODY, 0, true, api_oauth_resource },
 	{ "GET", "/openapi.json", WHO_ANYBODY, 0, true, api_openapi },
 	{ "GET", "/jwks.json", WHO_ANYBODY, 0, false, api_jwks },
 	{ "POST", "/oauth2/token", WHO_ANYBODY, 0, false, api_token },
@@ -223,14 +220,14 @@ static void run(struct call *c)
 /* --- where ------------------------------------------------------------------------------------------ */
 
 /* RFC 9110 section 15.5.6: a 405 says which methods there are. */
-static void say_allowed(struct http_req *req)
+static void say_allowed(struct http_req *req, const char *path)
 {
 	struct call c; /* only to see what fits */
 	char allow[64] = "";
 	size_t len = 0;
 
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(routes); i++) {
-		if (path_fits(routes[i].path, http_path(req), &c) && strstr(allow, routes[i].method) == NULL)
+		if (path_fits(routes[i].path, path, &c) && strstr(allow, routes[i].method) == NULL)
 			len += (size_t)snprintf(allow + len, sizeof(allow) - len, "%s%s",
 						len > 0 ? ", " : "", routes[i].method);
 	}
@@ -240,11 +237,12 @@ static void say_allowed(struct http_req *req)
 void api_handle(void *arg, struct http_req *req)
 {
 	struct call c = { .api = arg, .req = req };
-	bool found = false;
+	ssf_auto_buf path = SSF_BUF(64 * 1024);
+	bool ours = issuer_strip(&c.api->issuer, http_path(req), &path), found = false;
 	struct ssf_err err;
 
-	for (size_t i = 0; i < SSF_ARRAY_SIZE(routes); i++) {
-		if (!path_fits(routes[i].path, http_path(req), &c))
+	for (size_t i = 0; ours && i < SSF_ARRAY_SIZE(routes); i++) {
+		if (!path_fits(routes[i].path, path.ptr, &c))
 			continue;
 		found = true;
 		if (strcmp(routes[i].method, http_method(req)) == 0) {
@@ -254,7 +252,7 @@ void api_handle(void *arg, struct http_req *req)
 		}
 	}
 	if (found)
-		say_allowed(req);
+		say_allowed(req, path.ptr);
 	ssf_fail(&err, found ? SSF_E_METHOD : SSF_E_NOT_FOUND,
 		 found ? "this method is not for this path" : "no such path");
 	http_reply_error(req, 0, &err);

@@ -75,17 +75,26 @@ json_t *ssf_api_events_supported(void)
 	return list;
 }
 
+/* NULL when out of memory; the caller frees it. */
+static char *poll_url(const struct api *api, const char *id)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "/streams/%s/poll", id);
+	return issuer_url(&api->issuer, path);
+}
+
 static json_t *delivery_document(const struct api *api, const char *id, const json_t *spec)
 {
 	const json_t *delivery = json_object_get(spec, "delivery");
 	const char *method = json_string_value(json_object_get(delivery, "method"));
-	char url[2048];
+	ssf_auto_free char *url = NULL;
 
 	if (strcmp(method, STREAM_METHOD_PUSH) == 0)
 		return json_pack("{s:s, s:O}", "method", method, "endpoint_url",
 				 json_object_get(delivery, "endpoint_url"));
-	snprintf(url, sizeof(url), "%s/streams/%s/poll", api->issuer, id);
-	return json_pack("{s:s, s:s}", "method", method, "endpoint_url", url);
+	url = poll_url(api, id);
+	return json_pack("{s:s, s:s}", "method", method, "endpoint_url", url != NULL ? url : "");
 }
 
 json_t *ssf_api_configuration(const struct api *api, const char *id, const json_t *spec)
@@ -99,7 +108,7 @@ json_t *ssf_api_configuration(const struct api *api, const char *id, const json_
 	const json_t *own = json_object_get(spec, "inactivity_timeout");
 	json_int_t timeout = own != NULL ? json_integer_value(own) : api->inactivity_s;
 	json_t *doc = json_pack(
-		"{s:s, s:s, s:O, s:o, s:o, s:o}", "stream_id", id, "iss", api->issuer, "aud",
+		"{s:s, s:s, s:O, s:o, s:o, s:o}", "stream_id", id, "iss", api->issuer.url, "aud",
 		audience != NULL ? audience : json_object_get(client, "audience"), "delivery",
 		delivery_document(api, id, spec), "events_supported", ssf_api_events_supported(),
 		"events_delivered",
@@ -164,7 +173,7 @@ static int take_delivery(const struct api *api, const char *id, const json_t *bo
 	json_t *given = json_object_get(body, "delivery");
 	json_t *old = json_object_get(spec, "delivery");
 	const char *method, *header, *url = NULL;
-	char ours[2048];
+	ssf_auto_free char *ours = poll_url(api, id);
 	bool same;
 	json_auto_t *delivery = NULL;
 
@@ -178,8 +187,7 @@ static int take_delivery(const struct api *api, const char *id, const json_t *bo
 	    ssf_json_opt_str(delivery, "endpoint_url", &url, err) < 0)
 		return ssf_fail_prefix(err, "delivery");
 	if (strcmp(method, STREAM_METHOD_POLL) == 0 && url != NULL) {
-		snprintf(ours, sizeof(ours), "%s/streams/%s/poll", api->issuer, id);
-		if (strcmp(url, ours) != 0)
+		if (ours == NULL || strcmp(url, ours) != 0)
 			return ssf_fail(err, SSF_E_MALFORMED, "delivery: endpoint_url is ours for poll");
 		json_object_del(delivery, "endpoint_url");
 	}

@@ -11,56 +11,23 @@
 
 #define JWKS_PATH "/jwks.json"
 
-/* The issuer's path without slashes at its ends: "" or "tenant1". */
-static void issuer_path(const char *issuer, char out[129])
+static void put_url(json_t *doc, const char *name, const struct issuer *issuer, const char *path)
 {
-	const char *host = strstr(issuer, "://");
-	const char *path = host != NULL ? strchr(host + 3, '/') : NULL;
-	size_t len;
+	ssf_auto_free char *url = issuer_url(issuer, path);
 
-	path = path != NULL ? path + 1 : "";
-	len = strlen(path);
-	while (len > 0 && path[len - 1] == '/')
-		len--;
-	snprintf(out, 129, "%.*s", (int)len, path);
-}
-
-/* Metadata stands at the well-known path followed by the issuer's path; elsewhere it is somebody else's. */
-static bool is_ours(const struct call *c)
-{
-	char path[129];
-	struct ssf_err err;
-
-	issuer_path(c->api->issuer, path);
-	if (strcmp(path, c->arg[0]) == 0)
-		return true;
-	ssf_fail(&err, SSF_E_NOT_FOUND, "no such issuer");
-	http_reply_error(c->req, 0, &err);
-	return false;
-}
-
-static void put_url(json_t *doc, const char *name, const char *issuer, const char *path)
-{
-	char url[1100];
-	size_t len = strlen(issuer);
-
-	while (len > 0 && issuer[len - 1] == '/')
-		len--;
-	snprintf(url, sizeof(url), "%.*s%s", (int)len, issuer, path);
-	json_object_set_new(doc, name, json_string(url));
+	json_object_set_new(doc, name, json_string(url != NULL ? url : ""));
 }
 
 void api_configuration(const struct call *c)
 {
-	const char *issuer = c->api->issuer;
-	json_t *doc;
+	const struct issuer *issuer = &c->api->issuer;
+	json_t *doc = json_pack("{s:s, s:s, s:[s, s], s:[{s:s}, {s:s}], s:s, s:O*}", "spec_version", "1_0",
+				"issuer", issuer->url, "delivery_methods_supported", STREAM_METHOD_PUSH,
+				STREAM_METHOD_POLL, "authorization_schemes", "spec_urn",
+				"urn:ietf:rfc:6749", "spec_urn", "urn:ietf:rfc:6750",
+				"default_subjects", c->api->default_all ? "ALL" : "NONE",
+				"critical_subject_members", c->api->critical);
 
-	if (!is_ours(c))
-		return;
-	doc = json_pack("{s:s, s:s, s:[s, s], s:[{s:s}, {s:s}], s:s}", "spec_version", "1_0", "issuer", issuer,
-			"delivery_methods_supported", STREAM_METHOD_PUSH, STREAM_METHOD_POLL,
-			"authorization_schemes", "spec_urn", "urn:ietf:rfc:6749", "spec_urn",
-			"urn:ietf:rfc:6750", "default_subjects", c->api->default_all ? "ALL" : "NONE");
 	put_url(doc, "jwks_uri", issuer, JWKS_PATH);
 	put_url(doc, "configuration_endpoint", issuer, "/ssf/streams");
 	put_url(doc, "status_endpoint", issuer, "/ssf/status");
@@ -72,19 +39,15 @@ void api_configuration(const struct call *c)
 
 void api_oauth_server(const struct call *c)
 {
-	json_t *doc;
+	json_t *doc = oauth_server_metadata(c->api->auth);
 
-	if (!is_ours(c))
-		return;
-	doc = oauth_server_metadata(c->api->auth);
-	put_url(doc, "jwks_uri", c->api->issuer, JWKS_PATH);
+	put_url(doc, "jwks_uri", &c->api->issuer, JWKS_PATH);
 	reply_json(c->req, 200, doc);
 }
 
 void api_oauth_resource(const struct call *c)
 {
-	if (is_ours(c))
-		reply_json(c->req, 200, oauth_resource_metadata(c->api->auth));
+	reply_json(c->req, 200, oauth_resource_metadata(c->api->auth));
 }
 
 /* Kept for less than a next key is published ahead, so that it is known everywhere when it signs. */

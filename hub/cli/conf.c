@@ -43,6 +43,8 @@ const struct setting conf_table[] = {
 	CONF(INT, max_streams, "16", 1, 10000, "Streams that one client may make itself."),
 	CONF(STRING, default_subjects, "ALL", 0, 0,
 	     "ALL or NONE: whether streams that receivers make begin with all subjects or with none."),
+	CONF(STRING, critical_subject_members, NULL, 0, 0,
+	     "Members of complex subjects that receivers must understand, with commas; in the metadata."),
 	CONF(DURATION, subject_removal_grace, "0s", 0, 365 * DAY,
 	     "How long a subject keeps flowing after a receiver has removed it."),
 	CONF(DURATION, min_verification_interval, "1s", 0, 3600 * SECOND,

@@ -29,6 +29,7 @@ struct conf {
 	int64_t poll_wait;
 	int64_t max_streams;
 	char *default_subjects;
+	char *critical_subject_members;
 	int64_t subject_removal_grace;
 	int64_t min_verification_interval;
 	int64_t token_lifetime;

@@ -37,9 +37,7 @@
 
 struct serve {
 	struct conf conf;
-	char *issuer;              /* conf.issuer, or made of the port */
-	char *token_endpoint;      /* URLs of ours */
-	char *resource_metadata;
+	char *token_endpoint;      /* its URL */
 	uint8_t admin[SSF_SHA256_LEN]; /* of the admin token */
 	struct master_key *master;
 	struct cluster *cluster;
@@ -153,9 +151,9 @@ static void check_ready(struct serve *s)
 	rules_consumer_wake(s->api.rules);
 	deliver_wake(s->api.deliver);
 	attributor_wake(s->attributor);
-	log_info("hub.ready", log_str("issuer", s->issuer),
+	log_info("hub.ready", log_str("issuer", s->api.issuer.url),
 		 log_int("port", http_server_port(s->server)));
-	printf("ssfhub: ready at %s (listening on port %u)\n", s->issuer, http_server_port(s->server));
+	printf("ssfhub: ready at %s (listening on port %u)\n", s->api.issuer.url, http_server_port(s->server));
 	fflush(stdout);
 }
 
@@ -302,6 +300,23 @@ static int open_database(struct serve *s, struct ssf_err *err)
 	return s->cluster != NULL ? cluster_watch(s->cluster, s->loop, err) : 0;
 }
 
+/* The issuer, if none was set made of the port, and what of ours has a URL of its own. */
+static int own_urls(struct serve *s, struct ssf_err *err)
+{
+	struct issuer *issuer = &s->api.issuer;
+	char local[64];
+
+	snprintf(local, sizeof(local), "%s://localhost:%u", s->conf.tls_off ? "http" : "https",
+		 http_server_port(s->server));
+	if (issuer->url == NULL && issuer_parse(local, s->conf.tls_off, issuer, err) < 0)
+		return -1;
+	s->token_endpoint = issuer_url(issuer, "/oauth2/token");
+	s->api.resource_metadata = issuer_well_known(issuer, "oauth-protected-resource");
+	if (s->token_endpoint == NULL || s->api.resource_metadata == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "issuer");
+	return 0;
+}
+
 static int open_server(struct serve *s, struct ssf_err *err)
 {
 	ssf_auto_free char *cert = file_join(s->conf.data, "server.pem");
@@ -317,39 +332,13 @@ static int open_server(struct serve *s, struct ssf_err *err)
 
 	if (http_server_new(s->loop, &conf, api_handle, &s->api, &s->server, err) < 0)
 		return -1;
-	if (s->conf.issuer != NULL)
-		s->issuer = strdup(s->conf.issuer);
-	else if (asprintf(&s->issuer, "%s://localhost:%u", s->conf.tls_off ? "http" : "https",
-			  http_server_port(s->server)) < 0)
-		s->issuer = NULL;
-	return s->issuer != NULL ? 0 : ssf_fail(err, SSF_E_NOMEM, "issuer");
-}
-
-/* Once the issuer is known: what of ours has a URL of its own. */
-static int own_urls(struct serve *s, struct ssf_err *err)
-{
-	const char *host = strstr(s->issuer, "://");
-	const char *path = host != NULL ? strchr(host + 3, '/') : NULL;
-	size_t len = strlen(s->issuer), origin = path != NULL ? (size_t)(path - s->issuer) : len;
-
-	if (host == NULL)
-		return ssf_fail(err, SSF_E_MALFORMED, "issuer: not a URL");
-	while (len > origin && s->issuer[len - 1] == '/')
-		len--;
-	if (asprintf(&s->token_endpoint, "%.*s/oauth2/token", (int)len, s->issuer) < 0)
-		s->token_endpoint = NULL;
-	if (asprintf(&s->resource_metadata, "%.*s/.well-known/oauth-protected-resource%.*s",
-		     (int)origin, s->issuer, (int)(len - origin), s->issuer + origin) < 0)
-		s->resource_metadata = NULL;
-	if (s->token_endpoint == NULL || s->resource_metadata == NULL)
-		return ssf_fail(err, SSF_E_NOMEM, "issuer");
-	return 0;
+	return own_urls(s, err);
 }
 
 static int open_auth(struct serve *s, struct ssf_err *err)
 {
 	struct auth_conf conf = {
-		.issuer = s->issuer,
+		.issuer = s->api.issuer.url,
 		.token_endpoint = s->token_endpoint,
 		.token_lifetime_s = s->conf.token_lifetime / 1000,
 		.rate_client = s->conf.rate_limit_client,
@@ -365,6 +354,22 @@ static int open_auth(struct serve *s, struct ssf_err *err)
 static int64_t whole_seconds(int64_t ms)
 {
 	return (ms + 999) / 1000;
+}
+
+/* "user, tenant" as an array; without names none. */
+static int critical_members(const char *text, json_t **out, struct ssf_err *err)
+{
+	json_auto_t *names = json_array();
+	size_t len;
+
+	for (const char *p = text != NULL ? text : ""; *p != '\0'; p += len) {
+		p += strspn(p, ", ");
+		len = strcspn(p, ", ");
+		if (len > 0 && json_array_append_new(names, json_stringn(p, len)) < 0)
+			return ssf_fail(err, SSF_E_MALFORMED, "critical_subject_members: must be names with commas");
+	}
+	*out = json_array_size(names) > 0 ? json_incref(names) : NULL;
+	return 0;
 }
 
 static int open_parts(struct serve *s, struct ssf_err *err)
@@ -383,27 +388,27 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	};
 	const struct rota_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
 
-	if (own_urls(s, err) < 0 || netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
+	if (netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
 	    http_client_new(s->loop, s->guard, c->ca_file, &s->push_client, err) < 0 ||
 	    http_client_new(s->loop, NULL, c->ca_file, &s->client, err) < 0 ||
 	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
 	    event_log_new(s->loop, a->db, &a->log, err) < 0 ||
 	    registry_new(s->loop, a->db, on_registry_ready, s, &a->registry, err) < 0 ||
-	    keys_new(s->loop, a->db, s->pool, s->master, &keys, s->issuer, on_keys_ready, s, &a->keys,
+	    keys_new(s->loop, a->db, s->pool, s->master, &keys, s->api.issuer.url, on_keys_ready, s, &a->keys,
 		     err) < 0 ||
 	    open_auth(s, err) < 0 ||
 	    batch_new(s->loop, a->db, a->log, &a->batch, err) < 0 ||
 	    attributor_new(s->loop, a->db, a->log, a->registry, s->client, s->master, &s->attributor,
 			   err) < 0 ||
-	    rules_consumer_new(s->loop, a->db, a->log, a->registry, s->issuer, &a->rules, err) < 0 ||
+	    rules_consumer_new(s->loop, a->db, a->log, a->registry, s->api.issuer.url, &a->rules, err) < 0 ||
 	    deliver_new(s->loop, &deliver, a->db, a->log, a->registry, a->keys, s->master,
 			s->push_client, &a->deliver, err) < 0)
+		return -1;
+	if (critical_members(c->critical_subject_members, &a->critical, err) < 0)
 		return -1;
 	a->pool = s->pool;
 	a->master = s->master;
 	a->guard = s->guard;
-	a->issuer = s->issuer;
-	a->resource_metadata = s->resource_metadata;
 	a->max_streams = c->max_streams;
 	a->default_all = strcmp(c->default_subjects, "ALL") == 0;
 	a->removal_grace_s = c->subject_removal_grace / 1000;
@@ -414,7 +419,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	if (a->verified_ms == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "api");
 	a->ingest = (struct ingest){ a->registry, a->batch,  s->documents,
-				     s->attributor, s->master, s->issuer };
+				     s->attributor, s->master, s->api.issuer.url };
 	return upkeep_new(s->loop, a, &s->upkeep, err);
 }
 
@@ -431,6 +436,9 @@ static void hold_signals(int how)
 
 static int start(struct serve *s, struct ssf_err *err)
 {
+	if (s->conf.issuer != NULL &&
+	    issuer_parse(s->conf.issuer, s->conf.tls_off, &s->api.issuer, err) < 0)
+		return -1;
 	if (data_files(s, err) < 0 || loop_new(&s->loop, err) < 0 ||
 	    pool_new(s->loop, (unsigned)s->conf.crypto_threads, POOL_QUEUE, &s->pool, err) < 0 ||
 	    open_database(s, err) < 0 || open_server(s, err) < 0 || open_parts(s, err) < 0 ||
@@ -475,9 +483,10 @@ static void stop(struct serve *s)
 	free(s->api.openapi);
 	netguard_free(s->guard);
 	master_key_free(s->master);
-	free(s->issuer);
+	issuer_done(&s->api.issuer);
+	free(s->api.resource_metadata);
+	json_decref(s->api.critical);
 	free(s->token_endpoint);
-	free(s->resource_metadata);
 }
 
 int cli_serve(int argc, char **argv)

@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.parse
 import uuid
 
 import psycopg2
@@ -523,6 +524,8 @@ class Hub:
         self.data = self.folder / "data"
         self.port = free_port()
         self.issuer = self.url = f"https://localhost:{self.port}"
+        if "--issuer" in args:
+            self.issuer = args[args.index("--issuer") + 1]
         self.argv = [program("hub/ssfhub"), "serve", "--data", str(self.data),
                      "--listen", f"127.0.0.1:{self.port}", "--ca-file", tls.ca,
                      "--push-allow", "127.0.0.0/8,::1/128",
@@ -636,7 +639,7 @@ class Hub:
 
     def _check_answer(self, answer, **_):
         try:
-            openapi.DOCUMENT.check(answer)
+            openapi.DOCUMENT.check(answer, urllib.parse.urlsplit(self.issuer).path.rstrip("/"))
         except AssertionError as e:
             self.undocumented.append(str(e))   # nobody may listen to the thread that this is in
             raise

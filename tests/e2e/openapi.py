@@ -128,10 +128,14 @@ class Document:
         here = [op for op in self.operations if op.fits(path) is not None]
         return next((op for op in here if op.method == method), None), {op.method for op in here}
 
-    def check(self, answer):
+    def check(self, answer, issuer_path=""):
         """AssertionError if the answer (of requests) is not as the document says."""
         method = answer.request.method
         path = urllib.parse.unquote(urllib.parse.urlsplit(answer.request.url).path)
+        if path.startswith("/.well-known/"):
+            path = path.removesuffix(issuer_path)
+        elif path.startswith(issuer_path + "/"):
+            path = path.removeprefix(issuer_path)
         operation, methods = self.find(method, path)
         try:
             if not self._is_outside(operation, methods, answer):

@@ -211,19 +211,6 @@ for _operation, _path in {"getHealth": "/healthz", "getReadiness": "/readyz", "g
     EXERCISES[_operation] = lambda w, path=_path: w.hub.request("GET", path)
 
 
-def of_path(well_known):
-    def ask(w):
-        hub = w.new_hub("--issuer", "https://hub.example/tenant1")
-        hub.request("GET", f"/.well-known/{well_known}/tenant1")
-        hub.check()
-    return ask
-
-
-EXERCISES["getConfigurationOfPath"] = of_path("ssf-configuration")
-EXERCISES["getAuthorizationServerOfPath"] = of_path("oauth-authorization-server")
-EXERCISES["getProtectedResourceOfPath"] = of_path("oauth-protected-resource")
-
-
 @exercise("getToken")
 def _(w):
     w.hub.apply({"kind": "client", "id": "o", "audience": "https://o.example", "secret": "o" * 24})

@@ -138,7 +138,7 @@ def transmitter_at(new_hub):
         port = harness.free_port()
         issuer = f"https://localhost:{port}{path}"
         hub = new_hub("--listen", f"127.0.0.1:{port}", "--issuer", issuer)
-        hub.url, hub.issuer = f"https://localhost:{port}", issuer
+        hub.url = f"https://localhost:{port}"
         made = as_transmitter(hub)
         return made, ssf.Receiver(made, register(hub, "static"))
     return make

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One place that puts URLs of ours together, and takes paths apart. */
+#include "hub/api/issuer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ISSUER_MAX 512
+#define WELL_KNOWN "/.well-known/"
+
+static int check_form(const char *url, const char *host, struct ssf_err *err)
+{
+	size_t len = strlen(url);
+
+	if (len > ISSUER_MAX)
+		return ssf_fail(err, SSF_E_MALFORMED, "issuer: longer than %d bytes", ISSUER_MAX);
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)url[i] <= ' ' || (unsigned char)url[i] >= 0x7f || strchr("\"\\<>", url[i]) != NULL)
+			return ssf_fail(err, SSF_E_MALFORMED, "issuer: has a character that URLs do not have");
+	}
+	if (strpbrk(url, "?#") != NULL)
+		return ssf_fail(err, SSF_E_MALFORMED, "issuer: must have no query and no fragment");
+	if (host[0] == '\0' || host[0] == '/' || host[0] == ':')
+		return ssf_fail(err, SSF_E_MALFORMED, "issuer: has no host");
+	if (memchr(host, '@', strcspn(host, "/")) != NULL)
+		return ssf_fail(err, SSF_E_MALFORMED, "issuer: must have no user in it");
+	return 0;
+}
+
+int issuer_parse(const char *url, bool http, struct issuer *out, struct ssf_err *err)
+{
+	const char *host = strncmp(url, "https://", 8) == 0	   ? url + 8 :
+			   http && strncmp(url, "http://", 7) == 0 ? url + 7 :
+								     NULL;
+
+	if (host == NULL)
+		return ssf_fail(err, SSF_E_MALFORMED, "issuer: must be an https URL");
+	if (check_form(url, host, err) < 0)
+		return -1;
+	*out = (struct issuer){ .url = strdup(url) };
+	if (out->url == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "issuer");
+	out->origin = (size_t)(host - url) + strcspn(host, "/");
+	out->end = strlen(url);
+	while (out->end > out->origin && url[out->end - 1] == '/')
+		out->end--;
+	return 0;
+}
+
+void issuer_done(struct issuer *i)
+{
+	free(i->url);
+	*i = (struct issuer){ .url = NULL };
+}
+
+char *issuer_url(const struct issuer *i, const char *path)
+{
+	char *url;
+
+	return asprintf(&url, "%.*s%s", (int)i->end, i->url, path) < 0 ? NULL : url;
+}
+
+char *issuer_well_known(const struct issuer *i, const char *name)
+{
+	char *url;
+
+	return asprintf(&url, "%.*s" WELL_KNOWN "%s%.*s", (int)i->origin, i->url, name,
+			(int)(i->end - i->origin), i->url + i->origin) < 0 ?
+		       NULL :
+		       url;
+}
+
+bool issuer_strip(const struct issuer *i, const char *path, struct ssf_buf *out)
+{
+	struct ssf_str ours = { i->url + i->origin, i->end - i->origin };
+	size_t known = strlen(WELL_KNOWN), name;
+
+	if (strncmp(path, WELL_KNOWN, known) == 0) {
+		name = known + strcspn(path + known, "/");
+		return ssf_str_eq(ssf_str_c(path + name), ours) && ssf_buf_add(out, path, name) == 0;
+	}
+	if (ours.len > 0 && strncmp(path, ours.ptr, ours.len) == 0 && path[ours.len] == '/')
+		path += ours.len;
+	return ssf_buf_adds(out, path) == 0;
+}
