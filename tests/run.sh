@@ -135,7 +135,7 @@ part_e2e() {
 	log=$LOGS/e2e.log
 	rm -f $LOGS/e2e.xml
 	# Debian's own python3: that is where Debian's modules are
-	fixed_addresses env SSF_BUILD="$PWD/build/asan" timeout -k 10 900 \
+	fixed_addresses env SSF_BUILD="$PWD/build/asan" timeout -k 10 1800 \
 		/usr/bin/python3 -B -m pytest tests/e2e -q -p no:cacheprovider \
 		--junitxml=$LOGS/e2e.xml >"$log" 2>&1
 	counted "e2e: real programs, real PostgreSQL, real Redis" "$log" \

@@ -38,10 +38,10 @@ static bool is_form(struct ssf_str type)
 static int take_half(struct ssf_str half, struct ssf_buf *out, size_t *at)
 {
 	*at = out->len;
-	if (ssf_percent_decode(half, true, out, NULL) < 0 ||
-	    memchr(out->ptr + *at, '\0', out->len - *at) != NULL)
+	if (ssf_percent_decode(half, true, out, NULL) < 0 || ssf_buf_add(out, "", 1) < 0)
 		return -1;
-	return ssf_buf_add(out, "", 1);
+	/* no NUL but the one at the end */
+	return strlen(out->ptr + *at) == out->len - *at - 1 ? 0 : -1;
 }
 
 static int take_basic(struct ssf_str header, struct oauth_request *r, struct ssf_err *err)
