@@ -286,8 +286,9 @@ def test_same_jti_of_another_issuer_is_another_event(hub):
 
 def test_set_with_several_events_is_delivered_event_by_event(hub, endpoint):
     stream = hub.push_stream(endpoint)
-    events = {REVOKED: {"event_timestamp": 1}, CAEP + "assurance-level-change": {
-        "namespace": "NIST-AAL", "current_level": "nist-aal1"}, RISC + "account-purged": {}}
+    events = {REVOKED: {"event_timestamp": 1, "reason_admin": {"en": "x"}}, CAEP + "assurance-level-change": {
+        "namespace": "NIST-AAL", "current_level": "nist-aal1", "reason_admin": {"en": "y"}},
+        RISC + "account-purged": {}}
     claims = hub.claims(events=events)
     assert hub.send(sign_set(hub.idp, claims)).status_code == 202
     pushes = endpoint.wait(3, txn=claims["txn"])
