@@ -28,20 +28,39 @@ static int check_form(const char *url, const char *host, struct ssf_err *err)
 	return 0;
 }
 
+/* What our own paths begin with: with such an issuer "/v1/status" could be meant with its path or without. */
+static int check_path(const char *path, struct ssf_err *err)
+{
+	static const char *const own[] = { "v1", "ssf", "streams", "in", "events", "oauth2", ".well-known" };
+	struct ssf_str first = { path, strcspn(path, "/") };
+
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(own); i++) {
+		if (ssf_str_eq_c(first, own[i]))
+			return ssf_fail(err, SSF_E_MALFORMED, "issuer: its path must not begin as one of the hub's own");
+	}
+	if (strstr(path, "//") != NULL || strchr(path, '%') != NULL)
+		return ssf_fail(err, SSF_E_MALFORMED, "issuer: its path must have no escapes and no empty part");
+	return 0;
+}
+
 int issuer_parse(const char *url, bool http, struct issuer *out, struct ssf_err *err)
 {
 	const char *host = strncmp(url, "https://", 8) == 0	   ? url + 8 :
 			   http && strncmp(url, "http://", 7) == 0 ? url + 7 :
 								     NULL;
+	const char *host_end;
 
 	if (host == NULL)
 		return ssf_fail(err, SSF_E_MALFORMED, "issuer: must be an https URL");
 	if (check_form(url, host, err) < 0)
 		return -1;
+	host_end = host + strcspn(host, "/");
+	if (*host_end == '/' && check_path(host_end + 1, err) < 0)
+		return -1;
 	*out = (struct issuer){ .url = strdup(url) };
 	if (out->url == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "issuer");
-	out->origin = (size_t)(host - url) + strcspn(host, "/");
+	out->origin = (size_t)(host_end - url);
 	out->end = strlen(url);
 	while (out->end > out->origin && url[out->end - 1] == '/')
 		out->end--;

@@ -20,7 +20,8 @@ struct issuer {
 
 /*
  * http: plain http is taken as well. SSF_E_MALFORMED: another scheme, no host, a query, a fragment, user
- * information, blanks or control characters, more than 512 bytes.
+ * information, blanks or control characters, escapes or empty parts in the path, a path that begins as
+ * one of ours ("/v1"), more than 512 bytes.
  */
 ssf_nodiscard int issuer_parse(const char *url, bool http, struct issuer *out, struct ssf_err *err);
 void issuer_done(struct issuer *i); /* no-op on zeroed memory */

@@ -49,7 +49,8 @@ def test_an_issuer_with_a_path_is_all_at_its_urls(new_hub, path):
     assert f'resource_metadata="{hub.url}/.well-known/oauth-protected-resource{bare}"' in refused.headers["WWW-Authenticate"]
 
 
-@pytest.mark.parametrize("issuer", ["http://localhost:1", "https://h/?q", "https://h/#f", "https://u@h", "h", "https://"])
+@pytest.mark.parametrize("issuer", ["http://localhost:1", "https://h/?q", "https://h/#f", "https://u@h", "h", "https://",
+                                    "https://localhost:1/v1", "https://localhost:1/ssf/x"])
 def test_an_issuer_that_is_none_is_refused_at_the_start(new_hub, tls, issuer):
     hub = new_hub()
     hub.stop()

@@ -19,7 +19,7 @@ static void urls_are_made_of_it(void **state)
 		{ "https://h", "https://h/x", "https://h/.well-known/n" },
 		{ "https://h:1/", "https://h:1/x", "https://h:1/.well-known/n" },
 		{ "https://h/t", "https://h/t/x", "https://h/.well-known/n/t" },
-		{ "https://h/t/u//", "https://h/t/u/x", "https://h/.well-known/n/t/u" },
+		{ "https://h/t/u/", "https://h/t/u/x", "https://h/.well-known/n/t/u" },
 		{ "https://[::1]:8443/t", "https://[::1]:8443/t/x", "https://[::1]:8443/.well-known/n/t" },
 	};
 
@@ -42,7 +42,8 @@ static void others_are_refused(void **state)
 {
 	static const char *const wrong[] = { "", "h", "http://h", "HTTPS://h", "https://", "https:///x", "https://:1",
 					     "https://u@h", "https://h?q", "https://h#f", "https://h/a b",
-					     "https://h/\n", "https://h/\"", "https://h/\xc3\xa4" };
+					     "https://h/\n", "https://h/v1", "https://h/ssf/x", "https://h/streams/", "https://h/in",
+					     "https://h/oauth2", "https://h/.well-known", "https://h/a//b", "https://h/a%2fb", "https://h/\"", "https://h/\xc3\xa4" };
 	char longest[600] = "https://h/";
 	struct issuer is;
 	struct ssf_err err;
@@ -55,6 +56,8 @@ static void others_are_refused(void **state)
 	memset(longest + 10, 'a', sizeof(longest) - 11);
 	assert_int_equal(issuer_parse(longest, false, &is, &err), -1);
 	assert_int_equal(issuer_parse("http://localhost:8443", true, &is, &err), 0);
+	issuer_done(&is);
+	assert_int_equal(issuer_parse("https://h/v1x/v1", false, &is, &err), 0); /* only its first part, and all of it */
 	issuer_done(&is);
 }
 
