@@ -41,12 +41,24 @@ class Figure:
         return MEETS[sign](value, float(limit))
 
 
+latency = figures.latencies("RS256", True, "latency")
+latency_set = figures.latencies("RS256", False, "latency_set")
+
 FIGURES = [
+    Figure("ingest_vs_pgbench", "ratio", ">= 1.0", figures.ingest),
     Figure("push_rs256_vs_signing", "ratio", ">= 0.7", figures.rs256),
     Figure("rs256_cpu_ratio", "ratio", "<= 1.25", figures.rs256),
     Figure("es256_cpu_us", "us", "<= 60", figures.es256),
     Figure("es256_cpu_ratio", "ratio", "", figures.es256),
     Figure("slow_receiver", "SETs/s", ">= 950", figures.slow_receiver),
+    Figure("db_rows_per_event", "rows", "<= 1.1", figures.rows),
+    Figure("latency_p50_ms", "ms", "<= 3", latency),
+    Figure("latency_p99_ms", "ms", "<= 15", latency),
+    Figure("latency_set_p50_ms", "ms", "", latency_set, quick=False),
+    Figure("latency_set_p99_ms", "ms", "", latency_set, quick=False),
+    Figure("fanout_10k_s", "s", "<= 1.0", figures.fanout_poll),
+    Figure("waiter_kib", "KiB", "<= 24", figures.fanout_poll),
+    Figure("fanout_1k_clients_s", "ratio", "<= 1.6", figures.fanout_push),
 ]
 
 

@@ -12,7 +12,7 @@
  * --copies times, have not arrived at the receiver that counts in --counters.
  *
  * Prints "ready" when it is connected, begins at a line on stdin, and ends with a line of JSON. --times
- * writes a line for each request: "NUMBER DUE_NS ANSWERED_NS".
+ * writes a line for each request: "DUE_NS ANSWERED_NS TXN", with the txn that the hub answered, or "-".
  */
 #include "tests/bench/share.h"
 #include "tests/bench/wire.h"
@@ -25,6 +25,7 @@
 #include <time.h>
 
 #define EVENTS 256
+#define TXN_MAX 40
 #define WAIT_NS 500000LL     /* before looking again whether receivers have caught up */
 #define LAST_NS 10000000000LL /* for the last answers */
 
@@ -35,8 +36,14 @@ struct conn {
 	struct conn *next_free;
 };
 
+struct times {
+	int64_t due_ns, answered_ns;
+	char txn[TXN_MAX];
+};
+
 struct load {
 	int epoll;
+	struct wire_target target;
 	struct requests requests;
 	struct conn *conns;
 	struct conn *free;
@@ -46,7 +53,7 @@ struct load {
 	long ahead, copies;
 	const struct counters *arrived;
 	uint64_t arrived_before;
-	int64_t (*times)[2];         /* due, answered */
+	struct times *times;         /* of each request from first on */
 	uint64_t accepted, refused, in_flight;
 	int64_t last_ns;
 };
@@ -60,10 +67,30 @@ static void give_back(struct load *l, struct conn *c)
 
 /* --- answers --------------------------------------------------------------------------------- */
 
-static void on_lost(const struct load *l)
+/* The hub closes connections that it has not heard of for a minute. */
+static void on_lost(struct load *l, struct conn *c)
 {
-	share_die("bench-ingest: the hub has closed a connection after %llu answers",
-		  (unsigned long long)(l->accepted + l->refused));
+	struct conn **at = &l->free;
+
+	if (c->busy)
+		share_die("bench-ingest: no answer to request %u, the connection is gone", c->request);
+	while (*at != NULL && *at != c)
+		at = &(*at)->next_free;
+	if (*at == c)
+		*at = c->next_free;
+	wire_close(&c->wire);
+	wire_open(&c->wire, l->epoll, &l->target);
+}
+
+static void note_answer(struct times *t, const struct conn *c, int64_t now)
+{
+	static const char name[] = "\"txn\":\"";
+	const char *txn = strstr(c->wire.in + c->wire.body_at, name);
+	size_t len = txn != NULL ? strcspn(txn + sizeof(name) - 1, "\"") : 0;
+
+	t->answered_ns = now;
+	if (len > 0 && len < sizeof(t->txn))
+		memcpy(t->txn, txn + sizeof(name) - 1, len);
 }
 
 static void on_answer(struct load *l, struct conn *c)
@@ -73,7 +100,7 @@ static void on_answer(struct load *l, struct conn *c)
 		l->accepted++;
 	else if (l->refused++ == 0)
 		fprintf(stderr, "bench-ingest: %d: %s\n", c->wire.status, c->wire.in + c->wire.body_at);
-	l->times[c->request - l->first][1] = l->last_ns;
+	note_answer(&l->times[c->request - l->first], c, l->last_ns);
 	l->in_flight--;
 	wire_next(&c->wire);
 	give_back(l, c);
@@ -84,7 +111,7 @@ static void on_event(struct load *l, struct conn *c)
 	enum wire_got got = wire_step(&c->wire, l->epoll);
 
 	if (got == WIRE_LOST)
-		on_lost(l);
+		on_lost(l, c);
 	if (got == WIRE_READY)
 		give_back(l, c);
 	if (got == WIRE_ANSWER && c->busy)
@@ -103,9 +130,9 @@ static void send_next(struct load *l, int64_t due_ns)
 	c->busy = true;
 	c->request = l->next++;
 	l->in_flight++;
-	l->times[c->request - l->first][0] = due_ns;
+	l->times[c->request - l->first].due_ns = due_ns;
 	if (wire_send(&c->wire, l->epoll, bytes, len) == WIRE_LOST)
-		on_lost(l);
+		on_lost(l, c);
 }
 
 static bool too_far_ahead(const struct load *l)
@@ -170,15 +197,14 @@ static void run(struct load *l)
 
 static void connect_all(struct load *l, const char *to, const char *ca)
 {
-	struct wire_target target;
 	long open = 0;
 
-	wire_target(&target, to, ca);
+	wire_target(&l->target, to, ca);
 	l->conns = calloc((size_t)l->connections, sizeof(*l->conns));
 	if (l->conns == NULL)
 		share_die("out of memory");
 	for (long i = 0; i < l->connections; i++)
-		wire_open(&l->conns[i].wire, l->epoll, &target);
+		wire_open(&l->conns[i].wire, l->epoll, &l->target);
 	while (open < l->connections) {
 		wait_events(l, -1);
 		open = 0;
@@ -215,9 +241,9 @@ static void write_times(const struct load *l, const char *path)
 
 	if (f == NULL)
 		share_die("%s: %s", path, strerror(errno));
-	for (uint32_t i = l->first; i < l->next; i++)
-		fprintf(f, "%u %lld %lld\n", i, (long long)l->times[i - l->first][0],
-			(long long)l->times[i - l->first][1]);
+	for (uint32_t i = 0; i < l->next - l->first; i++)
+		fprintf(f, "%lld %lld %s\n", (long long)l->times[i].due_ns, (long long)l->times[i].answered_ns,
+			l->times[i].txn[0] != '\0' ? l->times[i].txn : "-");
 	if (fclose(f) != 0)
 		share_die("%s: cannot be written", path);
 }

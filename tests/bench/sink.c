@@ -7,7 +7,7 @@
  *
  * Listens on one port of N loopback addresses, 127.1.0.1 and so on, each a host of its own to the hub.
  * Prints "port N"; ends when its stdin does. With --record it then writes a line for each request,
- * "NS PATH TXN": when it was answered, and the txn of the SET in it.
+ * "NS OPENED_NS PATH TXN": when it was answered, since when its connection was there, the txn of its SET.
  */
 #include "lib/ssf/b64.h"
 #include "lib/ssf/buf.h"
@@ -46,6 +46,7 @@ struct conn {
 	size_t len, size;
 	size_t request;              /* bytes of the request that waits for its answer */
 	int64_t due_ns;
+	int64_t opened_ns;
 	bool waiting;
 	STAILQ_ENTRY(conn) link;     /* while it waits */
 };
@@ -53,7 +54,7 @@ struct conn {
 /* What was recorded of one request; path and SET lie behind it. */
 struct record {
 	STAILQ_ENTRY(record) link;
-	int64_t ns;
+	int64_t ns, opened_ns;
 	size_t path_len, set_len;
 	char bytes[];
 };
@@ -105,6 +106,7 @@ static void on_listener(struct sink *s, const struct source *listener)
 		if (c == NULL || (c->in = malloc(READ_FIRST)) == NULL)
 			share_die("out of memory");
 		c->size = READ_FIRST;
+		c->opened_ns = share_now_ns();
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		watch(s, &c->source, WHAT_CONN, fd);
 		atomic_fetch_add(&s->counters->open, 1);
@@ -165,6 +167,7 @@ static void record(struct sink *s, const struct conn *c, size_t body_at)
 	if (r == NULL)
 		share_die("out of memory");
 	r->ns = share_now_ns();
+	r->opened_ns = c->opened_ns;
 	r->path_len = path_len;
 	r->set_len = set_len;
 	if (path_len > 0)
@@ -279,7 +282,8 @@ static void write_records(const struct sink *s)
 	if (f == NULL)
 		share_die("%s: %s", s->record_path, strerror(errno));
 	STAILQ_FOREACH(r, &s->records, link) {
-		fprintf(f, "%lld %.*s ", (long long)r->ns, (int)r->path_len, r->bytes);
+		fprintf(f, "%lld %lld %.*s ", (long long)r->ns, (long long)r->opened_ns, (int)r->path_len,
+			r->bytes);
 		print_txn(f, r->bytes + r->path_len, r->set_len);
 	}
 	if (fclose(f) != 0)

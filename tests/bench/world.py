@@ -17,7 +17,7 @@ import psycopg2
 import requests
 
 import harness
-from harness import PUSH, program
+from harness import POLL, PUSH, program
 
 TICK = os.sysconf("SC_CLK_TCK")
 ISSUER = "https://idp.bench.example"
@@ -74,6 +74,15 @@ def percentile(values, share):
     return ordered[max(0, -(-len(ordered) * share // 100) - 1)]
 
 
+def wait(get, wanted, timeout, what, tool=None):
+    """Until get() is at least what is wanted; a tool must not end before."""
+    deadline = time.monotonic() + timeout
+    while (now := get()) < wanted:
+        if time.monotonic() > deadline or (tool and tool.popen.poll() is not None):
+            raise Unmeasured(f"{what}: {now} of {wanted} within {timeout} s")
+        time.sleep(0.005)
+
+
 # --- load tools -------------------------------------------------------------------------------
 
 class Counters:
@@ -90,11 +99,7 @@ class Counters:
 
     def wait(self, count, timeout, what):
         """Until so many were counted."""
-        deadline = time.monotonic() + timeout
-        while self.count < count:
-            if time.monotonic() > deadline:
-                raise Unmeasured(f"{what}: {self.count} of {count} within {timeout} s")
-            time.sleep(0.002)
+        wait(lambda: self.count, count, timeout, what)
 
 
 class Tool:
@@ -135,11 +140,11 @@ class Sink(Tool):
         return f"http://127.1.{i // 250}.{i % 250 + 1}:{self.port}/{i}"
 
     def records(self):
-        """Ends it: (nanoseconds, stream's number, txn) of each request."""
+        """Ends it: (answered, connection opened, stream's number, txn) of each request; nanoseconds."""
         self.close()
         for line in self.record_path.read_text().splitlines():
-            ns, path, txn = line.split(" ")
-            yield int(ns), int(path[1:]), txn
+            ns, opened, path, txn = line.split(" ")
+            yield int(ns), int(opened), int(path[1:]), txn
 
 
 class Ingest(Tool):
@@ -168,8 +173,24 @@ class Ingest(Tool):
         return said
 
     def times(self):
-        """After end(): (number, due, answered), in nanoseconds."""
-        return [tuple(map(int, line.split())) for line in self.times_path.read_text().splitlines()]
+        """After end(), of each request: when it was due, when answered (nanoseconds), the txn of the answer."""
+        for line in self.times_path.read_text().splitlines():
+            due, answered, txn = line.split(" ")
+            yield int(due), int(answered), txn
+
+
+class Polls(Tool):
+    """Long polls on all of the streams that hub.poll_streams() has made."""
+
+    def __init__(self, folder, hub, count):
+        self.counters = Counters(folder / "poll.counters")
+        streams = folder / "poll.streams"
+        streams.write_text("".join(f"poll-{i} token-of-fleet\n" for i in range(count)))
+        super().__init__("bench-poll", "--to", f"127.0.0.1:{hub.port}", "--ca", hub.data / "ca.pem", "--streams",
+                         streams, "--counters", self.counters.path)
+
+    def wait_open(self, count, timeout):
+        wait(lambda: self.counters.open, count, timeout, "polls that wait", self)
 
 
 # --- hubs -------------------------------------------------------------------------------------
@@ -200,9 +221,9 @@ class Hub(harness.Hub):
     def rss(self):
         return rss_kib(self.proc.pid)
 
-    def apply_all(self, resources):
-        for i in range(0, len(resources), APPLY_MAX):
-            self.apply(*resources[i:i + APPLY_MAX])
+    def apply_all(self, resources, most=APPLY_MAX):
+        for i in range(0, len(resources), most):
+            self.apply(*resources[i:i + most])
 
     def know(self, sets):
         """Takes the SETs that were signed for this run."""
@@ -216,6 +237,13 @@ class Hub(harness.Hub):
                          "token": f"token-of-client-{i}"} for i in range(clients)])
         self.apply_all([{"kind": "stream", "id": f"stream-{i}", "client": f"client-{i % clients}", "alg": alg,
                          "delivery": {"method": PUSH, "endpoint_url": sink.url(i)}} for i in range(count)])
+
+    def poll_streams(self, count, alg):
+        """A fleet: so many poll streams of one client."""
+        self.apply({"kind": "client", "id": "fleet", "audience": "https://fleet.bench.example",
+                    "token": "token-of-fleet"})
+        self.apply_all([{"kind": "stream", "id": f"poll-{i}", "client": "fleet", "alg": alg,
+                         "delivery": {"method": POLL}} for i in range(count)], most=1000)
 
     def idle(self, timeout=60):
         """Waits until it has next to nothing to do: less than a tenth of a processor over half a second."""
@@ -251,6 +279,15 @@ class Sets:
             new.rename(self.path)
         self.count = count
         self.jwk = json.loads(key.read_text())
+
+
+def write_requests(path, requests_):
+    """As share.h, struct requests_head."""
+    stride = max(map(len, requests_)) + 4
+    with open(path, "wb") as f:
+        f.write(struct.pack("8sII", b"ssfreq1", len(requests_), stride))
+        for r in requests_:
+            f.write(struct.pack("I", len(r)) + r.ljust(stride - 4, b"\0"))
 
 
 class Profile:
@@ -312,12 +349,17 @@ class World:
     def hub(self, *args, **kwargs):
         return self.start(Hub, self, *args, **kwargs)
 
-    def sink(self, **kwargs):
-        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
-        return self.start(Sink, folder, **kwargs)
+    def new_folder(self):
+        return pathlib.Path(tempfile.mkdtemp(dir=self.folder))
 
-    def ingest(self, hub, sets, **options):
-        return self.start(Ingest, hub, sets.path, **options)
+    def sink(self, **kwargs):
+        return self.start(Sink, self.new_folder(), **kwargs)
+
+    def polls(self, hub, count):
+        return self.start(Polls, self.new_folder(), hub, count)
+
+    def ingest(self, hub, requests_file, **options):
+        return self.start(Ingest, hub, requests_file, **options)
 
     def profiled(self, hub):
         return Profile(hub.proc.pid, self.profile)
