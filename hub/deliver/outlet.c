@@ -490,6 +490,7 @@ static int set_up(struct outlet *o)
 {
 	struct ssf_err err;
 
+	push_start(o);
 	o->indexed = stream_index_add(o->deliver->index, o->stream, o, &err) == 0;
 	return is_push(o) && endpoint_join(o) < 0 ? -1 : o->indexed ? 0 : -1;
 }
