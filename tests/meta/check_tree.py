@@ -15,7 +15,7 @@ import conformance
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # A folder may include itself and what stands here. hub/: from the ground up (docs/architecture.md).
-HUB = ["store", "keys", "registry", "auth", "streams", "rules", "ingest", "deliver", "api", "cli"]
+HUB = ["metrics", "store", "keys", "registry", "auth", "streams", "rules", "ingest", "deliver", "api", "cli"]
 MEET_IN_THE_LOG = {"ingest", "rules", "deliver"}
 BASE = {
     "lib/ssf": set(),
