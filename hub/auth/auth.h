@@ -22,6 +22,7 @@ struct auth_conf {
 	const char *issuer;             /* ours, borrowed */
 	const char *token_endpoint;     /* its URL, borrowed */
 	uint8_t admin[SSF_SHA256_LEN];  /* of the operator's token */
+	uint8_t metrics[SSF_SHA256_LEN]; /* of the token that may read metrics */
 	int64_t token_lifetime_s;       /* of access tokens of ours */
 	int64_t rate_client;            /* requests a second, 0: no limit */
 	int64_t rate_address;
@@ -36,7 +37,8 @@ void auth_free(struct auth *a);
 
 struct caller {
 	bool admin;
-	char client[AUTH_CLIENT_LEN]; /* id of its resource; "" if admin */
+	bool metrics;                 /* may read metrics, and nothing else */
+	char client[AUTH_CLIENT_LEN]; /* id of its resource; "" if it is none of those */
 	unsigned perms;               /* enum perm */
 };
 

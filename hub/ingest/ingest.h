@@ -10,6 +10,7 @@
 #include "hub/ingest/batch.h"
 #include "lib/kit/document.h"
 #include "hub/keys/seal.h"
+#include "hub/metrics/metrics.h"
 #include "hub/registry/registry.h"
 #include "lib/kit/http_server.h"
 
@@ -22,6 +23,9 @@ struct ingest {
 	const struct master_key *master;
 	const char *issuer; /* the hub's: what inbound SETs are addressed to */
 };
+
+/* Counts a request that brings events: what was stored first (NULL: nothing had to be), or why nothing was. */
+void ingest_count(enum label_source source, const struct batch_result *first, const struct ssf_err *err);
 
 void ingest_source(struct ingest *in, struct http_req *req, const char *source);
 void ingest_set(struct ingest *in, struct http_req *req);

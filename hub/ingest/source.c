@@ -27,6 +27,7 @@ struct source_req {
 	json_t *spec;
 	bool refreshed;          /* the keys were fetched anew for this request */
 	bool lookup;             /* a credential has to be asked for */
+	enum label_source label;
 	struct signal_list signals;
 	bool *known;             /* partner: whether each token is ours */
 	struct document_get *get;
@@ -43,8 +44,21 @@ static void request_free(struct source_req *s)
 	free(s);
 }
 
+void ingest_count(enum label_source source, const struct batch_result *first, const struct ssf_err *err)
+{
+	enum label_taken taken = LABEL_taken_duplicate;
+
+	if (err != NULL)
+		taken = ssf_code_info(err->code)->http_status >= 500 ? LABEL_taken_unavailable :
+								       LABEL_taken_refused;
+	else if (first == NULL || first->appended)
+		taken = LABEL_taken_accepted;
+	metric_add_of2(ingest_requests, source, taken, 1);
+}
+
 static void refuse(struct source_req *s, const struct ssf_err *err)
 {
+	ingest_count(s->label, NULL, err);
 	log_warn("ingest.refused", log_str("source", s->id), log_why(err),
 		 log_str("peer", http_peer(s->req)));
 	http_reply_error(s->req, 0, err);
@@ -73,6 +87,7 @@ static void on_appended(void *arg, const struct batch_result *first, const struc
 		refuse(s, err);
 		return;
 	}
+	ingest_count(s->label, first, NULL);
 	log_info("ingest.accepted", log_str("source", s->id), log_str("txn", first->txn),
 		 log_int("seq", first->seq), log_str("new", first->appended ? "yes" : "no"));
 	if (s->lookup && first->appended)
@@ -124,6 +139,7 @@ static void append(struct source_req *s)
 	for (size_t i = 0; r == 0 && i < s->signals.count; i++)
 		r = add_signal(s, i, evidence, drafts, &err);
 	if (r == 0 && s->signals.count == 0) { /* an empty report: nothing to store */
+		ingest_count(s->label, NULL, NULL);
 		http_reply_json(s->req, 202, NULL);
 		request_free(s);
 		return;
@@ -265,6 +281,7 @@ void ingest_source(struct ingest *in, struct http_req *req, const char *source)
 	s->in = in;
 	s->req = req;
 	s->spec = json_incref((json_t *)spec);
+	s->label = strcmp(type, "github") == 0 ? LABEL_source_github : LABEL_source_partner;
 	signal_list_init(&s->signals, BATCH_MAX);
 	if ((s->id = strdup(source)) == NULL || asprintf(&s->origin, "source:%s", source) < 0) {
 		s->origin = NULL;
@@ -272,7 +289,7 @@ void ingest_source(struct ingest *in, struct http_req *req, const char *source)
 		refuse(s, &err);
 		return;
 	}
-	if (strcmp(type, "github") == 0)
+	if (s->label == LABEL_source_github)
 		github_start(s);
 	else
 		partner_start(s);

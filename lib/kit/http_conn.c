@@ -36,7 +36,7 @@
 static void set_state(struct http_conn *c, enum conn_state state)
 {
 	c->state = state;
-	c->since = loop_now_ms();
+	c->since_us = loop_now_us();
 }
 
 static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
@@ -277,21 +277,21 @@ static void sweep_idle(struct http_conn *c, int64_t age)
 		http_conn_close(c);
 }
 
-static void sweep_writing(struct http_conn *c, int64_t age)
+static void sweep_writing(struct http_conn *c, int64_t age, int64_t now_us)
 {
 	size_t unsent = evbuffer_get_length(bufferevent_get_output(c->bev));
 
 	if (unsent != c->unsent) {
 		c->unsent = unsent;
-		c->since += age;
+		c->since_us = now_us;
 	} else if (age > c->server->idle_timeout) {
 		http_conn_close(c);
 	}
 }
 
-void http_conn_sweep(struct http_conn *c, int64_t now)
+void http_conn_sweep(struct http_conn *c, int64_t now_us)
 {
-	int64_t age = now - c->since;
+	int64_t age = (now_us - c->since_us) / 1000;
 
 	switch (c->state) {
 	case CONN_IDLE:
@@ -300,11 +300,12 @@ void http_conn_sweep(struct http_conn *c, int64_t now)
 	case CONN_READING:
 		if (age > c->server->request_timeout) {
 			send_408(c);
+			http_server_answered(c->server, 0, 408, 0);
 			http_conn_close(c);
 		}
 		break;
 	case CONN_WRITING:
-		sweep_writing(c, age);
+		sweep_writing(c, age, now_us);
 		break;
 	case CONN_LINGERING:
 		if (age > LINGER_MS)

@@ -34,14 +34,14 @@ static void on_request(struct evhttp_request *ev, void *arg)
 
 	if (c == NULL) {
 		ssf_fail(&err, SSF_E_UNAVAILABLE, "the connection is not one of ours");
-		http_req_refuse(ev, &err);
+		http_req_refuse(s, ev, &err);
 		return;
 	}
 	http_conn_begin_handling(c, ev);
 	if (http_req_new(s, c, ev, &c->req, &err) < 0) {
 		log_debug("http.request.refused", log_why(&err));
 		http_conn_begin_writing(c);
-		http_req_refuse(ev, &err);
+		http_req_refuse(s, ev, &err);
 		return;
 	}
 	s->n_pending++;
@@ -51,7 +51,7 @@ static void on_request(struct evhttp_request *ev, void *arg)
 static void on_sweep(void *arg)
 {
 	struct http_server *s = arg;
-	int64_t now = loop_now_ms();
+	int64_t now = loop_now_us();
 	struct http_conn *next;
 
 	for (struct http_conn *c = TAILQ_FIRST(&s->conns); c != NULL; c = next) {
@@ -174,6 +174,7 @@ int http_server_new(struct loop *loop, const struct http_server_conf *conf,
 		return ssf_fail(err, SSF_E_NOMEM, "http server: out of memory");
 	s->loop = loop;
 	s->handler = handler;
+	s->answered = conf->answered;
 	s->arg = arg;
 	TAILQ_INIT(&s->fresh);
 	TAILQ_INIT(&s->conns);
@@ -205,6 +206,12 @@ size_t http_server_connections(const struct http_server *s)
 size_t http_server_pending(const struct http_server *s)
 {
 	return s->n_pending;
+}
+
+void http_server_answered(const struct http_server *s, unsigned tag, int status, int64_t us)
+{
+	if (s->answered != NULL)
+		s->answered(s->arg, tag, status, us);
 }
 
 void http_server_drain(struct http_server *s)

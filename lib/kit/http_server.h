@@ -33,6 +33,11 @@ struct http_server_conf {
 	int request_timeout_ms;    /* first byte to last byte of a request, 0: 15 s; also the TLS handshake */
 	int idle_timeout_ms;       /* between requests, 0: 60 s */
 	unsigned max_connections;  /* 0: 10,000 */
+	/*
+	 * Told of each answer, or NULL: also of those that no handler gave, because the request could not
+	 * be read (tag 0). arg is the handler's; us: since the request was whole.
+	 */
+	void (*answered)(void *arg, unsigned tag, int status, int64_t us);
 };
 
 typedef void http_handler_f(void *arg, struct http_req *req);
@@ -58,6 +63,9 @@ size_t http_header_count(const struct http_req *r, const char *name);
 const char *http_query(const struct http_req *r, const char *name); /* percent-decoded, or NULL */
 struct ssf_str http_body(const struct http_req *r);
 const char *http_peer(const struct http_req *r);            /* address of the client, without port */
+
+/* What answered() is told of this request; 0 at first. */
+void http_tag(struct http_req *r, unsigned tag);
 
 /* Fires at most once, never after the answer. */
 void http_on_close(struct http_req *r, loop_f *f, void *arg);

@@ -35,7 +35,7 @@ struct http_conn {
 	struct loop_watch *linger;
 	struct http_req *req;             /* while CONN_HANDLING */
 	enum conn_state state;
-	int64_t since;                    /* of the state, or of the last progress in CONN_WRITING */
+	int64_t since_us;                 /* of the state, or of the last progress in CONN_WRITING */
 	size_t unsent;
 	int fd;
 };
@@ -57,6 +57,7 @@ struct http_server {
 	size_t n_conns;
 	size_t n_pending;
 	http_handler_f *handler;
+	void (*answered)(void *arg, unsigned tag, int status, int64_t us); /* or NULL */
 	void *arg;
 	size_t max_header;
 	size_t max_body;
@@ -79,7 +80,7 @@ void http_conn_begin_writing(struct http_conn *c);
 void http_conn_close(struct http_conn *c);
 void http_conn_free(struct http_conn *c);
 /* Time limits. May free c. */
-void http_conn_sweep(struct http_conn *c, int64_t now);
+void http_conn_sweep(struct http_conn *c, int64_t now_us);
 void http_conn_on_adopt(evutil_socket_t fd, short what, void *arg);
 void http_server_resume(struct http_server *s);
 
@@ -89,4 +90,6 @@ ssf_nodiscard int http_req_new(struct http_server *s, struct http_conn *c,
 			       struct ssf_err *err);
 void http_req_on_conn_closed(struct http_req *r);
 /* An answer that closes the connection, for requests that no handler sees. */
-void http_req_refuse(struct evhttp_request *ev, const struct ssf_err *err);
+void http_req_refuse(struct http_server *s, struct evhttp_request *ev, const struct ssf_err *err);
+/* An answer was given, whoever gave it. */
+void http_server_answered(const struct http_server *s, unsigned tag, int status, int64_t us);

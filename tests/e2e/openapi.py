@@ -73,6 +73,9 @@ class Response:
             assert self.may_be_empty, "empty"
             return
         assert media in self.bodies, f"of type {media}"
+        if media == "text/plain":
+            self.bodies[media].check(answer.text, "body")
+            return
         assert media == JSON, f"nobody checks {media}"
         self.bodies[media].check(json_of(answer), "body")
 

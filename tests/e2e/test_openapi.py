@@ -211,6 +211,11 @@ for _operation, _path in {"getHealth": "/healthz", "getReadiness": "/readyz", "g
     EXERCISES[_operation] = lambda w, path=_path: w.hub.request("GET", path)
 
 
+@exercise("getMetrics")
+def _(w):
+    w.hub.admin("GET", "/metrics")
+
+
 @exercise("getToken")
 def _(w):
     w.hub.apply({"kind": "client", "id": "o", "audience": "https://o.example", "secret": "o" * 24})

@@ -152,7 +152,7 @@ static void a_limit_is_a_failure(void **state)
 	int64_t cells[CELLS] = { 0 };
 
 	(void)state;
-	metrics_text(table, COUNT, cells, more, NULL, &out);
+	metrics_text(table, FOREIGN, cells, more, NULL, &out);
 	assert_true(ssf_buf_failed(&out));
 }
 
