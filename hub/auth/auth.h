@@ -11,7 +11,7 @@
 #include "hub/auth/scope.h"
 #include "hub/keys/keys.h"
 #include "hub/registry/registry.h"
-#include "lib/kit/document.h"
+#include "lib/kit/jwks.h"
 #include "lib/kit/http_server.h"
 
 #define AUTH_CLIENT_LEN 129 /* an id of a resource and its NUL */
@@ -31,7 +31,7 @@ struct auth_conf {
 
 /* All borrowed. */
 ssf_nodiscard int auth_new(const struct auth_conf *conf, struct db *db, struct registry *registry,
-			   struct keys *keys, struct documents *documents, struct auth **out,
+			   struct keys *keys, struct jwks *jwks, struct auth **out,
 			   struct ssf_err *err);
 void auth_free(struct auth *a);
 

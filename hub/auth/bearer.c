@@ -196,7 +196,7 @@ static int jwt_now(struct auth *a, const struct presented *p, const struct ssf_j
 	spec = registry_get(a->registry, KIND_ISSUER, issuer);
 	if (json_object_get(spec, "jwks") == NULL)
 		return AUTH_LATER;
-	if (jwks_find(json_object_get(spec, "jwks"), jws->kid, jws->alg, &key, err) < 0)
+	if (jwks_find(a->jwks, json_object_get(spec, "jwks"), jws->kid, jws->alg, &key, err) < 0)
 		return -1;
 	return external_check(a, issuer, spec, p, jws, key, out, err);
 }
@@ -307,7 +307,7 @@ static int wait_begin(struct auth_wait *w, struct ssf_err *err)
 		return unknown(err);
 	snprintf(w->issuer, sizeof(w->issuer), "%s", issuer);
 	w->spec = json_incref((json_t *)registry_get(a->registry, KIND_ISSUER, issuer));
-	return jwks_search_start(a->documents, text_or(w->spec, "jwks_url", ""), w->jws.kid,
+	return jwks_search_start(a->jwks, text_or(w->spec, "jwks_url", ""), w->jws.kid,
 				 w->jws.alg, on_key, w, &w->search, err);
 }
 

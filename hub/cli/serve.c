@@ -51,6 +51,7 @@ struct serve {
 	struct http_client *push_client;   /* to receivers, with the guard */
 	struct http_client *client;        /* to what the operator named */
 	struct documents *documents;
+	struct jwks *jwks;
 	struct attributor *attributor;
 	struct upkeep *upkeep;
 	struct http_server *server;
@@ -376,7 +377,7 @@ static int open_auth(struct serve *s, struct ssf_err *err)
 
 	memcpy(conf.admin, s->admin, sizeof(conf.admin));
 	memcpy(conf.metrics, s->metrics, sizeof(conf.metrics));
-	return auth_new(&conf, s->api.db, s->api.registry, s->api.keys, s->documents, &s->api.auth, err);
+	return auth_new(&conf, s->api.db, s->api.registry, s->api.keys, s->jwks, &s->api.auth, err);
 }
 
 /* Rounded up: what is on stays on. */
@@ -421,6 +422,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    http_client_new(s->loop, s->guard, c->ca_file, &s->push_client, err) < 0 ||
 	    http_client_new(s->loop, NULL, c->ca_file, &s->client, err) < 0 ||
 	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
+	    jwks_new(s->documents, &s->jwks, err) < 0 ||
 	    event_log_new(s->loop, a->db, &a->log, err) < 0 ||
 	    registry_new(s->loop, a->db, on_registry_ready, s, &a->registry, err) < 0 ||
 	    keys_new(s->loop, a->db, s->pool, s->master, &keys, s->api.issuer.url, on_keys_ready, s, &a->keys,
@@ -452,7 +454,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	a->verified_ms = json_object();
 	if (a->verified_ms == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "api");
-	a->ingest = (struct ingest){ a->registry, a->batch,  s->documents,
+	a->ingest = (struct ingest){ a->registry,   a->batch,  s->documents,	    s->jwks,
 				     s->attributor, s->master, s->api.issuer.url };
 	return upkeep_new(s->loop, a, &s->upkeep, err);
 }
@@ -503,6 +505,7 @@ static void stop(struct serve *s)
 	pool_free(s->pool);
 	batch_free(s->api.batch);
 	documents_free(s->documents);
+	jwks_free(s->jwks);
 	auth_free(s->api.auth);
 	registry_free(s->api.registry);
 	event_log_free(s->api.log);

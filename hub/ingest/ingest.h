@@ -8,17 +8,19 @@
 
 #include "hub/ingest/attribute.h"
 #include "hub/ingest/batch.h"
-#include "lib/kit/document.h"
 #include "hub/keys/seal.h"
 #include "hub/metrics/metrics.h"
 #include "hub/registry/registry.h"
+#include "lib/kit/document.h"
 #include "lib/kit/http_server.h"
+#include "lib/kit/jwks.h"
 
 /* What both ways need; all borrowed. */
 struct ingest {
 	struct registry *registry;
 	struct batch *batch;
 	struct documents *documents;
+	struct jwks *jwks;
 	struct attributor *attributor;
 	const struct master_key *master;
 	const char *issuer; /* the hub's: what inbound SETs are addressed to */

@@ -152,9 +152,9 @@ static void find_key(struct set_req *s)
 	ssf_auto(ssf_key) key = NULL;
 	struct ssf_err err;
 
-	if (jwks != NULL && jwks_find(jwks, s->jws.kid, s->jws.alg, &key, &err) == 0)
+	if (jwks != NULL && jwks_find(s->in->jwks, jwks, s->jws.kid, s->jws.alg, &key, &err) == 0)
 		accept_set(s, key);
-	else if (jwks != NULL || jwks_search_start(s->in->documents, url, s->jws.kid, s->jws.alg,
+	else if (jwks != NULL || jwks_search_start(s->in->jwks, url, s->jws.kid, s->jws.alg,
 						   on_key, s, &s->search, &err) < 0)
 		refuse(s, &err);
 }

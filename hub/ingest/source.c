@@ -199,32 +199,45 @@ static void github_start(struct source_req *s)
 
 /* --- github-partner ------------------------------------------------------------------------- */
 
-static void partner_with_keys(void *arg, struct ssf_str text, const struct ssf_err *err);
+static int parse_keys(struct ssf_str text, void **out, struct ssf_err *err)
+{
+	struct github_keys *keys;
+
+	if (github_keys_parse(text, &keys, err) < 0)
+		return -1;
+	*out = keys;
+	return 0;
+}
+
+static void free_keys(void *parsed)
+{
+	github_keys_free(parsed);
+}
+
+static const struct document_form keys_form = { parse_keys, free_keys };
+
+static void partner_with_keys(void *arg, const void *parsed, const struct ssf_err *err);
 
 static void partner_fetch(struct source_req *s, bool refresh)
 {
 	const char *url = json_string_value(json_object_get(s->spec, "keys_url"));
 	struct ssf_err err;
 
-	if (document_get_start(s->in->documents, url, refresh, partner_with_keys, s, &s->get, &err) < 0)
+	if (document_get_start(s->in->documents, url, &keys_form, refresh, partner_with_keys, s, &s->get,
+			       &err) < 0)
 		refuse(s, &err);
 }
 
-static void partner_with_keys(void *arg, struct ssf_str text, const struct ssf_err *err)
+static void partner_with_keys(void *arg, const void *parsed, const struct ssf_err *err)
 {
 	struct source_req *s = arg;
 	struct ssf_str id = http_header(s->req, PARTNER_ID_HEADER);
-	ssf_auto(github_keys) keys = NULL;
+	const struct github_keys *keys = parsed;
 	struct ssf_err why;
 
 	s->get = NULL;
 	if (err != NULL) {
 		refuse(s, err);
-		return;
-	}
-	if (github_keys_parse(text, &keys, &why) < 0) {
-		why.code = SSF_E_UNAVAILABLE; /* not the caller's fault */
-		refuse(s, &why);
 		return;
 	}
 	if (!github_keys_has(keys, id) && !s->refreshed && json_object_get(s->spec, "keys_url") != NULL) {
@@ -244,18 +257,19 @@ static void partner_start(struct source_req *s)
 {
 	const char *path = json_string_value(json_object_get(s->spec, "keys_file"));
 	ssf_auto_buf text = SSF_BUF(DOCUMENT_MAX);
+	ssf_auto(github_keys) keys = NULL;
 	struct ssf_err err;
 
 	if (path == NULL) {
 		partner_fetch(s, false);
 		return;
 	}
-	if (file_read(path, &text, &err) < 0) {
-		err.code = SSF_E_UNAVAILABLE;
+	if (file_read(path, &text, &err) < 0 || github_keys_parse(ssf_buf_str(&text), &keys, &err) < 0) {
+		err.code = SSF_E_UNAVAILABLE; /* not the caller's fault */
 		refuse(s, &err);
 		return;
 	}
-	partner_with_keys(s, ssf_buf_str(&text), NULL);
+	partner_with_keys(s, keys, NULL);
 }
 
 /* --- all ------------------------------------------------------------------------------------- */
