@@ -152,7 +152,7 @@ static int set_up_evhttp(struct http_server *s, struct ssf_err *err)
 	if (s->evhttp == NULL || s->sweep == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "http server: out of memory");
 	evhttp_set_max_headers_size(s->evhttp, (ev_ssize_t)s->max_header);
-	/* beyond that it answers with a page of its own; up to it, we say in JSON what the limit is */
+	/* beyond that it does not read on; up to it, we say what the limit is */
 	evhttp_set_max_body_size(s->evhttp, 2 * (ev_ssize_t)s->max_body);
 	evhttp_set_default_content_type(s->evhttp, NULL);
 	evhttp_set_allowed_methods(s->evhttp,
@@ -178,6 +178,8 @@ int http_server_new(struct loop *loop, const struct http_server_conf *conf,
 	s->arg = arg;
 	TAILQ_INIT(&s->fresh);
 	TAILQ_INIT(&s->conns);
+	TAILQ_INIT(&s->pages);
+	event_assign(&s->replace, loop_base(loop), -1, 0, http_conn_on_replace, s);
 	event_assign(&s->adopt, loop_base(loop), -1, 0, http_conn_on_adopt, s);
 	take_limits(s, conf);
 	if ((conf->tls_cert != NULL || conf->tls_key != NULL) &&
@@ -236,6 +238,7 @@ void http_server_free(struct http_server *s)
 	if (s->evhttp != NULL)
 		evhttp_free(s->evhttp);
 	event_del(&s->adopt);
+	event_del(&s->replace);
 	while ((c = TAILQ_FIRST(&s->fresh)) != NULL || (c = TAILQ_FIRST(&s->conns)) != NULL)
 		http_conn_free(c);
 	SSL_CTX_free(s->tls);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP/1.1 server over libevent's evhttp, with TLS and with a limit on
- * everything that a client controls: header bytes 431/400, body bytes 413, time to send
+ * everything that a client controls: header bytes 400, body bytes 413, time to send
  * a whole request 408 (a total deadline, not per read), idle keep-alive, number
- * of connections (accepting pauses at the limit).
+ * of connections (accepting pauses at the limit). What it refuses by itself it answers as
+ * handlers do (http_error.h), and closes.
  *
  * Each request reaches the handler once, whole. It must be answered exactly
  * once, then or later, with http_reply; after that the pointer is dead. When
