@@ -38,6 +38,7 @@ struct api {
 	json_t *verified_ms;           /* stream id to when one was last asked for, monotonic */
 	char *openapi;                 /* the document of openapi.json once it was asked for; owned */
 	const struct http_server *server; /* for metrics: its connections */
+	const struct http_client *push_client; /* the same */
 	int64_t max_connections;
 	int64_t crypto_threads;
 	int64_t database_connections;

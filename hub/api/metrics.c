@@ -36,6 +36,9 @@ static void on_lag(void *arg, const struct deliver_lag *lag)
 						       LABEL_stream_status_disabled,
 		       1);
 	metric_add(streams_failing, lag->failing);
+	metric_add(push_in_flight, (int64_t)lag->in_flight);
+	metric_add(push_waiting_retries, (int64_t)lag->waiting_retries);
+	metric_add(polls_waiting, (int64_t)lag->waiting_polls);
 	metric_add(streams_waiting_events, lag->waiting_events);
 	if (lag->age_ms > metrics_cells[METRIC_CELL_streams_lag_max])
 		metric_set(streams_lag_max, lag->age_ms);
@@ -56,11 +59,13 @@ static void clear(enum metric_id id)
 
 static void collect_streams(struct api *api, struct lags *lags)
 {
-	clear(METRIC_ID_streams);
-	clear(METRIC_ID_streams_failing);
-	clear(METRIC_ID_streams_waiting_events);
-	clear(METRIC_ID_streams_lag_max);
-	clear(METRIC_ID_streams_lagging);
+	static const enum metric_id sums[] = { METRIC_ID_streams,	       METRIC_ID_streams_failing,
+					       METRIC_ID_streams_waiting_events, METRIC_ID_streams_lag_max,
+					       METRIC_ID_streams_lagging,      METRIC_ID_push_in_flight,
+					       METRIC_ID_push_waiting_retries, METRIC_ID_polls_waiting };
+
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(sums); i++)
+		clear(sums[i]);
 	lags->max = api->metrics_streams > 0 ? (size_t)api->metrics_streams : 0;
 	lags->list = calloc(lags->max + 1, sizeof(*lags->list));
 	if (lags->list == NULL)
@@ -73,6 +78,7 @@ static void collect_streams(struct api *api, struct lags *lags)
 static void collect(const struct api *api)
 {
 	int64_t head = event_log_head(api->log), cursor = rules_consumer_cursor(api->rules);
+	struct deliver_circuits circuits = deliver_circuits(api->deliver);
 
 	metric_set(build_info, 1);
 	metric_set(ready, api_is_ready(api));
@@ -84,12 +90,17 @@ static void collect(const struct api *api)
 	metric_set(log_head_seq, head);
 	metric_set(rules_lag_seqs, head > cursor ? head - cursor : 0);
 	metric_set(pool_queue_jobs, (int64_t)pool_queued(api->pool));
+	metric_set(client_connections, (int64_t)http_client_connections(api->push_client));
+	metric_set(client_connects, http_client_connects(api->push_client));
+	metric_set_of(endpoints, LABEL_circuit_closed, circuits.closed);
+	metric_set_of(endpoints, LABEL_circuit_open, circuits.open);
+	metric_set_of(endpoints, LABEL_circuit_half_open, circuits.half_open);
 	metric_set(pool_threads, api->crypto_threads);
 	metric_set(db_connections, db_connections(api->db) + db_connections(api->lease));
 	metric_set(db_connections_max, api->database_connections + 1);
 	metric_set(db_queue_statements, (int64_t)(db_queued(api->db) + db_queued(api->lease)));
-	metrics_cells[METRIC_CELL_log_entries + LABEL_level_warn] = (int64_t)log_count(LOG_LEVEL_WARN);
-	metrics_cells[METRIC_CELL_log_entries + LABEL_level_error] = (int64_t)log_count(LOG_LEVEL_ERROR);
+	metric_set_of(log_entries, LABEL_level_warn, (int64_t)log_count(LOG_LEVEL_WARN));
+	metric_set_of(log_entries, LABEL_level_error, (int64_t)log_count(LOG_LEVEL_ERROR));
 	metrics_name_version[0] = api->version;
 	metrics_process();
 }

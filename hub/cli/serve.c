@@ -438,6 +438,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	if (critical_members(c->critical_subject_members, &a->critical, err) < 0)
 		return -1;
 	a->pool = s->pool;
+	a->push_client = s->push_client;
 	a->master = s->master;
 	a->guard = s->guard;
 	a->max_streams = c->max_streams;

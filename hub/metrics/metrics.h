@@ -60,7 +60,9 @@ extern int64_t metrics_cells[METRIC_CELL_COUNT];
 	((void)(metrics_cells[METRIC_CELL_##id + (size_t)(a) * METRIC_STEP_##id + (size_t)(b)] += (n)))
 #define metric_add_of(id, a, n) metric_add_of2(id, a, 0, n)
 #define metric_add(id, n) metric_add_of2(id, 0, 0, n)
-#define metric_set(id, value) ((void)(metrics_cells[METRIC_CELL_##id] = (value)))
+#define metric_set_of(id, a, value) \
+	((void)(metrics_cells[METRIC_CELL_##id + (size_t)(a) * METRIC_STEP_##id] = (value)))
+#define metric_set(id, value) metric_set_of(id, 0, value)
 #define metric_observe_of(id, a, value) \
 	metric_observe_in(&metrics_table[METRIC_ID_##id], metrics_cells, (size_t)(a), (value))
 #define metric_observe(id, value) metric_observe_of(id, 0, value)

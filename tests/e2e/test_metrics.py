@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import threading
 import uuid
 
 import pytest
@@ -182,6 +183,104 @@ def test_the_database_and_rules_are_counted(hub, registry, github, secret):
     assert since("ssfhub_db_statement_seconds_count") >= 2
     assert since("ssfhub_rules_step_seconds_count") >= 1
     wait_until(lambda: scrape(hub)("ssfhub_rules_lag_seqs") == 0)
+
+
+@pytest.fixture
+def quiet(hub):
+    """The hub without the streams of other tests."""
+    for stream in hub.get("/v1/stream"):
+        hub.admin("DELETE", "/v1/stream/" + stream["id"])
+    return hub
+
+
+def test_matching_signing_and_pushing_are_counted(quiet, endpoint):
+    hub = quiet
+    for alg in ("RS256", "ES256"):
+        hub.push_stream(endpoint, alg=alg)
+    since = Deltas(hub)
+    hub.emit()
+    endpoint.wait(2)
+    wait_until(lambda: since("ssfhub_push_attempts_total", result="delivered") == 2)
+    assert since("ssfhub_match_seconds_count") == since("ssfhub_match_streams_count") == 1
+    assert since("ssfhub_match_streams_sum") == 2
+    for alg in ("RS256", "ES256"):
+        assert since("ssfhub_signatures_total", alg=alg, result="ok") == 1
+        assert 0 < since("ssfhub_sign_seconds_sum", alg=alg) < 10
+    assert since("ssfhub_sign_requests_total", **{"from": "made"}) == 2
+    assert since("ssfhub_push_seconds_count") == since("ssfhub_delivery_seconds_count", method="push") == 2
+    assert 0 < since("ssfhub_push_seconds_sum") < since("ssfhub_delivery_seconds_sum", method="push") + 0.002
+    assert since("ssfhub_http_client_connects_total") >= 1
+    assert scrape(hub)("ssfhub_http_client_connections") >= 1
+    assert scrape(hub)("ssfhub_endpoints", circuit="closed") >= 1
+    assert scrape(hub)("ssfhub_push_in_flight") == 0
+
+
+def test_a_signature_is_shared(quiet):
+    hub = quiet
+    stream = hub.poll_stream()
+    client = hub.get("/v1/stream/" + stream.id)["client"]
+    hub.apply({"kind": "stream", "id": "sister-" + client, "client": client, "delivery": {"method": harness.POLL}})
+    since = Deltas(hub)
+    hub.emit()
+    stream.wait(1)
+    stream.wait(1)
+    assert since("ssfhub_sign_requests_total", **{"from": "made"}) == 1
+    assert since("ssfhub_sign_requests_total", **{"from": "cache"}) >= 1
+    assert since("ssfhub_signatures_total", alg="RS256", result="ok") == 1
+
+
+def test_failures_of_push_are_counted(quiet, endpoint):
+    hub = quiet
+    no = harness.Answer(400, {"err": "invalid_request", "description": "no"})
+    endpoint.script(500, 503, 401, 202, no)
+    hub.push_stream(endpoint)
+    since = Deltas(hub)
+    hub.emit()
+    endpoint.wait(1)
+    wait_until(lambda: since("ssfhub_push_attempts_total", result="failed") == 3)
+    assert since("ssfhub_push_retries_total") == 3
+    hub.emit()
+    wait_until(lambda: since("ssfhub_dead_letters_total", reason="refused") == 1)
+    assert since("ssfhub_push_attempts_total", result="refused") == 1
+    assert since("ssfhub_push_attempts_total", result="delivered") == 1
+    hold = threading.Event()
+    endpoint.script(harness.Answer(hold=hold))
+    hub.emit()
+    endpoint.wait_pushes(6)
+    assert scrape(hub)("ssfhub_push_in_flight") == 1
+    hold.set()
+    wait_until(lambda: scrape(hub)("ssfhub_push_in_flight") == 0)
+
+
+def test_a_receiver_that_is_away(quiet):
+    hub = quiet
+    stream = hub.push_stream(type("Nobody", (), {"url": f"https://localhost:{free_port()}/"}))
+    hub.emit()
+    wait_until(lambda: scrape(hub)("ssfhub_streams_failing") == 1)
+    wait_until(lambda: scrape(hub)("ssfhub_push_waiting_retries") == 1)
+    wait_until(lambda: scrape(hub)("ssfhub_endpoints", circuit="open") +
+               scrape(hub)("ssfhub_endpoints", circuit="half-open") == 1)
+    hub.admin("DELETE", "/v1/stream/" + stream)
+    wait_until(lambda: scrape(hub)("ssfhub_streams_failing") == 0)
+
+
+def test_polls_are_counted(quiet):
+    hub = quiet
+    stream = hub.poll_stream()
+    since = Deltas(hub)
+    stream.poll()
+    thread = threading.Thread(target=stream.post, args=({"returnImmediately": False},),
+                              kwargs={"session": hub.new_session()})
+    thread.start()
+    wait_until(lambda: scrape(hub)("ssfhub_polls_waiting") == 1)
+    hub.emit()
+    thread.join()
+    assert scrape(hub)("ssfhub_polls_waiting") == 0
+    assert since("ssfhub_polls_total", result="empty") == 1
+    assert since("ssfhub_polls_total", result="sets") == since("ssfhub_poll_sets_total") == 1
+    sets, _ = stream.poll()
+    stream.poll(ack=list(sets))
+    assert since("ssfhub_delivery_seconds_count", method="poll") == 1
 
 
 # --- streams ----------------------------------------------------------------------------------
