@@ -3,8 +3,7 @@
 #include "lib/kit/metrics.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 
 static const char *const no_values[] = { "" };
 const struct metric_label metric_no_label = { NULL, no_values, 1 };
@@ -45,35 +44,43 @@ void metric_observe_in(const struct metric *m, int64_t *cells, size_t series, in
 
 /* --- text --------------------------------------------------------------------------------------- */
 
-/* value * 10^-decimals, without zeros at the end. */
+/* value * 10^-decimals, without zeros at the end. There are thousands of them in one scrape. */
 static void put_number(struct ssf_buf *out, int64_t value, unsigned decimals)
 {
-	uint64_t whole = value < 0 ? -(uint64_t)value : (uint64_t)value, scale = 1;
-	char text[24];
-	size_t len;
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	char text[48], *end = text + sizeof(text), *at = end;
+	bool shown = false; /* a digit behind the point that is not a zero at the end */
 
-	for (unsigned i = 0; i < decimals; i++)
-		scale *= 10;
-	ssf_buf_addf(out, "%s%" PRIu64, value < 0 ? "-" : "", whole / scale);
-	if (whole % scale == 0)
-		return;
-	len = (size_t)snprintf(text, sizeof(text), "%0*" PRIu64, (int)decimals, whole % scale);
-	while (text[len - 1] == '0')
-		len--;
-	ssf_buf_addc(out, '.');
-	ssf_buf_add(out, text, len);
+	for (unsigned i = 0; i < decimals; i++, rest /= 10) {
+		shown = shown || rest % 10 != 0;
+		if (shown)
+			*--at = (char)('0' + rest % 10);
+	}
+	if (shown)
+		*--at = '.';
+	do {
+		*--at = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (value < 0)
+		*--at = '-';
+	ssf_buf_add(out, at, (size_t)(end - at));
 }
 
 /* Quotes are escaped in label values alone. */
 static void put_escaped(struct ssf_buf *out, const char *text, bool quotes)
 {
-	for (const char *c = text; *c != '\0'; c++) {
-		if (*c == '\n')
-			ssf_buf_adds(out, "\\n");
-		else if (*c == '\\' || (quotes && *c == '"'))
-			ssf_buf_addf(out, "\\%c", *c);
-		else
-			ssf_buf_addc(out, *c);
+	const char *special = quotes ? "\n\\\"" : "\n\\";
+
+	for (;; text++) {
+		size_t plain = strcspn(text, special);
+
+		ssf_buf_add(out, text, plain);
+		text += plain;
+		if (*text == '\0')
+			return;
+		ssf_buf_addc(out, '\\');
+		ssf_buf_addc(out, *text == '\n' ? 'n' : *text);
 	}
 }
 
@@ -93,13 +100,16 @@ static void put_sample(struct ssf_buf *out, const struct metric *m, const char *
 	for (size_t i = 0; i < METRIC_LABELS; i++) {
 		if (m->labels[i]->name == NULL)
 			continue;
-		ssf_buf_addf(out, "%c%s=\"", before, m->labels[i]->name);
+		ssf_buf_addc(out, before);
+		ssf_buf_adds(out, m->labels[i]->name);
+		ssf_buf_adds(out, "=\"");
 		put_escaped(out, values[i], true);
 		ssf_buf_addc(out, '"');
 		before = ',';
 	}
 	if (le != NULL) {
-		ssf_buf_addf(out, "%cle=\"", before);
+		ssf_buf_addc(out, before);
+		ssf_buf_adds(out, "le=\"");
 		if (le->text != NULL)
 			ssf_buf_adds(out, le->text);
 		else
