@@ -10,6 +10,7 @@
  */
 #include "hub/deliver/deliver_priv.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/json.h"
 #include "lib/ssf/set.h"
@@ -127,6 +128,7 @@ static void retry(struct delivery *dl, int retry_after_s)
 	if (retry_after_s > 0)
 		dl->outlet->not_before = loop_now_ms() + retry_after_s * 1000LL;
 	leave_flight(dl);
+	metric_add(push_retries, 1);
 	wait_start(dl, push_backoff_ms(&dl->outlet->deliver->conf, dl->attempts++));
 }
 
@@ -218,6 +220,17 @@ static void refused(struct delivery *dl, const struct http_result *r)
 	bury(dl, reason);
 }
 
+static void count(const struct http_result *r)
+{
+	if (r != NULL)
+		metric_observe(push_seconds, r->elapsed_us);
+	metric_add_of(push_attempts,
+		      r != NULL && r->status >= 200 && r->status < 300 ? LABEL_push_delivered :
+		      r != NULL && r->status == 400			 ? LABEL_push_refused :
+									   LABEL_push_failed,
+		      1);
+}
+
 static void on_answer(void *arg, const struct http_result *r, const struct ssf_err *err)
 {
 	struct delivery *dl = arg;
@@ -227,6 +240,7 @@ static void on_answer(void *arg, const struct http_result *r, const struct ssf_e
 	dl->call = NULL;
 	dl->probe = false;
 	endpoint_result(o->endpoint, err == NULL);
+	count(r);
 	if (err != NULL) {
 		failed(dl, err->msg, 0);
 	} else if (r->status >= 200 && r->status < 300) {
