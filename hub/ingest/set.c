@@ -5,6 +5,7 @@
  */
 #include "hub/ingest/ingest.h"
 
+#include "hub/ingest/trace.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/jwks.h"
 #include "lib/kit/log.h"
@@ -75,7 +76,8 @@ static const char *agent_of(const struct ingest *in, const json_t *sub_id)
 static int add_events(struct set_req *s, const struct ssf_set *set, json_t *drafts,
 		      struct ssf_err *err)
 {
-	char origin[ISSUER_MAX + 8], origin_id[300], txn[TXN_LEN];
+	char origin[ISSUER_MAX + 8], origin_id[300], txn[TXN_LEN], trace[SSF_TRACEPARENT_LEN];
+	const char *traced = ingest_trace(s->req, trace);
 	uint8_t evidence[SSF_SHA256_LEN];
 	const char *type;
 	json_t *claims;
@@ -98,6 +100,7 @@ static int add_events(struct set_req *s, const struct ssf_set *set, json_t *draf
 			.sub_id = set->sub_id,
 			.body = claims,
 			.evidence = evidence,
+			.trace = traced,
 		};
 		if (draft_add(drafts, &d, err) < 0)
 			return -1;

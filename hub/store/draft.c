@@ -30,10 +30,10 @@ int draft_add(json_t *drafts, const struct draft *d, struct ssf_err *err)
 		return -1;
 	if (d->evidence != NULL)
 		ssf_hex(d->evidence, SSF_SHA256_LEN, evidence);
-	item = json_pack("{s:s, s:s, s:s, s:s, s:O, s:s*, s:O*, s:s*, s:b}", "origin", d->origin,
+	item = json_pack("{s:s, s:s, s:s, s:s, s:O, s:s*, s:O*, s:s*, s:s*, s:b}", "origin", d->origin,
 			 "origin_id", d->origin_id, "type", d->type, "txn", d->txn, "body", d->body,
 			 "agent_id", d->agent_id, "sub_id", d->sub_id, "evidence",
-			 d->evidence != NULL ? evidence : NULL, "lookup", d->lookup);
+			 d->evidence != NULL ? evidence : NULL, "trace", d->trace, "lookup", d->lookup);
 	if (item == NULL || (d->cause != 0 &&
 			     json_object_set_new(item, "cause", json_integer(d->cause)) < 0)) {
 		json_decref(item);

@@ -20,6 +20,7 @@ struct draft {
 	const json_t *body;
 	const uint8_t *evidence;     /* SSF_SHA256_LEN bytes, or NULL */
 	bool lookup;                 /* its credential has to be asked for */
+	const char *trace;           /* traceparent, or NULL: that of its cause, if there is one */
 };
 
 #define DRAFT_NAME_MAX 256         /* bytes of type and of txn */

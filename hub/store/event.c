@@ -84,14 +84,15 @@ static size_t text_size(const char *text)
 /* Columns as in event_after. NULL when out of memory. */
 static struct event *event_from_row(const struct db_result *r, size_t row)
 {
+	static const int texts[] = { 2, 3, 4, 5, 7, 10 };
 	ssf_auto(event) e = calloc(1, sizeof(*e));
 	size_t size = 0;
 
 	if (e == NULL)
 		return NULL;
 	e->refs = 1;
-	for (int column = 2; column <= 7; column++)
-		size += text_size(db_text(r, row, column));
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(texts); i++)
+		size += text_size(db_text(r, row, texts[i]));
 	e->text = malloc(size);
 	e->body = db_json(r, row, 9);
 	if (e->text == NULL || e->body == NULL)
@@ -105,6 +106,7 @@ static struct event *event_from_row(const struct db_result *r, size_t row)
 	e->txn = put_text(&at, db_text(r, row, 5));
 	e->cause = db_int(r, row, 6);
 	e->agent_id = put_text(&at, db_text(r, row, 7));
+	e->trace = put_text(&at, db_text(r, row, 10));
 	if (db_text(r, row, 8) != NULL) {
 		e->sub_id = db_json(r, row, 8);
 		if (e->sub_id == NULL || ssf_subject_key(e->sub_id, e->subject_key) < 0)

@@ -30,6 +30,7 @@ struct event {
 	const char *txn;
 	int64_t cause;           /* seq, or 0 */
 	const char *agent_id;    /* or NULL */
+	const char *trace;       /* traceparent (lib/ssf/traceparent.h) of the request that led to it, or NULL */
 	json_t *sub_id;          /* or NULL: a signal, which no stream carries */
 	json_t *body;
 	uint8_t subject_key[SSF_SHA256_LEN]; /* of sub_id; zero without */

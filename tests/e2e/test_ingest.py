@@ -270,6 +270,35 @@ def test_b7_same_set_twice_is_one_event_and_one_fan_out(hub, endpoint):
     hub.cli("delete", "stream", stream)
 
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def trace_of(hub, txn):
+    ((trace,),) = hub.sql("select trace from event where txn = %s", txn)
+    (event,) = hub.get("/v1/explain/" + txn)["events"]
+    assert event.get("trace") == trace
+    return trace
+
+
+@pytest.mark.parametrize("header, kept", [
+    (TRACE, TRACE), ("cc" + TRACE[2:] + "-what", TRACE), (TRACE.upper(), None), ("ff" + TRACE[2:], None),
+    (TRACE + "-x", None), ("\x00", None), ("", None)], ids=["good", "later", "upper", "ff", "more", "nul", "empty"])
+def test_traceparent_is_kept_if_it_is_one(hub, header, kept):
+    claims = hub.claims()
+    headers = {"traceparent": header} if header.isprintable() else {}
+    assert hub.send(sign_set(hub.idp, claims), **headers).status_code == 202
+    assert trace_of(hub, claims["txn"]) == kept
+
+
+def test_two_traceparents_say_nothing(hub):
+    claims = hub.claims()
+    token = sign_set(hub.idp, claims).encode()
+    with hub.begin("POST", "/events", token, **{"Content-Type": SET_TYPE, "traceparent": TRACE,
+                                               "Traceparent": TRACE}) as s:
+        assert s.recv(4096).startswith(b"HTTP/1.1 202")
+    assert trace_of(hub, claims["txn"]) is None
+
+
 def test_same_jti_of_another_issuer_is_another_event(hub):
     key = jwk.JWK.generate(kty="RSA", size=2048, kid="idp-2")
     hub.apply({"kind": "transmitter", "id": "idp2", "issuer": "https://idp2.example",

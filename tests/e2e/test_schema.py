@@ -34,7 +34,7 @@ def draft(**changes):
 
 PARAMS = {
     "append_events": [[draft(), draft(origin="source:filler", origin_id="77")]],
-    "event_after": [EVENTS - 10, 64], "event_unattributed": [0, 100],
+    "event_after": [EVENTS - 10, 64], "event_page": [EVENTS - 10, 64], "event_unattributed": [0, 100],
     "rules_commit": [0, 5, [draft()], [{
         "seq": 5, "rule_id": "r", "file_id": "f", "digest": "d", "mode": "enforce",
         "severity": "high", "trace": [], "actions": []}], [{
