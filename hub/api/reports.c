@@ -20,9 +20,7 @@
 
 static json_t *unread(const struct api *api, int64_t cursor)
 {
-	int64_t head = event_log_head(api->log);
-
-	return json_integer(head > cursor ? head - cursor : 0);
+	return json_integer((json_int_t)event_log_count(api->log, cursor));
 }
 
 void api_status(const struct call *c)

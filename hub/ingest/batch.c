@@ -96,8 +96,9 @@ static void on_appended(void *arg, const struct db_result *r, const struct ssf_e
 		event_log_wake(b->log);
 		while (!TAILQ_EMPTY(&b->flying)) {
 			struct batch_append *a = TAILQ_FIRST(&b->flying);
-			struct batch_result first = { db_int(r, row, 1), db_text(r, row, 2),
-						      db_text(r, row, 3)[0] == 't' };
+			struct batch_result first = { db_int(r, row, DRAFT_ROW_SEQ),
+						      db_text(r, row, DRAFT_ROW_TXN),
+						      db_text(r, row, DRAFT_ROW_APPENDED)[0] == 't' };
 			row += json_array_size(a->drafts);
 			append_finish(a, &first, NULL);
 		}
@@ -127,21 +128,12 @@ static json_t *take(struct batch *b)
 static void flush(struct batch *b)
 {
 	json_t *drafts;
-	char *text;
 	struct ssf_err err;
-	int started = -1;
 
 	if (b->op != NULL || TAILQ_EMPTY(&b->waiting))
 		return;
 	drafts = take(b);
-	text = json_dumps(drafts, JSON_COMPACT);
-	if (text != NULL) {
-		const char *params[] = { text };
-		started = db_exec(b->db, STMT_append_events, params, on_appended, b, &b->op, &err);
-	} else {
-		ssf_fail(&err, SSF_E_NOMEM, "events");
-	}
-	free(text);
+	int started = drafts_append(b->db, drafts, BATCH_BYTES, on_appended, b, &b->op, &err);
 	json_decref(drafts);
 	if (started < 0) {
 		b->op = NULL;

@@ -13,6 +13,7 @@
 #include "hub/store/event.h"
 
 #define BATCH_MAX 1000     /* events in one commit */
+#define BATCH_BYTES (256 << 20) /* of one column of a commit */
 #define BATCH_QUEUE 10000  /* events waiting; above it SSF_E_BUSY */
 
 struct batch;

@@ -2,7 +2,9 @@
 /* Makes drafts. Whatever is put in here must already be without secrets. */
 #include "hub/store/draft.h"
 
+#include "hub/store/columns.h"
 #include "lib/kit/loop.h"
+#include "lib/ssf/attr.h"
 
 #include <openssl/rand.h>
 
@@ -43,6 +45,70 @@ int draft_add(json_t *drafts, const struct draft *d, struct ssf_err *err)
 		return ssf_fail(err, SSF_E_NOMEM, "event");
 	return 0;
 }
+
+/* --- appending ---------------------------------------------------------------------------- */
+
+/* The parameters of STMT_append_events, in order. */
+static const struct {
+	const char *name;
+	enum column_type type;
+} columns[] = {
+	{ "origin", COLUMN_TEXT },    { "origin_id", COLUMN_TEXT }, { "type", COLUMN_TEXT },
+	{ "txn", COLUMN_TEXT },       { "cause", COLUMN_INT8 },     { "agent_id", COLUMN_TEXT },
+	{ "sub_id", COLUMN_JSONB },   { "body", COLUMN_JSONB },     { "evidence", COLUMN_BYTEA },
+	{ "trace", COLUMN_TEXT },     { "lookup", COLUMN_BOOL },
+};
+#define COLUMNS SSF_ARRAY_SIZE(columns)
+
+static void add_evidence(struct column *c, const char *hex)
+{
+	uint8_t evidence[SSF_SHA256_LEN];
+	bool some = hex != NULL && ssf_unhex(ssf_str_c(hex), evidence, sizeof(evidence)) == 0;
+
+	column_add_bytes(c, some ? evidence : NULL, sizeof(evidence));
+}
+
+static void add_value(struct column *c, const json_t *value)
+{
+	if ((value == NULL || json_is_null(value)) && c->type != COLUMN_BOOL)
+		column_add_null(c);
+	else if (c->type == COLUMN_TEXT)
+		column_add_text(c, json_string_value(value));
+	else if (c->type == COLUMN_INT8)
+		column_add_int(c, json_integer_value(value));
+	else if (c->type == COLUMN_BOOL)
+		column_add_bool(c, json_is_true(value));
+	else if (c->type == COLUMN_BYTEA)
+		add_evidence(c, json_string_value(value));
+	else
+		column_add_json(c, value);
+}
+
+int drafts_append(struct db *db, const json_t *drafts, size_t max_bytes, db_done_f *done, void *arg,
+		  struct db_op **out, struct ssf_err *err)
+{
+	struct column filled[COLUMNS];
+	struct db_value values[COLUMNS];
+	bool good = true;
+	size_t n;
+	json_t *draft;
+
+	for (size_t i = 0; i < COLUMNS; i++)
+		column_init(&filled[i], columns[i].type, max_bytes);
+	json_array_foreach(drafts, n, draft) {
+		for (size_t i = 0; i < COLUMNS; i++)
+			add_value(&filled[i], json_object_get(draft, columns[i].name));
+	}
+	for (size_t i = 0; i < COLUMNS; i++)
+		good = good && column_value(&filled[i], &values[i]);
+	int r = good ? db_exec_values(db, STMT_append_events, values, done, arg, out, err) :
+		       ssf_fail(err, SSF_E_NOMEM, "events");
+	for (size_t i = 0; i < COLUMNS; i++)
+		column_done(&filled[i]);
+	return r;
+}
+
+/* --- ids ---------------------------------------------------------------------------------- */
 
 /* UUID version 7 (RFC 9562 section 5.7): sorts by time. */
 void txn_make(char out[TXN_LEN])

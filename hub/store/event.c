@@ -28,6 +28,11 @@ struct event_log_read {
 	struct db_op *op;
 };
 
+/* What a partition holds. */
+struct range {
+	int64_t first, last;
+};
+
 struct event_log {
 	struct loop *loop;
 	struct db *db;
@@ -38,6 +43,9 @@ struct event_log {
 	bool started;             /* head is known */
 	bool again;               /* woken while reading */
 	struct db_op *follow;
+	struct range *ranges;     /* of all partitions with events, in order; the last one ends at head */
+	size_t range_count;
+	struct db_op *recount;
 	struct loop_tick *tick;
 	struct {
 		event_log_f *f;
@@ -115,6 +123,72 @@ static struct event *event_from_row(const struct db_result *r, size_t row)
 	return SSF_STEAL(e);
 }
 
+/* --- how much there is ------------------------------------------------------------------ */
+
+/* Of event_partitions; those above head are not ours to know yet. */
+static void take_ranges(struct event_log *log, const struct db_result *r)
+{
+	size_t rows = db_rows(r);
+	struct range *ranges = calloc(rows + 1, sizeof(*ranges));
+
+	if (ranges == NULL)
+		return; /* it is counted by what was known */
+	free(log->ranges);
+	log->ranges = ranges;
+	log->range_count = 0;
+	for (size_t i = 0; i < rows; i++) {
+		struct range *range = &ranges[log->range_count];
+		*range = (struct range){ db_int(r, i, 0), db_int(r, i, 1) };
+		if (range->last > log->head)
+			range->last = log->head;
+		log->range_count += range->first <= log->head;
+	}
+}
+
+/* The head has moved. */
+static void extend_ranges(struct event_log *log)
+{
+	struct range *last = log->range_count > 0 ? &log->ranges[log->range_count - 1] : NULL;
+	struct range *grown;
+
+	if (last != NULL && last->last / EVENT_PARTITION_SEQS == log->head / EVENT_PARTITION_SEQS) {
+		last->last = log->head;
+		return;
+	}
+	grown = realloc(log->ranges, (log->range_count + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return; /* counted when the next ranges are read */
+	log->ranges = grown;
+	log->ranges[log->range_count++] = (struct range){ log->head, log->head };
+}
+
+int64_t event_log_count(const struct event_log *log, int64_t after)
+{
+	int64_t n = 0;
+
+	for (size_t i = log->range_count; i > 0 && log->ranges[i - 1].last > after; i--) {
+		const struct range *range = &log->ranges[i - 1];
+		n += range->last - (after >= range->first ? after : range->first - 1);
+	}
+	return n;
+}
+
+static void on_recounted(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct event_log *log = arg;
+
+	log->recount = NULL;
+	if (err == NULL)
+		take_ranges(log, r);
+}
+
+void event_log_recount(struct event_log *log)
+{
+	if (log->recount == NULL && log->started &&
+	    db_exec(log->db, STMT_event_partitions, NULL, on_recounted, log, &log->recount, NULL) < 0)
+		log->recount = NULL; /* it is counted by what was known */
+}
+
 /* --- the tail --------------------------------------------------------------------------- */
 
 static void ring_add(struct event_log *log, struct event *e)
@@ -128,6 +202,7 @@ static void ring_add(struct event_log *log, struct event *e)
 	}
 	log->ring[(log->first + log->count++) % EVENT_RING] = e;
 	log->head = e->seq;
+	extend_ranges(log);
 }
 
 /* Position in the ring of the first event after seq. */
@@ -165,7 +240,8 @@ static void on_followed(void *arg, const struct db_result *r, const struct ssf_e
 	}
 	if (!log->started) {
 		log->started = true;
-		log->head = log->from = db_int(r, 0, 0);
+		log->head = log->from = db_rows(r) > 0 ? db_int(r, db_rows(r) - 1, 1) : 0;
+		take_ranges(log, r);
 		tell(log);
 		follow(log);
 		return;
@@ -198,7 +274,7 @@ static void follow(struct event_log *log)
 	}
 	log->again = false;
 	snprintf(after, sizeof(after), "%lld", (long long)log->head);
-	if (db_exec(log->db, log->started ? STMT_event_after : STMT_event_head, params, on_followed,
+	if (db_exec(log->db, log->started ? STMT_event_after : STMT_event_partitions, params, on_followed,
 		    log, &log->follow, &err) < 0)
 		log->follow = NULL; /* the tick tries again; the database's state is logged elsewhere */
 }
@@ -239,6 +315,8 @@ void event_log_free(struct event_log *log)
 		event_log_cancel(LIST_FIRST(&log->reads));
 	loop_tick_cancel(log->tick);
 	db_cancel(log->follow);
+	db_cancel(log->recount);
+	free(log->ranges);
 	for (size_t i = 0; i < log->count; i++)
 		event_free(log->ring[(log->first + i) % EVENT_RING]);
 	free(log);

@@ -16,6 +16,7 @@
 #include "lib/ssf/buf.h"
 
 #define EVENT_RING 4096
+#define EVENT_PARTITION_SEQS 1000000000LL /* event_width() in sql/0005_partitions.sql */
 #define EVENT_ORIGIN_RULES "rules"
 #define EVENT_ORIGIN_ATTRIBUTION "attribution"
 
@@ -54,6 +55,13 @@ void event_log_free(struct event_log *log);
 void event_log_listen(struct event_log *log, event_log_f *f, void *arg);
 void event_log_wake(struct event_log *log);
 int64_t event_log_head(const struct event_log *log);
+/*
+ * How many events there are after seq: head - seq would count the numbers that a partition leaves when
+ * the next one begins. Numbers that a failed append has taken count too.
+ */
+int64_t event_log_count(const struct event_log *log, int64_t after);
+/* Partitions have gone: what is counted is read anew. */
+void event_log_recount(struct event_log *log);
 
 /*
  * The events after seq, in order, at most max; borrowed for the call. None, though there are some,
