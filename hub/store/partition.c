@@ -15,12 +15,14 @@
 #define WAIT_MIN_MS 100
 #define WAIT_MAX_MS 60000
 #define RETRY_MS 5000
+#define HELD_MS 60000
 
 struct partitions {
 	struct loop *loop;
 	struct db *db;
 	struct event_log *log;
 	int64_t retention_ms, period_ms;
+	int64_t held_ms; /* since when the oldest partition is held, or that was said; 0: it is not */
 	struct loop_timer *timer;
 	struct db_op *op;
 };
@@ -55,6 +57,19 @@ static void on_dropped(struct partitions *p, const struct db_result *r)
 	event_log_wake(p->log); /* streams may have been told */
 }
 
+/* Cursors are saved now and then only, so that for a moment it means nothing. */
+static void on_held(struct partitions *p, const struct db_result *r)
+{
+	int64_t now = loop_now_ms();
+
+	if (p->held_ms == 0)
+		p->held_ms = now;
+	if (now - p->held_ms < HELD_MS)
+		return;
+	p->held_ms = now;
+	log_error("partition.held", log_int("partition", db_int(r, 0, 1)), log_int("to", db_int(r, 0, 3)));
+}
+
 /* Whether there may be more to do. */
 static bool done(struct partitions *p, const struct db_result *r)
 {
@@ -66,9 +81,12 @@ static bool done(struct partitions *p, const struct db_result *r)
 		log_info("partition.begun", log_int("partition", db_int(r, 0, 1)));
 	else if (strcmp(did, "dropped") == 0)
 		on_dropped(p, r);
-	else if (strcmp(did, "held") == 0)
-		log_error("partition.held", log_int("partition", db_int(r, 0, 1)), log_int("to", db_int(r, 0, 3)));
-	return did[0] != '\0' && strcmp(did, "held") != 0;
+	bool held = strcmp(did, "held") == 0;
+	if (held)
+		on_held(p, r);
+	else
+		p->held_ms = 0;
+	return did[0] != '\0' && !held;
 }
 
 static void on_step(void *arg, const struct db_result *r, const struct ssf_err *err)
