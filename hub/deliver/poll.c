@@ -85,7 +85,7 @@ static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
 		a->err = *err;
 		json_object_del(a->sets, s->jti);
 	} else {
-		json_object_set_new(a->sets, s->jti, json_stringn(set.ptr, set.len));
+		json_object_set_new(a->sets, s->jti, json_stringn_nocheck(set.ptr, set.len));
 	}
 	free(s);
 	if (--a->open == 0)
@@ -94,17 +94,26 @@ static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
 
 static void answer_add(struct poll_answer *a, struct outlet *o, struct entry *e)
 {
-	struct signing *s = calloc(1, sizeof(*s));
+	struct keys *keys = o->deliver->keys;
+	struct ssf_str set = keys_signed(keys, e->event, o->stream->audience, o->stream->alg);
 	struct keys_sign *handle;
+	struct signing *s;
 
+	if (set.len > 0) {
+		char jti[KEYS_JTI_LEN];
+		keys_jti(keys, e->event->seq, o->stream->audience, jti);
+		json_object_set_new(a->sets, jti, json_stringn_nocheck(set.ptr, set.len));
+		return;
+	}
+	s = calloc(1, sizeof(*s));
 	if (s == NULL) {
 		a->failed = true;
 		ssf_fail(&a->err, SSF_E_NOMEM, "poll");
 		return;
 	}
 	s->answer = a;
-	keys_jti(o->deliver->keys, e->event->seq, o->stream->audience, s->jti);
-	if (keys_sign_start(o->deliver->keys, e->event, o->stream->audience, o->stream->alg, on_signed,
+	keys_jti(keys, e->event->seq, o->stream->audience, s->jti);
+	if (keys_sign_start(keys, e->event, o->stream->audience, o->stream->alg, on_signed,
 			    s, &handle, &a->err) < 0) {
 		a->failed = true;
 		free(s);
@@ -228,6 +237,8 @@ static bool may_offer(const struct outlet *o)
 {
 	const struct entry *e;
 
+	if (outlet_backlog(o) == 0)
+		return false;
 	TAILQ_FOREACH(e, &o->entries, link) {
 		if (outlet_may_send(o, e))
 			return true;
@@ -361,17 +372,12 @@ static int parse_request(const struct http_req *req, json_t **body, struct poll_
 
 static struct outlet *outlet_of(struct deliver *d, const char *stream, const char *client)
 {
-	struct outlet *o;
+	struct outlet *o = deliver_find(d, stream);
 
-	LIST_FOREACH(o, &d->outlets, link) {
-		/* another client's stream does not exist for this one */
-		if (strcmp(o->stream->id, stream) == 0)
-			return strcmp(o->stream->client, client) == 0 &&
-					       o->stream->method == STREAM_POLL ?
-				       o :
-				       NULL;
-	}
-	return NULL;
+	/* another client's stream does not exist for this one */
+	if (o == NULL || o->stream->method != STREAM_POLL || strcmp(o->stream->client, client) != 0)
+		return NULL;
+	return o;
 }
 
 void deliver_poll(struct deliver *d, struct http_req *req, const char *stream, const char *client)
