@@ -59,6 +59,7 @@ static const struct {
 	{ "trace", COLUMN_TEXT },     { "lookup", COLUMN_BOOL },
 };
 #define COLUMNS SSF_ARRAY_SIZE(columns)
+#define COLUMN_MAX (256 << 20) /* bytes: more than BATCH_MAX drafts can be */
 
 static void add_evidence(struct column *c, const char *hex)
 {
@@ -84,8 +85,8 @@ static void add_value(struct column *c, const json_t *value)
 		column_add_json(c, value);
 }
 
-int drafts_append(struct db *db, const json_t *drafts, size_t max_bytes, db_done_f *done, void *arg,
-		  struct db_op **out, struct ssf_err *err)
+int drafts_append(struct db *db, const json_t *drafts, db_done_f *done, void *arg, struct db_op **out,
+		  struct ssf_err *err)
 {
 	struct column filled[COLUMNS];
 	struct db_value values[COLUMNS];
@@ -94,7 +95,7 @@ int drafts_append(struct db *db, const json_t *drafts, size_t max_bytes, db_done
 	json_t *draft;
 
 	for (size_t i = 0; i < COLUMNS; i++)
-		column_init(&filled[i], columns[i].type, max_bytes);
+		column_init(&filled[i], columns[i].type, COLUMN_MAX);
 	json_array_foreach(drafts, n, draft) {
 		for (size_t i = 0; i < COLUMNS; i++)
 			add_value(&filled[i], json_object_get(draft, columns[i].name));

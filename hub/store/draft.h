@@ -32,10 +32,10 @@ ssf_nodiscard int draft_add(json_t *drafts, const struct draft *d, struct ssf_er
 
 /*
  * Appends drafts (an array as draft_add makes it, not empty) with STMT_append_events: one row a draft, in order
- * (DRAFT_ROW_*). max_bytes bounds what is sent.
+ * (DRAFT_ROW_*).
  */
 enum draft_row { DRAFT_ROW_SEQ, DRAFT_ROW_TXN, DRAFT_ROW_APPENDED, DRAFT_ROW_AT_MS };
-ssf_nodiscard int drafts_append(struct db *db, const json_t *drafts, size_t max_bytes, db_done_f *done, void *arg,
+ssf_nodiscard int drafts_append(struct db *db, const json_t *drafts, db_done_f *done, void *arg,
 				struct db_op **out, struct ssf_err *err);
 
 /* A new transaction id. */

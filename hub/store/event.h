@@ -11,11 +11,12 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "hub/store/db.h"
+#include "hub/store/draft.h"
 #include "lib/ssf/attr.h"
 #include "lib/ssf/buf.h"
 
 #define EVENT_RING 4096
+#define EVENT_RING_BYTES (64 << 20) /* of their weights */
 #define EVENT_PARTITION_SEQS 1000000000LL /* event_width() in sql/0005_partitions.sql */
 #define EVENT_ORIGIN_RULES "rules"
 #define EVENT_ORIGIN_ATTRIBUTION "attribution"
@@ -36,6 +37,7 @@ struct event {
 	json_t *body;
 	uint8_t subject_key[SSF_SHA256_LEN]; /* of sub_id; zero without */
 	char *text;              /* backs the strings */
+	size_t weight;           /* about how many bytes of memory it takes */
 };
 
 struct event *event_ref(struct event *e);
@@ -54,6 +56,11 @@ void event_log_free(struct event_log *log);
 /* At most 8 listeners, for the life of the log. */
 void event_log_listen(struct event_log *log, event_log_f *f, void *arg);
 void event_log_wake(struct event_log *log);
+/*
+ * Tells of drafts that are committed, with what drafts_append() gave. What follows directly on what is in
+ * memory is taken from them, as it would come from the database; the rest is read. They must not change any more.
+ */
+void event_log_stored(struct event_log *log, const json_t *drafts, const struct db_result *r);
 int64_t event_log_head(const struct event_log *log);
 /*
  * How many events there are after seq: head - seq would count the numbers that a partition leaves when

@@ -299,6 +299,26 @@ def test_two_traceparents_say_nothing(hub):
     assert trace_of(hub, claims["txn"]) is None
 
 
+@pytest.mark.parametrize("extra", [
+    {"a": [1, -7, 2**63 - 1, {"b": None, "a": True}], "ü": "\u2028 \U0001f600 \\ \" \x01", "": {}},
+    {"n": [1e20, 1.10, -0.0, 123456789012345678, 2.5e-7]},
+], ids=["all-kinds", "fractions"])
+def test_what_goes_out_at_once_is_what_is_stored(hub, tls, endpoint, extra):
+    """The log's tail in memory is not read back from the database: it has to be the same all the same."""
+    n = uuid.uuid4().hex[:8]
+    hub.apply({"kind": "client", "id": "c-" + n, "audience": "https://same.example", "token": "token-" + n},
+              *({"kind": "stream", "id": f"{way}-{n}", "client": "c-" + n, "delivery": delivery} for way, delivery in (
+                  ("push", {"method": harness.PUSH, "endpoint_url": endpoint.url}), ("poll", {"method": harness.POLL}))))
+    hub.emit(events={REVOKED: {"event_timestamp": 1700000000, "more": extra}})
+    (pushed,) = endpoint.wait(1)
+    hub.proc.stop()
+    hub.start()
+    poll = harness.PollStream(hub, "poll-" + n, "token-" + n, "https://same.example")
+    (polled,) = poll.wait(1).values()
+    assert polled == pushed.claims
+    assert list(json.dumps(polled)) == list(json.dumps(pushed.claims))
+
+
 def test_same_jti_of_another_issuer_is_another_event(hub):
     key = jwk.JWK.generate(kty="RSA", size=2048, kid="idp-2")
     hub.apply({"kind": "transmitter", "id": "idp2", "issuer": "https://idp2.example",
