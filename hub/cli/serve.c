@@ -423,7 +423,10 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	if (a->verified_ms == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "api");
 	a->ingest = (struct ingest){ a->registry, a->batch,  s->documents,
-				     s->attributor, s->master, s->api.issuer.url };
+				     s->attributor, s->master, s->api.issuer.url,
+				     known_keys_new() };
+	if (a->ingest.known_keys == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "api");
 	return upkeep_new(s->loop, a, &s->upkeep, err);
 }
 
@@ -474,6 +477,7 @@ static void stop(struct serve *s)
 	batch_free(s->api.batch);
 	documents_free(s->documents);
 	auth_free(s->api.auth);
+	known_keys_free(s->api.ingest.known_keys);
 	registry_free(s->api.registry);
 	partitions_free(s->partitions);
 	event_log_free(s->api.log);

@@ -8,6 +8,7 @@
 
 #include "hub/ingest/attribute.h"
 #include "hub/ingest/batch.h"
+#include "hub/ingest/known_keys.h"
 #include "lib/kit/document.h"
 #include "hub/keys/seal.h"
 #include "hub/registry/registry.h"
@@ -21,6 +22,7 @@ struct ingest {
 	struct attributor *attributor;
 	const struct master_key *master;
 	const char *issuer; /* the hub's: what inbound SETs are addressed to */
+	struct known_keys *known_keys; /* of transmitters */
 };
 
 void ingest_source(struct ingest *in, struct http_req *req, const char *source);

@@ -17,6 +17,7 @@
 
 #define MAX_SKEW_S 60
 #define ISSUER_MAX 1024
+#define FETCHED_KEY_MS 60000 /* a key by URL: then what was fetched is looked at again */
 
 struct set_req {
 	struct ingest *in;
@@ -134,15 +135,23 @@ static void accept_set(struct set_req *s, const struct ssf_key *key)
 		refuse(s, &err);
 }
 
+static struct known_name name_of_key(const struct set_req *s)
+{
+	return (struct known_name){ s->transmitter, s->jws.kid, s->jws.alg };
+}
+
 static void on_key(void *arg, struct ssf_key *key, const struct ssf_err *err)
 {
 	struct set_req *s = arg;
+	struct known_name name = name_of_key(s);
 
 	s->search = NULL;
-	if (err != NULL)
+	if (err != NULL) {
 		refuse(s, err);
-	else
-		accept_set(s, key);
+		return;
+	}
+	known_keys_put(s->in->known_keys, &name, key, loop_now_ms() + FETCHED_KEY_MS);
+	accept_set(s, key);
 }
 
 /* By kid and algorithm, of the transmitter's own keys. */
@@ -150,14 +159,20 @@ static void find_key(struct set_req *s)
 {
 	const json_t *jwks = json_object_get(s->transmitter, "jwks");
 	const char *url = json_string_value(json_object_get(s->transmitter, "jwks_url"));
-	ssf_auto(ssf_key) key = NULL;
+	struct known_name name = name_of_key(s);
+	struct ssf_key *known = known_keys_find(s->in->known_keys, &name, loop_now_ms());
+	ssf_auto(ssf_key) key = known != NULL ? ssf_key_ref(known) : NULL;
 	struct ssf_err err;
 
-	if (jwks != NULL && jwks_find(jwks, s->jws.kid, s->jws.alg, &key, &err) == 0)
+	if (key != NULL) {
 		accept_set(s, key);
-	else if (jwks != NULL || jwks_search_start(s->in->documents, url, s->jws.kid, s->jws.alg,
-						   on_key, s, &s->search, &err) < 0)
+	} else if (jwks != NULL && jwks_find(jwks, s->jws.kid, s->jws.alg, &key, &err) == 0) {
+		known_keys_put(s->in->known_keys, &name, key, INT64_MAX); /* another jwks is another spec */
+		accept_set(s, key);
+	} else if (jwks != NULL || jwks_search_start(s->in->documents, url, s->jws.kid, s->jws.alg,
+						   on_key, s, &s->search, &err) < 0) {
 		refuse(s, &err);
+	}
 }
 
 static int start(struct set_req *s, struct ssf_err *err)

@@ -5,6 +5,8 @@
  */
 #include "lib/ssf/b64.h"
 
+#define GROUPS 256 /* decoded before they are appended */
+
 struct alphabet {
 	char c62;
 	char c63;
@@ -58,14 +60,24 @@ int ssf_b64_encode(struct ssf_str in, struct ssf_buf *out)
 	return encode(&std, in, out);
 }
 
+/* What both alphabets have in common, plus one; 0: not in it. */
+static const unsigned char common_values[256] = {
+	['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+	['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+	['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+	['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+	['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+	['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+	['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+	['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62,
+};
+
 static int value_of(const struct alphabet *a, char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
+	int value = common_values[(unsigned char)c] - 1;
+
+	if (value >= 0)
+		return value;
 	if (c == a->c62)
 		return 62;
 	return c == a->c63 ? 63 : -1;
@@ -99,12 +111,16 @@ static int decode(const struct alphabet *a, struct ssf_str in, struct ssf_buf *o
 {
 	if (in.len % 4 == 1)
 		return ssf_fail(err, SSF_E_MALFORMED, "base64: impossible length");
-	for (size_t i = 0; i < in.len; i += 4) {
-		size_t len = in.len - i < 4 ? in.len - i : 4;
-		unsigned char bytes[3];
-		if (decode_group(a, in.ptr + i, len, bytes) < 0)
-			return ssf_fail(err, SSF_E_MALFORMED, "base64: bad character or bits");
-		if (ssf_buf_append(out, (struct ssf_str){ (char *)bytes, len - 1 }, err) < 0)
+	for (size_t i = 0; i < in.len;) {
+		unsigned char bytes[3 * GROUPS];
+		size_t n = 0;
+		for (; i < in.len && n < sizeof(bytes); i += 4) {
+			size_t len = in.len - i < 4 ? in.len - i : 4;
+			if (decode_group(a, in.ptr + i, len, bytes + n) < 0)
+				return ssf_fail(err, SSF_E_MALFORMED, "base64: bad character or bits");
+			n += len - 1;
+		}
+		if (ssf_buf_append(out, (struct ssf_str){ (char *)bytes, n }, err) < 0)
 			return -1;
 	}
 	return 0;
