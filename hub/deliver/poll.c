@@ -230,6 +230,8 @@ static void wait_start(struct outlet *o, struct http_req *req, size_t max, bool 
 	w->held = held;
 	TAILQ_INSERT_TAIL(&o->waiting, w, link);
 	o->waiting_count++;
+	if (!held)
+		http_release_body(req);
 	http_on_close(req, on_client_gone, w);
 }
 

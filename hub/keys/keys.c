@@ -15,6 +15,7 @@
 #define CACHE_SLOTS 4096  /* signed SETs kept; one of about 1 KiB each */
 #define SHARED_SLOTS 64   /* claims of the newest events, but aud and jti */
 #define BUCKETS 1024      /* of signatures under way */
+#define LATER_MS 5000     /* older events are signed when no newer ones wait, mostly */
 #define SLICE 256         /* of those who wait for one are called before others have their turn */
 
 /* A signed SET, by what decides its bytes. */
@@ -47,6 +48,7 @@ struct signature {
 	LIST_ENTRY(signature) link; /* in its bucket */
 	struct keys *keys;
 	int64_t seq;
+	int64_t at_ms;              /* the event's */
 	enum ssf_alg alg;
 	char *audience;
 	TAILQ_HEAD(, keys_sign) waiting;
@@ -388,7 +390,9 @@ static int work_key(struct signature *g, struct ssf_err *err)
 /* Some 250 us: not on the loop. */
 static int sign_in_pool(struct signature *g, struct ssf_err *err)
 {
-	struct pool_work work = { work_run, work_done, work_drop, g->work };
+	/* who catches up must not hold up what has just happened */
+	bool later = wall_now_ms() - g->at_ms > LATER_MS;
+	struct pool_work work = { work_run, work_done, work_drop, g->work, later };
 
 	if (work_key(g, err) < 0 || pool_submit(g->keys->pool, &work, &g->job, err) < 0)
 		return -1;
@@ -507,6 +511,7 @@ static int signature_new(struct keys *k, const struct event *e, const char *audi
 	}
 	g->keys = k;
 	g->seq = e->seq;
+	g->at_ms = e->at_ms;
 	g->alg = alg;
 	TAILQ_INIT(&g->waiting);
 	LIST_INSERT_HEAD(&k->signatures[hash(e->seq, alg, audience) % BUCKETS], g, link);
