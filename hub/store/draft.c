@@ -5,6 +5,7 @@
 #include "hub/store/columns.h"
 #include "lib/kit/loop.h"
 #include "lib/ssf/attr.h"
+#include "lib/ssf/json.h"
 
 #include <openssl/rand.h>
 
@@ -18,7 +19,7 @@ static int check_size(const struct draft *d, struct ssf_err *err)
 		return ssf_fail(err, SSF_E_LIMIT, "txn: longer than %d bytes", DRAFT_NAME_MAX);
 	if (strlen(d->type) > DRAFT_NAME_MAX)
 		return ssf_fail(err, SSF_E_LIMIT, "event: type longer than %d bytes", DRAFT_NAME_MAX);
-	if (json_dumpb(d->body, NULL, 0, JSON_COMPACT) > DRAFT_BODY_MAX)
+	if (ssf_json_longer(d->body, DRAFT_BODY_MAX))
 		return ssf_fail(err, SSF_E_LIMIT, "event: larger than %d bytes", DRAFT_BODY_MAX);
 	return 0;
 }

@@ -5,6 +5,8 @@
  */
 #include "lib/ssf/b64.h"
 
+#include <sys/types.h>
+
 #define GROUPS 256 /* decoded before they are appended */
 
 struct alphabet {
@@ -99,26 +101,30 @@ static int value_of(const struct alphabet *a, char c)
 	return c == a->c63 ? 63 : -1;
 }
 
-/* Decodes 2 to 4 characters to one byte less. Returns -1 on a foreign character or stray bits. */
-static int decode_group(const struct alphabet *a, const char *text, size_t len,
-			unsigned char bytes[3])
+/* The last two or three characters, to one byte less. -1: a foreign character or stray bits. */
+static ssize_t decode_rest(const struct alphabet *a, const char *text, size_t len, unsigned char *bytes)
 {
-	unsigned group = 0;
+	int v[3] = { value_of(a, text[0]), value_of(a, text[1]), len > 2 ? value_of(a, text[2]) : 0 };
 
-	for (size_t i = 0; i < 4; i++) {
-		int value = i < len ? value_of(a, text[i]) : 0;
-		if (value < 0)
+	if ((v[0] | v[1] | v[2]) < 0 || (len > 2 ? v[2] & 3 : v[1] & 15) != 0)
+		return -1;
+	bytes[0] = (unsigned char)(v[0] << 2 | v[1] >> 4);
+	bytes[1] = (unsigned char)(v[1] << 4 | v[2] >> 2);
+	return (ssize_t)len - 1;
+}
+
+/* Whole groups of four, as many as fit; gives how many bytes there are, or -1. */
+static ssize_t decode_groups(const struct alphabet *a, const char *text, size_t groups, unsigned char *bytes)
+{
+	for (size_t i = 0; i < groups; i++, text += 4, bytes += 3) {
+		int v[4] = { value_of(a, text[0]), value_of(a, text[1]), value_of(a, text[2]), value_of(a, text[3]) };
+		if ((v[0] | v[1] | v[2] | v[3]) < 0)
 			return -1;
-		group = group << 6 | (unsigned)value;
+		bytes[0] = (unsigned char)(v[0] << 2 | v[1] >> 4);
+		bytes[1] = (unsigned char)(v[1] << 4 | v[2] >> 2);
+		bytes[2] = (unsigned char)(v[2] << 6 | v[3]);
 	}
-	bytes[0] = (unsigned char)(group >> 16);
-	bytes[1] = (unsigned char)(group >> 8);
-	bytes[2] = (unsigned char)group;
-	for (size_t i = len - 1; i < 3; i++) {
-		if (bytes[i] != 0)
-			return -1;
-	}
-	return 0;
+	return (ssize_t)(3 * groups);
 }
 
 /* in is without padding. */
@@ -127,17 +133,20 @@ static int decode(const struct alphabet *a, struct ssf_str in, struct ssf_buf *o
 {
 	if (in.len % 4 == 1)
 		return ssf_fail(err, SSF_E_MALFORMED, "base64: impossible length");
-	for (size_t i = 0; i < in.len;) {
+	while (in.len > 0) {
 		unsigned char bytes[3 * GROUPS];
-		size_t n = 0;
-		for (; i < in.len && n < sizeof(bytes); i += 4) {
-			size_t len = in.len - i < 4 ? in.len - i : 4;
-			if (decode_group(a, in.ptr + i, len, bytes + n) < 0)
-				return ssf_fail(err, SSF_E_MALFORMED, "base64: bad character or bits");
-			n += len - 1;
+		size_t groups = in.len / 4 < GROUPS ? in.len / 4 : GROUPS, used = 4 * groups;
+		ssize_t n = decode_groups(a, in.ptr, groups, bytes);
+		if (groups == 0) {
+			used = in.len;
+			n = decode_rest(a, in.ptr, used, bytes);
 		}
-		if (ssf_buf_append(out, (struct ssf_str){ (char *)bytes, n }, err) < 0)
+		if (n < 0)
+			return ssf_fail(err, SSF_E_MALFORMED, "base64: bad character or bits");
+		if (ssf_buf_append(out, (struct ssf_str){ (char *)bytes, (size_t)n }, err) < 0)
 			return -1;
+		in.ptr += used;
+		in.len -= used;
 	}
 	return 0;
 }

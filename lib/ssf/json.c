@@ -329,6 +329,14 @@ size_t ssf_json_weight(const json_t *value)
 	return value != NULL ? weight : 0;
 }
 
+bool ssf_json_longer(const json_t *value, size_t bytes)
+{
+	/* no byte of a string takes more than \u0000, and all the rest of a value is shorter than its weight */
+	if (6 * ssf_json_weight(value) <= bytes)
+		return false;
+	return json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) > bytes;
+}
+
 bool ssf_json_has_real(const json_t *value)
 {
 	json_t *v = (json_t *)value; /* only iterated over */
