@@ -427,7 +427,6 @@ json_t *deliver_status(const struct deliver *d)
 {
 	json_t *list = json_array();
 	const struct outlet *o;
-	int64_t head = event_log_head(d->log);
 
 	LIST_FOREACH(o, &d->outlets, link) {
 		const struct entry *first = TAILQ_FIRST(&o->entries);
@@ -436,7 +435,7 @@ json_t *deliver_status(const struct deliver *d)
 			o->stream->client, "method", o->stream->method == STREAM_PUSH ? "push" : "poll",
 			"status", stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
 			"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
-			(json_int_t)(head > outlet_scan(o) ? head - outlet_scan(o) : 0), "oldest_age_s",
+			(json_int_t)event_log_count(d->log, outlet_scan(o)), "oldest_age_s",
 			(json_int_t)(first != NULL ? (wall_now_ms() - first->event->at_ms) / 1000 : 0),
 			"healthy", o->failures == 0, "circuit",
 			o->endpoint != NULL ? circuit_name(endpoint_circuit(o->endpoint)) : NULL, "last_success_at", time_json(o->success_at_ms),
