@@ -13,6 +13,11 @@ alter table stream_state
 	add column backlog bigint not null default 0,      -- events that wait, as far as they were counted
 	add column backlog_base bigint not null default 0; -- how many did when it was last enabled, if above its limit
 
+-- Made by 0005 when that is there.
+create table if not exists stream_dropped (
+	stream_id text not null, from_seq bigint not null, to_seq bigint not null,
+	at timestamptz not null default clock_timestamp(), reason text not null);
+
 create function multirange_count(m int8multirange) returns bigint language sql immutable as $$
 	select coalesce(sum(upper(r) - lower(r)), 0)::bigint from unnest(m) r;
 $$;
@@ -104,6 +109,7 @@ create function redrive_dead_letters(wanted text, one bigint, most bigint)
 returns table (outcome text, redriven bigint, gone bigint, remaining bigint) language plpgsql as $$
 declare
 	state stream_state;
+	oldest bigint := (select e.seq from event e order by e.seq limit 1);
 	room bigint;
 	sent int8multirange;
 begin
@@ -122,7 +128,7 @@ begin
 			then 'disabled'
 		when one is null then 'done'
 		when not exists (select from dead_letter d where d.stream_id = wanted and d.seq = one) then 'no_letter'
-		when not exists (select from event e where e.seq = one) then 'gone'
+		when oldest is null or one < oldest then 'gone'
 		when room <= 0 then 'full'
 		else 'done' end;
 	if outcome <> 'done' then
@@ -132,17 +138,15 @@ begin
 	with taken as (
 		delete from dead_letter d where d.stream_id = wanted and d.seq in (
 			select c.seq from dead_letter c
-			where c.stream_id = wanted and (one is null or c.seq = one)
-				and exists (select from event e where e.seq = c.seq)
+			where c.stream_id = wanted and c.seq between coalesce(one, oldest) and coalesce(one, c.seq)
 			order by c.seq limit greatest(room, 0))
 		returning d.seq
 	)
 	select count(*), coalesce(range_agg(int8range(t.seq, t.seq, '[]')), '{}') into redriven, sent from taken t;
 	update stream_state s set owed = s.owed + sent where s.stream_id = wanted;
 	if one is null then
-		select count(*), count(*) filter (where not exists (select from event e where e.seq = d.seq))
+		select count(*) filter (where d.seq >= oldest), count(*) filter (where d.seq >= oldest is not true)
 		into remaining, gone from dead_letter d where d.stream_id = wanted;
-		remaining := remaining - gone;
 	end if;
 	return next;
 end
@@ -186,4 +190,41 @@ begin
 	end if;
 	return next;
 end
+$$;
+
+-- As before; what a stream is to get again is pending.
+create or replace function explain_txn(wanted text) returns jsonb language sql stable as $$
+	with ev as (
+		select * from event e where e.txn = wanted order by e.seq
+	)
+	select case when exists (select from ev) then jsonb_build_object(
+		'txn', wanted,
+		'events', (select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+			'seq', seq, 'at', appended_at, 'origin', origin, 'origin_id', origin_id, 'type', type,
+			'cause', cause, 'agent', agent_id, 'sub_id', sub_id, 'body', body,
+			'evidence_sha256', encode(evidence, 'hex'))) order by seq) from ev),
+		'rules', coalesce((select jsonb_agg(jsonb_build_object(
+			'seq', h.seq, 'rule', h.rule_id, 'file', h.file_id, 'digest', h.digest, 'mode', h.mode,
+			'severity', h.severity, 'why', h.trace, 'actions', h.actions, 'at', h.at) order by h.seq, h.rule_id)
+			from rule_hit h join ev on ev.seq = h.seq), '[]'),
+		'revocations', coalesce((select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+			'effect', r.effect, 'kind', r.target_kind, 'target', r.target, 'not_before', r.not_before,
+			'until', r.until, 'reason', r.reason, 'rule', r.rule_id)) order by r.effect, r.target_kind, r.target)
+			from revocation r where r.txn = wanted), '[]'),
+		'pending_attribution', coalesce((select jsonb_agg(a.seq order by a.seq)
+			from attribution a join ev on ev.seq = a.seq), '[]'),
+		'deliveries', coalesce((select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+			'stream', s.id, 'seq', ev.seq, 'type', ev.type,
+			'state', case
+				when d.seq is not null then 'dead-lettered'
+				when st.owed @> ev.seq then 'pending'
+				when ev.seq <= st.cursor or st.acked @> ev.seq then 'acknowledged'
+				else 'pending' end,
+			'reason', d.reason)) order by ev.seq, s.id)
+			from ev
+			join resource s on s.kind = 'stream' and ev.sub_id is not null
+				and (s.spec->'events' is null or s.spec->'events' ? ev.type)
+			join stream_state st on st.stream_id = s.id
+			left join dead_letter d on d.stream_id = s.id and d.seq = ev.seq), '[]')
+	) end
 $$;
