@@ -636,6 +636,8 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 {
 	int64_t cursor = outlet_cursor(o);
 	bool was_enabled = o->stream->status == STREAM_ENABLED;
+	bool moved = !json_equal(json_object_get(o->stream->spec, "delivery"),
+				 json_object_get(s->spec, "delivery"));
 	struct entry *e;
 
 	stop(o);
@@ -672,7 +674,8 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 	o->stream = s;
 	if (s->status == STREAM_ENABLED && !was_enabled)
 		backlog_enabled(o);
-	o->failures = 0;
+	if (moved)
+		o->failures = 0; /* of another receiver; the same one still fails, though it is paused now */
 	o->not_before = 0;
 	if (set_up(o) < 0) /* without the index it reads for itself, without an endpoint it waits */
 		log_error("deliver.stream.nomem", log_str("stream", s->id));
