@@ -6,9 +6,12 @@
 alter table dead_letter add column txn text, add column type text;
 update dead_letter d set txn = e.txn, type = e.type from event e where e.seq = d.seq;
 
+-- rewound is another number for each stream that is made, and each time that one is rewound: what somebody
+-- has come to with it under another one counts no more.
+create sequence stream_rewound;
 alter table stream_state
+	add column rewound bigint not null default nextval('stream_rewound'),
 	add column owed int8multirange not null default '{}', -- to be sent though settled before: redriven
-	add column rewound bigint not null default 0, -- how often: what was known before counts no more
 	add column failing boolean not null default false, -- the last push failed
 	add column backlog bigint not null default 0,      -- events that wait, as far as they were counted
 	add column backlog_base bigint not null default 0; -- how many did when it was last enabled, if above its limit
@@ -16,7 +19,7 @@ alter table stream_state
 -- Made by 0005 when that is there.
 create table if not exists stream_dropped (
 	stream_id text not null, from_seq bigint not null, to_seq bigint not null,
-	at timestamptz not null default clock_timestamp(), reason text not null);
+	at timestamptz not null default clock_timestamp(), reason text not null, primary key (stream_id, to_seq));
 
 create function multirange_count(m int8multirange) returns bigint language sql immutable as $$
 	select coalesce(sum(upper(r) - lower(r)), 0)::bigint from unnest(m) r;
@@ -72,7 +75,7 @@ create function checkpoint_streams(batch jsonb) returns setof text language sql 
 			backlog = coalesce(b.backlog, s.backlog),
 			backlog_base = coalesce(b.backlog_base, s.backlog_base)
 		from b
-		where s.stream_id = b.id and s.rewound = coalesce(b.rewound, 0)
+		where s.stream_id = b.id and s.rewound = b.rewound
 		returning s.stream_id
 	)
 	select b.id from b where b.id not in (select saved.stream_id from saved);
@@ -103,8 +106,8 @@ end
 $$;
 
 -- Sends dead letters of a stream again: one, or (null) as many as there is room for, oldest first. At
--- most "most" are owed at once. What "outcome" is: done; no_stream, disabled, no_letter, gone (the
--- log has the one no more), full. "gone" and "remaining" are how many stay dead letters.
+-- most "most" are owed at once. What "outcome" is: done; no_stream, disabled, gone (the log has it no
+-- more), no_letter, full. "gone" and "remaining" are how many stay dead letters.
 create function redrive_dead_letters(wanted text, one bigint, most bigint)
 returns table (outcome text, redriven bigint, gone bigint, remaining bigint) language plpgsql as $$
 declare
@@ -127,8 +130,8 @@ begin
 		when (select r.spec->>'status' from resource r where r.kind = 'stream' and r.id = wanted) = 'disabled'
 			then 'disabled'
 		when one is null then 'done'
+		when one < coalesce(oldest, one + 1) then 'gone'
 		when not exists (select from dead_letter d where d.stream_id = wanted and d.seq = one) then 'no_letter'
-		when oldest is null or one < oldest then 'gone'
 		when room <= 0 then 'full'
 		else 'done' end;
 	if outcome <> 'done' then
@@ -156,12 +159,14 @@ $$;
 -- time (ms since 1970). Nothing is skipped: to where it has not come yet it does not go. Dead letters
 -- from there on are none any more, as their events are read again. What "outcome" is: done; no_stream,
 -- disabled, future, gone (not all from there on is in the log); if not done, nothing has changed.
--- "first" is the first that is read again, "oldest" the oldest event that there is.
-create function rewind_stream(wanted text, to_seq bigint, to_ms bigint)
+-- "first" is the first that is read again, "oldest" the oldest event that there is. "position" is where its
+-- owner has come to, as in a checkpoint: what is settled before the first is not read again.
+create function rewind_stream(wanted text, to_seq bigint, to_ms bigint, "position" jsonb)
 returns table (outcome text, first bigint, oldest bigint) language plpgsql as $$
 declare
 	state stream_state;
-	newest bigint := coalesce((select e.seq from event e order by e.seq desc limit 1), 0);
+	newest bigint := coalesce((select e.seq from event e order by e.seq desc limit 1),
+		(select q.last_value from event_seq q));
 	to_time timestamptz := to_timestamp(to_ms / 1000.0);
 	oldest_at timestamptz;
 	again int8multirange;
@@ -177,14 +182,15 @@ begin
 		when (select r.spec->>'status' from resource r where r.kind = 'stream' and r.id = wanted) = 'disabled'
 			then 'disabled'
 		when to_seq > newest or to_time > clock_timestamp() then 'future'
-		when to_seq < oldest or oldest > 1 and to_time < oldest_at then 'gone'
+		when oldest is null or to_seq < oldest or oldest > 1 and to_time < oldest_at then 'gone'
 		else 'done' end;
 	if outcome = 'done' then
+		perform checkpoint_streams("position");
 		first := coalesce(to_seq, seq_at(to_time));
 		again := int8multirange(int8range(first, null));
 		update stream_state s
 		set cursor = least(s.cursor, first - 1), acked = s.acked - again, owed = s.owed - again,
-			rewound = s.rewound + 1, backlog = 0
+			rewound = nextval('stream_rewound'), backlog = 0
 		where s.stream_id = wanted;
 		delete from dead_letter d where d.stream_id = wanted and d.seq >= first;
 	end if;

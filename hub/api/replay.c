@@ -59,7 +59,8 @@ static void on_redriven(void *arg, const struct deliver_redriven *done, const st
 		refuse(r, err);
 		return;
 	}
-	log_info("api.redriven", log_str("stream", r->stream), log_str("peer", http_peer(r->req)));
+	log_info("api.redriven", log_str("stream", r->stream), log_int("events", done->redriven),
+		 log_str("peer", http_peer(r->req)));
 	reply_json(r->req, 200,
 		   json_pack("{s:s, s:I, s:I, s:I}", "stream", r->stream, "redriven",
 			     (json_int_t)done->redriven, "gone", (json_int_t)done->gone, "remaining",

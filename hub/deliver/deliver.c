@@ -37,19 +37,19 @@ static int acked_text(const struct outlet *o, struct ssf_buf *out)
 	return ssf_buf_addc(out, '}');
 }
 
-static json_t *outlet_state(const struct outlet *o)
+json_t *outlet_state(const struct outlet *o)
 {
 	ssf_auto_buf acked = SSF_BUF(1024 * 1024);
-	ssf_auto_buf paid = SSF_BUF(1024 * 1024);
+	ssf_auto_buf paid = SSF_BUF(64 * 1024);
 	json_t *state;
 
 	if (acked_text(o, &acked) < 0 || owed_paid_text(o, &paid) < 0)
 		return NULL;
-	state = json_pack("{s:s, s:I, s:I, s:s, s:s, s:I, s:b, s:I, s:I}", "id", o->stream->id, "rewound",
+	state = json_pack("{s:s, s:I, s:I, s:s, s:s*, s:I, s:b, s:I, s:I}", "id", o->stream->id, "rewound",
 			  (json_int_t)o->rewound, "cursor", (json_int_t)outlet_cursor(o), "acked",
-			  acked.ptr, "paid", paid.ptr, "delivered", (json_int_t)o->delivered, "failing",
-			  o->failures > 0, "backlog", (json_int_t)backlog_to_save(o), "backlog_base",
-			  (json_int_t)o->backlog_base);
+			  acked.ptr, "paid", o->owed.paid_count > 0 ? paid.ptr : NULL, "delivered",
+			  (json_int_t)o->delivered, "failing", o->failures > 0, "backlog",
+			  (json_int_t)backlog_to_save(o), "backlog_base", (json_int_t)o->backlog_base);
 	if (o->success_at_ms != 0)
 		json_object_set_new(state, "success_at", json_real((double)o->success_at_ms / 1e3));
 	if (o->error_at_ms != 0) {

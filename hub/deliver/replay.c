@@ -6,8 +6,6 @@
  */
 #include "hub/deliver/deliver_priv.h"
 
-#include "lib/kit/log.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,10 +74,8 @@ static void on_redriven(void *arg, const struct db_result *r, const struct ssf_e
 		owed_load(o); /* also when nobody knows whether it was done */
 	if (err == NULL && check_outcome(db_text(r, 0, 0), &why) < 0)
 		err = &why;
-	if (err == NULL) {
+	if (err == NULL)
 		result = (struct deliver_redriven){ db_int(r, 0, 1), db_int(r, 0, 2), db_int(r, 0, 3) };
-		log_info("deliver.redriven", log_str("stream", p->stream), log_int("events", result.redriven));
-	}
 	p->redriven(p->arg, &result, err);
 	replay_free(p);
 }
@@ -121,7 +117,6 @@ static void on_rewound(void *arg, const struct db_result *r, const struct ssf_er
 	}
 	if (err == NULL) {
 		first = db_int(r, 0, 1);
-		log_info("deliver.rewound", log_str("stream", p->stream), log_int("seq", first));
 		if (o != NULL)
 			outlet_reload(o);
 	}
@@ -133,11 +128,19 @@ int deliver_rewind(struct deliver *d, const char *stream, struct deliver_point t
 		   void *arg, struct ssf_err *err)
 {
 	struct replay *p = replay_new(d, stream, arg);
+	const struct outlet *o = deliver_find(d, stream);
+	json_auto_t *position = json_array();
+	ssf_auto_free char *text = NULL;
 	char seq[24], at_ms[24];
-	const char *params[] = { stream, to.seq != 0 ? seq : NULL, to.seq != 0 ? NULL : at_ms };
 
-	if (p == NULL)
+	if (o != NULL && o->loaded)
+		json_array_append_new(position, outlet_state(o));
+	text = json_dumps(position, JSON_COMPACT);
+	const char *params[] = { stream, to.seq != 0 ? seq : NULL, to.seq != 0 ? NULL : at_ms, text };
+	if (p == NULL || text == NULL) {
+		replay_free(p);
 		return ssf_fail(err, SSF_E_NOMEM, "rewind");
+	}
 	p->rewound = f;
 	snprintf(seq, sizeof(seq), "%lld", (long long)to.seq);
 	snprintf(at_ms, sizeof(at_ms), "%lld", (long long)to.at_ms);
