@@ -33,14 +33,16 @@ int64_t backlog_limit(const struct outlet *o)
 	return o->stream->backlog_limit >= 0 ? o->stream->backlog_limit : o->deliver->conf.backlog_limit;
 }
 
-bool backlog_passed(struct outlet *o)
+void backlog_settled(struct outlet *o)
+{
+	if (o->backlog_base != 0 && backlog_count(o) <= backlog_limit(o))
+		o->backlog_base = 0;
+}
+
+bool backlog_passed(const struct outlet *o)
 {
 	int64_t count = backlog_count(o), limit = backlog_limit(o);
 
-	if (count <= limit && o->backlog_base != 0) {
-		o->backlog_base = 0;
-		o->dirty = true;
-	}
 	if (limit == 0 || o->stream->status != STREAM_ENABLED || !o->loaded)
 		return false;
 	return count > (o->backlog_base > 0 ? o->backlog_base + limit : limit);

@@ -89,6 +89,7 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 		entry_free(o, e);
 	}
 	trim(o);
+	backlog_settled(o);
 	watch_settled(o, seq, delivered);
 	outlet_fill(o);
 }

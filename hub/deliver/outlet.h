@@ -136,7 +136,8 @@ void outlet_error(struct outlet *o, const char *what); /* for the stream's healt
 /* backlog.c */
 int64_t backlog_count(const struct outlet *o); /* events that wait, as far as they were counted */
 int64_t backlog_limit(const struct outlet *o); /* 0: none */
-bool backlog_passed(struct outlet *o);         /* the stream is to be paused */
+bool backlog_passed(const struct outlet *o);   /* the stream is to be paused */
+void backlog_settled(struct outlet *o);        /* there is one less */
 void backlog_offered(struct outlet *o, const struct event *e); /* wanted, and there is no room for it now */
 void backlog_taken(struct outlet *o, const struct event *e); /* read into the window */
 void backlog_again(struct outlet *o);          /* the window is about to be dropped, and read anew */
