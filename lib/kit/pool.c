@@ -30,6 +30,9 @@ struct pool {
 	pthread_cond_t work_there; /* something waits, or stopping */
 	struct job_list waiting;
 	struct job_list finished;
+	struct job_list ended; /* taken from finished; the loop's thread alone */
+	bool calling;          /* callbacks run; what is freed meanwhile is given back after them */
+	bool freed;
 	atomic_size_t queued; /* length of waiting, changed under the lock */
 	size_t queue_max;
 	bool stopping;
@@ -80,7 +83,22 @@ static void drop_job(struct pool_job *job)
 	work.drop(work.arg);
 }
 
-/* One job a call: the callback comes last, so that it may even free the pool. */
+static void finish_job(struct pool_job *job)
+{
+	struct pool_work work = job->work;
+
+	if (job->cancelled) {
+		drop_job(job);
+		return;
+	}
+	free(job);
+	work.done(work.arg);
+}
+
+/*
+ * All that have finished by now, in one go: a turn of the loop for each costs more than many of them.
+ * A callback may cancel others of them, and even free the pool.
+ */
 static void on_finished(void *arg, bool readable, bool writable)
 {
 	struct pool *pool = arg;
@@ -90,21 +108,17 @@ static void on_finished(void *arg, bool readable, bool writable)
 	(void)readable;
 	(void)writable;
 	pthread_mutex_lock(&pool->lock);
-	job = TAILQ_FIRST(&pool->finished);
-	if (job != NULL)
-		TAILQ_REMOVE(&pool->finished, job, entry);
-	if (TAILQ_EMPTY(&pool->finished))
-		eventfd_read(pool->wake_fd, &count);
+	TAILQ_CONCAT(&pool->ended, &pool->finished, entry);
+	eventfd_read(pool->wake_fd, &count);
 	pthread_mutex_unlock(&pool->lock);
-	if (job == NULL)
-		return;
-	if (job->cancelled) {
-		drop_job(job);
-		return;
+	pool->calling = true;
+	while ((job = TAILQ_FIRST(&pool->ended)) != NULL) { /* none any more when it was freed */
+		TAILQ_REMOVE(&pool->ended, job, entry);
+		finish_job(job);
 	}
-	struct pool_work work = job->work;
-	free(job);
-	work.done(work.arg);
+	pool->calling = false;
+	if (pool->freed)
+		free(pool);
 }
 
 /* Signals are the loop's: the threads start with all of them blocked. */
@@ -136,6 +150,7 @@ int pool_new(struct loop *loop, unsigned threads, size_t queue_max, struct pool 
 	pthread_cond_init(&pool->work_there, NULL);
 	TAILQ_INIT(&pool->waiting);
 	TAILQ_INIT(&pool->finished);
+	TAILQ_INIT(&pool->ended);
 	pool->queue_max = queue_max;
 	pool->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (pool->wake_fd >= 0)
@@ -168,6 +183,7 @@ void pool_free(struct pool *pool)
 	pthread_mutex_unlock(&pool->lock);
 	for (unsigned i = 0; i < pool->n_threads; i++)
 		pthread_join(pool->threads[i], NULL);
+	drop_all(&pool->ended);
 	drop_all(&pool->finished);
 	drop_all(&pool->waiting);
 	loop_watch_cancel(pool->watch);
@@ -175,7 +191,9 @@ void pool_free(struct pool *pool)
 		close(pool->wake_fd);
 	pthread_cond_destroy(&pool->work_there);
 	pthread_mutex_destroy(&pool->lock);
-	free(pool);
+	pool->freed = true;
+	if (!pool->calling)
+		free(pool);
 }
 
 int pool_submit(struct pool *pool, const struct pool_work *work, struct pool_job **out,
