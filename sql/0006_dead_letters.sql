@@ -11,6 +11,7 @@ update dead_letter d set txn = e.txn, type = e.type from event e where e.seq = d
 create sequence stream_rewound;
 alter table stream_state
 	add column rewound bigint not null default nextval('stream_rewound'),
+	add column again_at timestamptz, -- last redrive or rewind: old events are not given up for their age before
 	add column owed int8multirange not null default '{}', -- to be sent though settled before: redriven
 	add column failing boolean not null default false, -- the last push failed
 	add column backlog bigint not null default 0,      -- events that wait, as far as they were counted
@@ -146,7 +147,7 @@ begin
 		returning d.seq
 	)
 	select count(*), coalesce(range_agg(int8range(t.seq, t.seq, '[]')), '{}') into redriven, sent from taken t;
-	update stream_state s set owed = s.owed + sent where s.stream_id = wanted;
+	update stream_state s set owed = s.owed + sent, again_at = clock_timestamp() where s.stream_id = wanted;
 	if one is null then
 		select count(*) filter (where d.seq >= oldest), count(*) filter (where d.seq >= oldest is not true)
 		into remaining, gone from dead_letter d where d.stream_id = wanted;
@@ -190,7 +191,7 @@ begin
 		again := int8multirange(int8range(first, null));
 		update stream_state s
 		set cursor = least(s.cursor, first - 1), acked = s.acked - again, owed = s.owed - again,
-			rewound = nextval('stream_rewound'), backlog = 0
+			rewound = nextval('stream_rewound'), again_at = clock_timestamp(), backlog = 0
 		where s.stream_id = wanted;
 		delete from dead_letter d where d.stream_id = wanted and d.seq >= first;
 	end if;

@@ -207,7 +207,7 @@ static void on_buried(void *arg, const struct db_result *r, const struct ssf_err
 	burial_free(b);
 }
 
-bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *reason)
+bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *txn, const char *reason)
 {
 	char jti[KEYS_JTI_LEN], seq_text[24], rewound[24];
 	const char *params[] = { o->stream->id, rewound, seq_text, jti, reason };
@@ -230,14 +230,14 @@ bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *reason)
 		return false;
 	}
 	log_warn("deliver.deadletter", log_str("stream", o->stream->id), log_str("jti", jti),
-		 log_str("reason", reason));
+		 log_str("txn", txn), log_str("reason", reason));
 	return true;
 }
 
 bool outlet_bury(struct outlet *o, struct entry *e, const char *reason)
 {
 	if (!e->burying)
-		e->burying = outlet_bury_seq(o, e->event->seq, reason);
+		e->burying = outlet_bury_seq(o, e->event->seq, e->event->txn, reason);
 	return e->burying;
 }
 
@@ -494,6 +494,7 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 	o->rewound = db_int(r, 0, 9);
 	o->behind = o->backlog_saved = db_int(r, 0, 11);
 	o->dead_letters = db_int(r, 0, 13);
+	o->again_at_ms = db_int(r, 0, 14);
 	if (!o->known) {
 		load_health(o, r);
 		load_upkeep(o, r);

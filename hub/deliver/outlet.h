@@ -67,6 +67,7 @@ struct outlet {
 
 	struct owed owed;
 	int64_t dead_letters;
+	int64_t again_at_ms;      /* of the last redrive or rewind, since 1970; 0: never */
 
 	/* Events that were offered while it is behind, and were not read yet: backlog.c. */
 	int64_t behind;
@@ -125,7 +126,8 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered);
  * if it fails, the event stays. Returns false if that could not be started.
  */
 bool outlet_bury(struct outlet *o, struct entry *e, const char *reason);
-bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *reason); /* of what is owed */
+/* The same of what is owed and not in the window; txn is for the log. */
+bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *txn, const char *reason);
 int outlet_take_owed(struct outlet *o, struct event *event); /* -1: no memory */
 /* Why a receiver has refused a SET, of its {"err"}: only what looks like a code is taken from it. */
 #define OUTLET_REASON_MAX 96

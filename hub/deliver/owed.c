@@ -101,6 +101,7 @@ static void on_owed(void *arg, const struct db_result *r, const struct ssf_err *
 		return; /* the stream is being deleted */
 	owed_loaded(o, db_text(r, 0, 0));
 	o->dead_letters = db_int(r, 0, 1);
+	o->again_at_ms = db_int(r, 0, 2);
 	owed_fill(o);
 }
 
@@ -143,7 +144,7 @@ static struct owed_item *next_item(const struct owed *w)
 /* What the log has no more, or a disabled stream does not keep. */
 static void give_up(struct outlet *o, struct owed_item *item, const char *reason)
 {
-	if (outlet_bury_seq(o, item->seq, reason)) /* if not, the tick tries again */
+	if (outlet_bury_seq(o, item->seq, "", reason)) /* if not, the tick tries again */
 		hold(&o->owed, item);
 }
 

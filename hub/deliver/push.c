@@ -79,9 +79,12 @@ static void wait_start(struct delivery *dl, int64_t ms)
 	dl->outlet->waiting_retries += dl->wait != NULL;
 }
 
+/* What the operator has sent again is as old as that: it is not given up at the first failure. */
 static bool too_old(const struct outlet *o, const struct entry *e)
 {
-	return wall_now_ms() - e->event->at_ms > o->deliver->conf.max_age_ms;
+	int64_t since = e->event->at_ms > o->again_at_ms ? e->event->at_ms : o->again_at_ms;
+
+	return wall_now_ms() - since > o->deliver->conf.max_age_ms;
 }
 
 static void bury(struct delivery *dl, const char *reason);

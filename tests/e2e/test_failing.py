@@ -181,6 +181,23 @@ def test_a_redriven_event_survives_a_crash(hub, endpoint, stream):
     assert letters(hub, stream) == []
 
 
+def test_what_was_too_old_gets_its_time_again(new_hub, endpoint):
+    hub = new_hub("--delivery-max-age", "1s").use_idp()
+    stream = hub.push_stream(endpoint)
+    endpoint.decide = lambda push: Answer(503)
+    hub.emit("a")
+    (dead,) = wait_until(lambda: letters(hub, stream), 20)
+    assert dead["reason"] == "expired: status 503"
+    attempts = len(endpoint.pushes)
+    endpoint.decide = None
+    endpoint.script(503)
+    redrive(hub, stream, all=True)
+    pushes = endpoint.wait_pushes(attempts + 2)
+    assert [p.jti for p in pushes[attempts:]] == [dead["jti"]] * 2, "it failed once, and was not given up"
+    settled(hub, stream)
+    assert letters(hub, stream) == []
+
+
 def test_a_poll_stream_gets_a_dead_letter_again(hub, poll_stream):
     hub.emit("a")
     hub.emit("a")
