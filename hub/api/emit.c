@@ -66,7 +66,8 @@ static int parse(const struct call *c, json_t *drafts, struct ssf_err *err)
 	type = type_of(name);
 	if (type == NULL || type->control)
 		return ssf_fail(err, SSF_E_MALFORMED, "type: not an event of CAEP 1.0 or RISC 1.0");
-	if (ssf_subject_check(json_object_get(body, "subject"), err) < 0)
+	if (ssf_subject_check(json_object_get(body, "subject"), err) < 0 ||
+	    ssf_event_check_subject(type, json_object_get(body, "subject"), err) < 0)
 		return ssf_fail_prefix(err, "subject");
 	claims = json_object_get(body, "claims") != NULL ? json_copy(json_object_get(body, "claims")) :
 							   json_object();
