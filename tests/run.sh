@@ -6,6 +6,7 @@
 #   sh tests/run.sh PART ...    some of them:
 #
 #     tree         every header compiles alone; the tree keeps its own rules (tests/meta)
+#     model        Spin: the protocol of cursors and leases (tests/model)
 #     unit         gcc: builds without warnings; unit tests, fuzz targets over their corpora
 #     asan         clang, AddressSanitizer and UBSan: the same
 #     tsan         clang, ThreadSanitizer: the job pool, where the threads are
@@ -101,9 +102,9 @@ run_ctest() {
 
 # --- parts -----------------------------------------------------------------------------------
 
-# Prints "PASSED FAILED" of what check_tree.py says, a line a rule; without a line it has crashed.
-check_tree() {
-	rules=$(python3 -B tests/meta/check_tree.py) || true
+# lines COMMAND...: prints "PASSED FAILED" of what it says, a line a rule; without a line it has crashed.
+lines() {
+	rules=$("$@") || true
 	printf '%s\n' "$rules" >&2
 	kept=$(printf '%s\n' "$rules" | grep -c ': ok$')
 	broken=$(printf '%s\n' "$rules" | grep -c ': WRONG$')
@@ -114,7 +115,14 @@ part_tree() {
 	: >$LOGS/headers.log
 	counted "tree: headers compile alone" $LOGS/headers.log sh tests/meta/check_headers.sh
 	: >$LOGS/tree.log
-	counted "tree: layers, documents, what is banned" $LOGS/tree.log check_tree
+	counted "tree: layers, documents, what is banned" $LOGS/tree.log \
+		lines python3 -B tests/meta/check_tree.py
+}
+
+part_model() {
+	: >$LOGS/model.log
+	counted "model: cursors and leases, and what would break them" $LOGS/model.log \
+		lines sh tests/model/check.sh
 }
 
 part_unit() {
@@ -178,12 +186,12 @@ part_quickstart() {
 
 # --- all -------------------------------------------------------------------------------------
 
-[ $# -gt 0 ] || set -- tree unit asan tsan e2e quickstart
+[ $# -gt 0 ] || set -- tree model unit asan tsan e2e quickstart
 for part in "$@"; do
 	case $part in
-	tree | unit | asan | tsan | e2e | quickstart) ;;
+	tree | model | unit | asan | tsan | e2e | quickstart) ;;
 	*)
-		echo "usage: sh tests/run.sh [tree|unit|asan|tsan|e2e|quickstart ...]" >&2
+		echo "usage: sh tests/run.sh [tree|model|unit|asan|tsan|e2e|quickstart ...]" >&2
 		exit 2
 		;;
 	esac
