@@ -261,21 +261,31 @@ class Campaign:
         self.rounds = 0
         self.faults = []
         self.hook_secret = uuid.uuid4().hex
+        self.patience = 120   # seconds for what was accepted to arrive
+        self.hubs, self.ways_in, self.ways_out = [], [], {}
+        self.receivers, self.sources = [], None
         self.closers = [lambda: shutil.rmtree(self.folder, ignore_errors=True)]
+        try:
+            self._start(tls, external, hubs, settings)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, tls, external, hubs, settings):
         self.postgres = harness.Postgres() if external or hubs > 1 else None
         args = (*SETTINGS, *settings)
         if self.postgres:
             self.closers.append(self.postgres.close)
             args += ("--database", self.postgres.conninfo)
-        first = harness.Hub(tls, *args, private=self.postgres is None)
-        self.hubs = [first.use_idp(), *(Twin(tls, first, *args) for _ in range(hubs - 1))]
-        # what faults make a hub say
-        for hub in self.hubs:
-            hub.expected |= {"cluster.exited", "cluster.failed"}
+        for _ in range(hubs):
+            hub = Twin(tls, self.hubs[0], *args) if self.hubs else \
+                harness.Hub(tls, *args, private=self.postgres is None)
+            hub.expected |= {"cluster.exited", "cluster.failed"}   # what faults make it say
             self.closers.append(hub.close)
-        self.ways_in = [Proxy(hub.port) for hub in self.hubs]
+            self.hubs.append(hub)
+            self.ways_in.append(Proxy(hub.port))
+        self.hubs[0].use_idp()
         self._registry()
-        self.receivers, self.ways_out = [], {}
         self._push_receiver(tls, "push-1", failing=0.0)
         self._push_receiver(tls, "push-2", failing=0.05)
         self._poll_receiver("poll-1", self.ways_in[0])
@@ -436,7 +446,7 @@ class Campaign:
             have = {key for _, key, _ in self._parsed(receiver)}
             return [key for key in events if key not in have]
         try:
-            wait_until(lambda: not missing(), 120)
+            wait_until(lambda: not missing(), self.patience)
         except AssertionError:
             gone = missing()
             raise AssertionError(f"{receiver.name}: accepted minus received is {len(gone)}: "
@@ -492,7 +502,8 @@ class Campaign:
 
     def close(self):
         failed = []
-        self.sources.stopping.set()
+        if self.sources:
+            self.sources.stopping.set()
         for receiver in self.receivers:
             receiver.proc.popen.kill()
             receiver.proc.popen.wait(10)
