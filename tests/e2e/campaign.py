@@ -75,6 +75,7 @@ class Proxy:
     def __init__(self, port):
         self.target = port
         self.pairs = set()
+        self.resets = []      # when
         if Proxy.loop is None:
             Proxy.loop = asyncio.new_event_loop()
             threading.Thread(target=Proxy.loop.run_forever, daemon=True).start()
@@ -104,28 +105,29 @@ class Proxy:
             for one in pair.writers:
                 one.close()
 
-    @staticmethod
-    async def _pump(reader, writer, pair=None):
+    async def _pump(self, reader, writer, pair=None):
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 if pair is not None and pair.doomed:
-                    pair.reset()
+                    self._reset(pair)
                     return
                 writer.write(data)
                 await writer.drain()
 
-    async def _reset(self, rng):
-        pairs = [p for p in self.pairs if rng.random() < 0.5]
-        for pair in pairs:
+    def _reset(self, pair):
+        self.resets.append(time.monotonic())
+        pair.reset()
+
+    async def _reset_some(self, rng):
+        for pair in [p for p in self.pairs if rng.random() < 0.5]:
             if rng.random() < 0.5:
                 pair.doomed = True
             else:
-                pair.reset()
-        return len(pairs)
+                self._reset(pair)
 
     def reset(self, rng):
-        """About half of the connections; how many."""
-        return self._call(self._reset(rng))
+        """About half of the connections, now or at their next answer."""
+        self._call(self._reset_some(rng))
 
     def close(self):
         Proxy.loop.call_soon_threadsafe(self.server.close)
@@ -260,6 +262,7 @@ class Campaign:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ssf-campaign-", dir="/tmp"))
         self.rounds = 0
         self.faults = []
+        self.given_up = 0
         self.hook_secret = uuid.uuid4().hex
         self.patience = 120   # seconds for what was accepted to arrive
         self.hubs, self.ways_in, self.ways_out = [], [], {}
@@ -381,10 +384,29 @@ class Campaign:
         receiver.start()
 
     def fault_reset(self):
-        """Each connection carries one request: HTTP/1.1."""
-        return self.rng.choice([*self.ways_in, *self.ways_out.values()]).reset(self.rng)
+        self.rng.choice([*self.ways_in, *self.ways_out.values()]).reset(self.rng)
+        return 0   # counted when it happens
 
     # rounds
+
+    def _look_after(self):
+        """As a supervisor does: a hub whose database is killed while it starts gives up. One that was
+        ready ends by no fault but its own kill."""
+        for hub in self.hubs:
+            if not hub.proc.alive():
+                assert "ready at" not in hub.proc.stdout(), f"a hub ended: {hub.proc.log()[-3000:]}"
+                self.given_up += 1
+                hub.start(wait=False)
+
+    def _wait(self, cond, timeout, what):
+        def looked_after():
+            self._look_after()
+            return cond()
+        began = time.monotonic()
+        value = wait_until(looked_after, timeout, what)
+        if time.monotonic() - began > 15:
+            self.say(f"  it took {time.monotonic() - began:.0f} s: {what}")
+        return value
 
     def _inject(self, name):
         began = time.monotonic()
@@ -402,7 +424,7 @@ class Campaign:
             self._inject(name)
         self.rounds += 1
         target = len(self.sources.accepted) + more
-        wait_until(lambda: len(self.sources.accepted) >= target or self.sources.failed, 120,
+        self._wait(lambda: len(self.sources.accepted) >= target or self.sources.failed, 120,
                    f"{target} are accepted after {names}")
         assert not self.sources.failed, self.sources.failed
 
@@ -420,7 +442,7 @@ class Campaign:
 
     def check(self):
         """Waits until everything has arrived; then what must hold of it. The numbers."""
-        events = wait_until(self._database_answers, 60, "the database answers")
+        events = self._wait(self._database_answers, 60, "all that follows is in the log")
         accepted = list(self.sources.accepted)
         stored = {txn for txn, _ in events}
         lost = [txn for txn in accepted if txn not in stored]
@@ -428,7 +450,8 @@ class Campaign:
         found = collections.Counter(accepted=len(accepted), events=len(events))
         for receiver in self.receivers:
             found.update(self._check_receiver(receiver, events))
-        bound = sum(f.cost for f in self.faults)
+        # a connection carries one request at a time: HTTP/1.1
+        bound = sum(f.cost for f in self.faults) + len(self._resets())
         assert found["duplicates"] <= bound, f"{found['duplicates']} duplicates, at most {bound}"
         return {**found, "bound": bound}
 
@@ -446,9 +469,10 @@ class Campaign:
             have = {key for _, key, _ in self._parsed(receiver)}
             return [key for key in events if key not in have]
         try:
-            wait_until(lambda: not missing(), self.patience)
+            self._wait(lambda: not missing(), self.patience, f"all is at {receiver.name}")
         except AssertionError:
             gone = missing()
+            self.say(f"{receiver.name}: {json.dumps(self.hubs[0].get('/v1/status'))}")
             raise AssertionError(f"{receiver.name}: accepted minus received is {len(gone)}: "
                                  f"{[(events[k][0], k) for k in gone[:10]]}") from None
         order, first, by_jti = collections.defaultdict(list), {}, {}
@@ -481,19 +505,35 @@ class Campaign:
             found.append((when, (claims["txn"], next(iter(claims["events"]))), token))
         return found
 
+    def _resets(self):
+        return [when for proxy in [*self.ways_in, *self.ways_out.values()] for when in proxy.resets]
+
     def _is_explained(self, receiver, first, again):
         """A fault between the two, or while the first was under way."""
-        mine = {"hub", "postgres", "reset", receiver.name.split("-")[0]}
-        return any(f.name in mine and f.began <= again and f.ended >= first - SETTLING_S
-                   for f in self.faults)
+        mine = {"hub", "postgres", receiver.name.split("-")[0]}
+        times = [(f.began, f.ended) for f in self.faults if f.name in mine]
+        times += [(when, when) for when in self._resets()]
+        return any(began <= again and ended >= first - SETTLING_S for began, ended in times)
 
     def story(self):
         """How to have it again, and what has happened."""
         counted = collections.Counter(f.name for f in self.faults)
+        counted["reset"] = len(self._resets())
+        if self.given_up:
+            counted["start without a database"] = self.given_up
         return (f"seed {self.seed}, {self.rounds} rounds; " +
                 ", ".join(f"{n} {name}" for name, n in sorted(counted.items())) + "; answers: " +
                 ", ".join(f"{n} times {status or 'none'}"
                           for status, n in sorted(self.sources.answers.items(), key=str)))
+
+    def keep(self):
+        """What there is to find out by: journals and logs. They stay, in the folder that it gives."""
+        del self.closers[0]
+        for n, hub in enumerate(self.hubs):
+            for path in hub.folder.glob("*.err"):
+                shutil.copy(path, self.folder / f"{n}-{path.name}")
+        (self.folder / "faults").write_text("".join(f"{f}\n" for f in self.faults))
+        return self.folder
 
     def finish(self):
         """The last check, with nothing under way."""
@@ -531,25 +571,33 @@ def main():
                       *([f"--hubs {options.hubs}"] if options.hubs > 1 else []), *settings])
     print(f"campaign: {again}", flush=True)
     tls = harness.TLS(pathlib.Path(tempfile.mkdtemp(prefix="ssf-tls-", dir="/tmp")))
-    campaign = Campaign(tls, seed, options.external, options.hubs, settings)
+    campaign = None
     try:
-        while campaign.rounds < options.rounds:
-            campaign.run(min(options.check_every, options.rounds - campaign.rounds))
-            found = campaign.check()
-            print(f"  after {campaign.rounds} rounds: {found['accepted']} accepted, "
-                  f"{found['receipts']} received, {found['duplicates']} of them again "
-                  f"(at most {found['bound']})", flush=True)
-        found = campaign.finish()
-        print(f"campaign: {campaign.story()}")
-        print(f"campaign: {found['accepted']} accepted, {found['events']} events for each of "
-              f"{len(campaign.receivers)} receivers, accepted minus received: 0; "
-              f"{found['duplicates']} duplicates, at most {found['bound']}")
-        campaign.close()
+        campaign = Campaign(tls, seed, options.external, options.hubs, settings)
+        rounds(campaign, options.rounds, options.check_every)
     except BaseException:
-        print(f"campaign: FAILED: {campaign.story()}\ncampaign: to repeat it: {again}", flush=True)
+        print(f"campaign: FAILED: to repeat it: {again}", flush=True)
+        if campaign:
+            print(f"campaign: {campaign.story()}\ncampaign: kept: {campaign.keep()}", flush=True)
         raise
     finally:
+        if campaign:
+            campaign.close()
         shutil.rmtree(tls.folder, ignore_errors=True)
+
+
+def rounds(campaign, count, check_every):
+    while campaign.rounds < count:
+        campaign.run(min(check_every, count - campaign.rounds))
+        found = campaign.check()
+        print(f"  after {campaign.rounds} rounds: {found['accepted']} accepted, "
+              f"{found['receipts']} received, {found['duplicates']} of them again "
+              f"(at most {found['bound']})", flush=True)
+    found = campaign.finish()
+    print(f"campaign: {campaign.story()}")
+    print(f"campaign: {found['accepted']} accepted, {found['events']} events for each of "
+          f"{len(campaign.receivers)} receivers, accepted minus received: 0; "
+          f"{found['duplicates']} duplicates, at most {found['bound']}", flush=True)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def test_b5_nothing_accepted_is_lost_whatever_is_killed(tls, external, rounds):
         found = campaign.finish()
         print(campaign.story(), found)
     except AssertionError as e:
-        raise AssertionError(f"SSF_SEED={SEED}: {campaign.story()}: {e}") from e
+        raise AssertionError(f"SSF_SEED={SEED}: {e}: {campaign.story()}: {campaign.keep()}") from e
     finally:
         campaign.close()
     assert found["accepted"] > 10 * rounds / 2
