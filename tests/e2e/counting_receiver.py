@@ -2,19 +2,33 @@
 """A push receiver (RFC 8935, plain HTTP) that takes thousands a second: it only counts. A process of
 its own, so that it does not share its core with the test.
 
-  counting_receiver.py     prints its port; GET / gives {path: {jti: how often}}
+  counting_receiver.py     prints its port
+
+POST /ok/... is 202, /status/N/... is N, /slow/MS/... is 202 after so long, /hang/... gets no answer.
+GET / gives what came: {path: {"jtis": {jti: how often}, "seconds": {CLOCK_MONOTONIC: how many}}}
 """
 import asyncio
 import base64
 import collections
 import json
 import re
+import time
 
 JTI = re.compile(rb'"jti":"([^"]+)"')
 LENGTH = re.compile(rb"content-length: *(\d+)", re.I)
-TAKEN = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 
-received = collections.defaultdict(collections.Counter)
+
+class Count:
+    def __init__(self):
+        self.jtis = collections.Counter()
+        self.seconds = collections.Counter()
+
+
+received = collections.defaultdict(Count)
+
+
+def answer_text(status, body=b""):
+    return b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body
 
 
 class Connection(asyncio.Protocol):
@@ -31,17 +45,30 @@ class Connection(asyncio.Protocol):
             if len(self.buffer) < whole:
                 return
             body, self.buffer = self.buffer[end + 4:whole], self.buffer[whole:]
-            self.answer(head.split(b" ", 2), body)
+            method, path = head.split(b" ", 2)[:2]
+            if method == b"POST":
+                self.take(path.decode(), body)
+            else:
+                self.report()
 
-    def answer(self, line, body):
-        if line[0] != b"POST":
-            text = json.dumps(received).encode()
-            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
-            return
+    def report(self):
+        self.write(answer_text(200, json.dumps({path: vars(count) for path, count in
+                                                received.items()}).encode()))
+
+    def take(self, path, body):
         payload = body.split(b".")[1]
         claims = base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
-        received[line[1].decode()][JTI.search(claims)[1].decode()] += 1
-        self.transport.write(TAKEN)
+        received[path].jtis[JTI.search(claims)[1].decode()] += 1
+        received[path].seconds[int(time.monotonic())] += 1
+        how = path.split("/")[1:]
+        if how[0] == "slow":
+            asyncio.get_running_loop().call_later(int(how[1]) / 1e3, self.write, answer_text(202))
+        elif how[0] != "hang":
+            self.write(answer_text(int(how[1]) if how[0] == "status" else 202))
+
+    def write(self, text):
+        if not self.transport.is_closing():
+            self.transport.write(text)
 
 
 async def main():

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many deliveries without any fault."""
 import json
-import sys
 import time
-
-import requests
 
 import harness
 from harness import PUSH, REVOKED, wait_until
@@ -23,28 +20,23 @@ def drafts(first, count):
 
 
 def test_b6_100_000_deliveries_without_faults_and_none_twice(new_hub, tmp_path, procs):
-    receiver = harness.Proc([sys.executable, "-B", str(harness.ROOT / "tests/e2e/counting_receiver.py")],
-                            tmp_path, "counting")
+    receiver = harness.Counting(tmp_path)
     procs.append(receiver)
-    port = receiver.wait_stdout("port ").split()[1]
     hub = new_hub("--push-allow-http")
     hub.apply({"kind": "client", "id": "c", "audience": "https://c.example", "token": "token-of-c"},
               *({"kind": "stream", "id": f"s{n}", "client": "c", "alg": "ES256",
-                 "delivery": {"method": PUSH, "endpoint_url": f"http://127.0.0.1:{port}/{n}"}}
+                 "delivery": {"method": PUSH, "endpoint_url": f"{receiver.url}/ok/{n}"}}
                 for n in range(STREAMS)))
     for first in range(0, EVENTS, 500):
         hub.sql("select append_events(%s)", drafts(first, 500))
-
-    def received():
-        return requests.get(f"http://127.0.0.1:{port}/", timeout=30).json()
 
     def all_settled():
         time.sleep(0.2)   # asking costs the hub time
         streams = hub.get("/v1/status")["streams"]
         return all(s["waiting_events"] == 0 and s["unread_seqs"] == 0 for s in streams)
     wait_until(all_settled, 120, "all is delivered")
-    counts = received()
-    assert len(counts) == STREAMS
-    assert {path: len(jtis) for path, jtis in counts.items()} == {path: EVENTS for path in counts}
-    twice = {path: [j for j, n in jtis.items() if n > 1] for path, jtis in counts.items()}
+    jtis = {path: count["jtis"] for path, count in receiver.counts().items()}
+    assert {path: len(of) for path, of in jtis.items()} == \
+        {f"/ok/{n}": EVENTS for n in range(STREAMS)}
+    twice = {path: [j for j, n in of.items() if n > 1] for path, of in jtis.items()}
     assert sum(map(len, twice.values())) == 0, twice
