@@ -9,7 +9,7 @@
 #     model        Spin: the protocol of cursors and leases (tests/model)
 #     unit         gcc: builds without warnings; unit tests, fuzz targets over their corpora
 #     asan         clang, AddressSanitizer and UBSan: the same
-#     tsan         clang, ThreadSanitizer: the job pool, where the threads are
+#     tsan         clang, ThreadSanitizer: the job pool, where the threads are, and who uses it
 #     e2e          pytest over the programs of the asan build
 #     quickstart   examples/quickstart.sh, as root (if we are) and as an ordinary user
 #
@@ -68,13 +68,14 @@ configure() {
 	cmake -S . -B "build/$name" -G Ninja -DCMAKE_C_COMPILER="$compiler" -DSSF_TESTS=ON "$@"
 }
 
-# build NAME COMPILER TARGET [OPTION...]: the whole part fails if it does not build.
+# build NAME COMPILER TARGETS [OPTION...]: the whole part fails if it does not build.
 build() {
-	name=$1 compiler=$2 target=$3
+	name=$1 compiler=$2 targets=$3
 	shift 3
 	log=$LOGS/$name-build.log
+	# shellcheck disable=SC2086 # names have no blanks
 	if configure "$name" "$compiler" "$@" >"$log" 2>&1 &&
-		cmake --build "build/$name" --target "$target" >>"$log" 2>&1; then
+		cmake --build "build/$name" --target $targets >>"$log" 2>&1; then
 		report 1 0 "$name: builds with $compiler -Werror" "$log"
 	else
 		report 0 1 "$name: builds with $compiler -Werror" "$log"
@@ -133,9 +134,10 @@ part_asan() {
 	build_asan && run_ctest asan "asan: the same with ASan, UBSan, LSan"
 }
 
+# The pool; making keys, resolving names and signing in it.
 part_tsan() {
-	build tsan clang test_pool -DSSF_SANITIZE=thread &&
-		run_ctest tsan "tsan: the job pool with TSan" -R '^unit\.test_pool$'
+	build tsan clang "test_pool test_mint test_put test_ring" -DSSF_SANITIZE=thread &&
+		run_ctest tsan "tsan: the job pool and its users with TSan" -R '^unit\.test_(pool|mint|put|ring)$'
 }
 
 part_e2e() {
