@@ -13,6 +13,7 @@ import operator
 import pathlib
 import subprocess
 import sys
+import time
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -41,8 +42,9 @@ class Figure:
         return MEETS[sign](value, float(limit))
 
 
-latency = figures.latencies("RS256", True, "latency")
-latency_set = figures.latencies("RS256", False, "latency_set")
+latency = figures.latencies("ES256", True, "latency")
+latency_rs256 = figures.latencies("RS256", True, "latency_rs256")
+latency_set = figures.latencies("ES256", False, "latency_set")
 
 FIGURES = [
     Figure("ingest_vs_pgbench", "ratio", ">= 1.0", figures.ingest),
@@ -54,6 +56,8 @@ FIGURES = [
     Figure("db_rows_per_event", "rows", "<= 1.1", figures.rows),
     Figure("latency_p50_ms", "ms", "<= 3", latency),
     Figure("latency_p99_ms", "ms", "<= 15", latency),
+    Figure("latency_rs256_p50_ms", "ms", "", latency_rs256, quick=False),
+    Figure("latency_rs256_p99_ms", "ms", "", latency_rs256, quick=False),
     Figure("latency_set_p50_ms", "ms", "", latency_set, quick=False),
     Figure("latency_set_p99_ms", "ms", "", latency_set, quick=False),
     Figure("fanout_10k_s", "s", "<= 1.0", figures.fanout_poll),
@@ -67,7 +71,7 @@ FIGURES = [
 def measure(world, wanted, quick):
     """Each measurement once, in the order of the table; gives (figure, value or None, raw or reason)."""
     for function in dict.fromkeys(f.measure for f in wanted):
-        mine = [f for f in wanted if f.measure is function]
+        mine, began = [f for f in wanted if f.measure is function], time.monotonic()
         try:
             found = function(world, quick)
             world.end_figure()
@@ -79,18 +83,17 @@ def measure(world, wanted, quick):
             except Unmeasured as e2:
                 print(f"bench: {e2}", file=sys.stderr)
         for figure in mine:
-            yield figure, *found[figure.name]
+            yield figure, *found[figure.name], time.monotonic() - began
 
 
-def report(figure, value, raw):
+def report(figure, value, raw, took):
     """Prints one line; the entry of bench.json."""
+    entry = {"name": figure.name, "value": value, "unit": figure.unit, "goal": figure.goal, "measuring_s": round(took, 1)}
     if value is None:
         print(f"{figure.name} unmeasured: {raw.splitlines()[-1]}", flush=True)
-        return {"name": figure.name, "value": None, "unit": figure.unit, "goal": figure.goal, "met": False,
-                "reason": raw}
+        return {**entry, "met": False, "reason": raw}
     print(f"{figure.name} {value:.4g} {figure.unit}", flush=True)
-    return {"name": figure.name, "value": value, "unit": figure.unit, "goal": figure.goal,
-            "met": figure.meets(value), "raw": raw}
+    return {**entry, "met": figure.meets(value), "raw": raw}
 
 
 def revision():
@@ -113,8 +116,8 @@ def main():
     began = datetime.datetime.now(datetime.timezone.utc)
     world = World(args.profile)
     try:
-        facts = machine.facts(world)
         entries = [report(*found) for found in measure(world, wanted, args.quick)]
+        facts = machine.facts(world)
     finally:
         world.close()
     OUT.write_text(json.dumps({"at": began.isoformat(timespec="seconds"), "revision": revision(),

@@ -65,7 +65,7 @@ def rss_kib(pid):
 
 
 def median(values):
-    return statistics.median(values)
+    return statistics.median(list(values))
 
 
 def percentile(values, share):
