@@ -19,7 +19,6 @@ from harness import REVOKED
 from machine import CPUS, mean
 from world import Unmeasured, median, percentile, wait, write_requests
 
-SETS = 60_000        # signed for a run: no figure needs more
 STREAMS = 10
 AHEAD = 100          # events that streams may be behind: enough that all cores are always busy, and that
                      # little is left to wait for when the load ends
@@ -40,7 +39,7 @@ class Pushing:
 
     def __init__(self, world, alg):
         self.world = world
-        self.sets = world.signed(SETS)
+        self.sets = world.signed()
         self.hub = world.hub()
         self.hub.know(self.sets)
         self.sink = world.sink(addresses=STREAMS)
@@ -70,7 +69,8 @@ def rs256(world, quick):
     alone = [machine.signatures("RS256", 1)]
     found = machine.paired(lambda: machine.signatures("RS256", 1, CPUS),
                            lambda: pushing.round(2.5 if quick else 5), 2 if quick else 6)
-    alone.append(machine.signatures("RS256", 1))
+    if not quick:
+        alone.append(machine.signatures("RS256", 1))
     one_us = 1e6 / mean(alone)
     raw = {"rounds": [r for r, _ in found], "signs_per_s_all_cores": [limit for _, limit in found],
            "sign_cpu_us": one_us}
@@ -81,7 +81,7 @@ def rs256(world, quick):
 
 def es256(world, quick):
     one_us = 1e6 / machine.signatures("ES256", 1 if quick else 3)
-    raw = Pushing(world, "ES256").round(4 if quick else 15)
+    raw = Pushing(world, "ES256").round(3 if quick else 15)
     raw["sign_cpu_us"] = one_us
     return {"es256_cpu_us": (raw["hub_cpu_us_per_set"], raw),
             "es256_cpu_ratio": (raw["hub_cpu_us_per_set"] / one_us, raw)}
@@ -89,8 +89,8 @@ def es256(world, quick):
 
 def slow_receiver(world, quick):
     """Over the middle of the time in which 1,000 a second are offered."""
-    seconds = 6 if quick else 20
-    sets = world.signed(SETS)
+    seconds = 4 if quick else 20
+    sets = world.signed()
     hub = world.hub()
     hub.know(sets)
     sink = world.sink(delay_us=20_000)
@@ -113,15 +113,16 @@ def ingest(world, quick):
     """As many clients as pgbench has, each with one SET under way, over TLS. RS256: what transmitters use.
     There are no streams: what an event costs afterwards is other figures' business; the rules' consumer
     reads along, as it always does."""
-    seconds, sent = 2 if quick else 3, 0
-    sets = world.signed(SETS)
+    seconds, rounds, sent = 2 if quick else 3, 2 if quick else 4, 0
+    sets = world.signed()
     bench = machine.Pgbench(world)
     hub = world.hub()
     hub.know(sets)
 
     def work():
         nonlocal sent
-        load = world.ingest(hub, sets.path, connections=bench.CLIENTS, ms=seconds * 1000, skip=sent)
+        load = world.ingest(hub, sets.path, connections=bench.CLIENTS, ms=seconds * 1000, skip=sent,
+                            count=sets.count // rounds)
         with world.profiled(hub):
             hub_cpu, postgres_cpu = hub.cpu(), world.postgres_cpu()
             said = load.begin().end()
@@ -131,7 +132,7 @@ def ingest(world, quick):
         return {"accepted": count, "seconds": took, "accepted_per_s": count / took,
                 "hub_cpu_us_per_set": hub_cpu / count * 1e6, "postgres_cpu_us_per_set": postgres_cpu / count * 1e6}
 
-    found = machine.paired(lambda: bench.tps(seconds), work, 2 if quick else 4)
+    found = machine.paired(lambda: bench.tps(seconds), work, rounds)
     (stored,) = hub.sql("select count(*) from event")[0]
     if stored != sent:
         raise Unmeasured(f"{sent} were accepted and {stored} stored")
@@ -193,7 +194,7 @@ def latency(world, seconds, alg, webhook):
     if webhook:
         requests_file = leak_reports(world, hub, count)
     else:
-        sets = world.signed(SETS)
+        sets = world.signed()
         hub.know(sets)
         requests_file = sets.path
     hub.push_streams(sink, STREAMS, alg)
@@ -219,7 +220,7 @@ def latency(world, seconds, alg, webhook):
 
 def latencies(alg, webhook, prefix):
     def measure(world, quick):
-        pushed, raw = latency(world, 10 if quick else 30, alg, webhook)
+        pushed, raw = latency(world, 8 if quick else 30, alg, webhook)
         return {f"{prefix}_p{p}_ms": (percentile(pushed, p), raw) for p in (50, 99)}
     return measure
 
@@ -241,8 +242,8 @@ ROWS_AHEAD = 10   # deliveries are what takes time
 def rows(world, quick):
     """1,000 push streams of one client, all of which want every event and acknowledge it. All that is
     written from the start of the hub to its end counts, checkpoints and the rules' cursor included."""
-    streams, seconds = 1000, 5 if quick else 20
-    sets = world.signed(SETS)
+    streams, seconds = 1000, 4 if quick else 20
+    sets = world.signed()
     hub = world.hub()
     hub.know(sets)
     sink = world.sink(addresses=streams)
@@ -268,7 +269,7 @@ def fanout_push(world, quick):
     """One event to 1,000 clients at 1,000 addresses, from the request that brings it to the last 202; the median
     of three, some rounds. Connections are there: the first event, which makes them, does not count."""
     clients, rounds = 1000, 1 if quick else 4
-    sets = world.signed(SETS)
+    sets = world.signed()
     hub = world.hub()
     hub.know(sets)
     sink = world.sink(addresses=clients)
@@ -300,16 +301,17 @@ def fanout_poll(world, quick):
     """One event to a fleet that waits, to the last byte of the last answer; the median of some rounds. Those
     who have their answer poll again when all have."""
     rounds = 3 if quick else 7
-    sets = world.signed(SETS)
+    sets, began = world.signed(), time.monotonic()
     hub = world.hub("--max-connections", str(2 * POLLS), "--poll-wait", "600s")
     hub.know(sets)
     hub.poll_streams(POLLS, "RS256")
     hub.idle()
-    before = hub.rss()
+    loaded, before = time.monotonic(), hub.rss()
     polls = world.polls(hub, POLLS)
     polls.wait_open(POLLS, 120)
     hub.idle()
-    raw = {"rss_kib_without": before, "rss_kib_waiting": hub.rss(), "waiting": POLLS}
+    raw = {"rss_kib_without": before, "rss_kib_waiting": hub.rss(), "waiting": POLLS,
+           "streams_made_in_s": loaded - began, "connected_in_s": time.monotonic() - loaded}
     found = {"waiter_kib": ((raw["rss_kib_waiting"] - before) / POLLS, raw)}
     times = []
     with world.profiled(hub):
@@ -350,7 +352,7 @@ class Scaled:
 
     def __init__(self, world, count):
         self.world = world
-        self.sets = world.signed(SETS)
+        self.sets = world.signed()
         self.hub = world.hub()
         self.hub.stop()
         fill(self.hub, count)
@@ -410,7 +412,7 @@ def owners(port):
 
 def move(world):
     """Kills the process that pushes, under load, and gives how long each of its streams was without."""
-    sets = world.signed(SETS)
+    sets = world.signed()
     first = world.hub()
     second = world.hub(database=first.database)
     first.know(sets)

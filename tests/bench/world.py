@@ -221,9 +221,9 @@ class Hub(harness.Hub):
     def rss(self):
         return rss_kib(self.proc.pid)
 
-    def apply_all(self, resources, most=APPLY_MAX):
-        for i in range(0, len(resources), most):
-            self.apply(*resources[i:i + most])
+    def apply_all(self, resources):
+        for i in range(0, len(resources), APPLY_MAX):
+            self.apply(*resources[i:i + APPLY_MAX])
 
     def know(self, sets):
         """Takes the SETs that were signed for this run."""
@@ -241,9 +241,15 @@ class Hub(harness.Hub):
     def poll_streams(self, count, alg):
         """A fleet: so many poll streams of one client."""
         self.apply({"kind": "client", "id": "fleet", "audience": "https://fleet.bench.example",
-                    "token": "token-of-fleet"})
-        self.apply_all([{"kind": "stream", "id": f"poll-{i}", "client": "fleet", "alg": alg,
-                         "delivery": {"method": POLL}} for i in range(count)], most=1000)
+                    "token": "token-of-fleet"},
+                   {"kind": "stream", "id": "poll-0", "client": "fleet", "alg": alg,
+                    "delivery": {"method": POLL}})
+        self.stop()   # the others are made like the first one: so many by way of the API take their time
+        self.sql("""insert into resource (kind, id, version, spec) select kind, 'poll-' || n, version, spec
+            from resource, generate_series(1, %s) n where kind = 'stream' and id = 'poll-0'""", count - 1)
+        self.sql("""insert into stream_state (stream_id, cursor) select 'poll-' || n, cursor
+            from stream_state, generate_series(1, %s) n where stream_id = 'poll-0'""", count - 1)
+        self.start()
 
     def idle(self, timeout=60):
         """Waits until it has next to nothing to do: less than a tenth of a processor over half a second."""
@@ -309,7 +315,7 @@ class Profile:
 class World:
     """The cluster of the run, and what is to be ended after a figure."""
 
-    def __init__(self, profile=None):
+    def __init__(self, profile=None, sets=100_000):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ssf-bench-", dir="/tmp"))
         self.tls = harness.TLS(self.folder)
         # on a disk, which /tmp need not be; settings as those of the private cluster, which are
@@ -319,7 +325,7 @@ class World:
         self.databases = 0
         self.profile = profile
         self.started = []
-        self.sets = {}
+        self.sets = Sets("RS256", sets)
 
     def new_database(self):
         self.databases += 1
@@ -336,10 +342,9 @@ class World:
     def postgres_cpu(self):
         return cpu_seconds(self.postgres.popen.pid)
 
-    def signed(self, count, alg="RS256"):
-        if (alg, count) not in self.sets:
-            self.sets[alg, count] = Sets(alg, count)
-        return self.sets[alg, count]
+    def signed(self):
+        """As many as any figure needs; each figure's database is new, and takes them all."""
+        return self.sets
 
     def start(self, make, *args, **kwargs):
         """Something with close(), which is closed when the figure is done."""
