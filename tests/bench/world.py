@@ -196,15 +196,25 @@ class Polls(Tool):
 # --- hubs -------------------------------------------------------------------------------------
 
 class Hub(harness.Hub):
-    """A hub on a database of its own, unless one is named, in the cluster of the run. Its settings are
-    the defaults but for what a load on one machine needs: it may push to loopback and over plain
-    HTTP, and one address may send as much as it likes."""
+    """A hub on a database of its own in the cluster of the run, or on that of another hub that it is
+    like. Its settings are the defaults but for what a load on one machine needs: it may push to
+    loopback and over plain HTTP, and one address may send as much as it likes."""
 
-    def __init__(self, world, *args, database=None):
+    def __init__(self, world, *args, like=None):
         self.world = world
-        self.database = database or world.new_database()
+        self.like = like
+        self.database = like.database if like else world.new_database()
+        if like:
+            args += ("--issuer", like.issuer)
         super().__init__(world.tls, "--database", self.database, "--push-allow-http",
                          "--rate-limit-address", "0", "--rate-limit-client", "0", *args)
+
+    def start(self, wait=True):
+        if self.like and not self.data.exists():
+            self.data.mkdir(mode=0o700)
+            for name in ("master.key", "admin.token", "ca.pem", "ca.key"):
+                shutil.copy(self.like.data / name, self.data / name)
+        return super().start(wait)
 
     def new_session(self):
         session = requests.Session()   # without the checks of tests
