@@ -20,7 +20,11 @@ typedef void handler_f(const struct call *c);
 void reply_json(struct http_req *req, int status, json_t *body);
 
 /* wellknown.c */
-handler_f api_configuration, api_oauth_server, api_oauth_resource, api_jwks, api_health, api_ready;
+handler_f api_configuration, api_oauth_server, api_oauth_resource, api_jwks;
+/* health.c */
+handler_f api_health, api_ready;
+/* metrics.c */
+handler_f api_metrics;
 /* openapi.c */
 handler_f api_openapi;
 /* resources.c */

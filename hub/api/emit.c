@@ -20,6 +20,7 @@ static void on_emitted(void *arg, const struct batch_result *first, const struct
 {
 	struct http_req *req = arg;
 
+	ingest_count(LABEL_source_emit, first, err);
 	if (err != NULL) {
 		http_reply_error(req, 0, err);
 		return;
@@ -92,6 +93,8 @@ void api_emit(const struct call *c)
 	if (drafts == NULL)
 		ssf_fail(&err, SSF_E_NOMEM, "event");
 	if (drafts == NULL || parse(c, drafts, &err) < 0 ||
-	    batch_append_start(c->api->batch, drafts, on_emitted, c->req, &append, &err) < 0)
+	    batch_append_start(c->api->batch, drafts, on_emitted, c->req, &append, &err) < 0) {
+		ingest_count(LABEL_source_emit, NULL, &err);
 		http_reply_error(c->req, 0, &err);
+	}
 }

@@ -71,6 +71,10 @@ const struct setting conf_table[] = {
 	CONF(INT, database_connections, "4", 1, 64, "Connections to PostgreSQL, besides the owner's."),
 	CONF(DURATION, database_timeout, "10s", 100, 600 * SECOND, "For one statement, waiting included."),
 	CONF(INT, crypto_threads, "2", 1, 64, "Threads that sign with RSA."),
+	CONF(STRING, metrics_listen, NULL, 0, 0,
+	     "Address and port that serve /metrics, /healthz and /readyz to anybody, over plain HTTP."),
+	CONF(INT, metrics_streams, "1000", 0, 100000,
+	     "When there are more streams, /metrics shows no series for each, only those of all together."),
 	CONF(STRING, log_level, "info", 0, 0, "debug, info, warn or error."),
 	{ .name = NULL },
 };

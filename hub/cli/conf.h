@@ -46,6 +46,8 @@ struct conf {
 	int64_t database_connections;
 	int64_t database_timeout;
 	int64_t crypto_threads;
+	char *metrics_listen;
+	int64_t metrics_streams;
 	char *log_level;
 };
 

@@ -377,6 +377,41 @@ void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int
 	o->dirty = true;
 }
 
+/* --- lag --------------------------------------------------------------------------------------------- */
+
+/* What was not looked at may be for nobody: then it is looked at soon, and the age was a moment's. */
+static int64_t oldest_age_ms(const struct outlet *o, int64_t now_ms)
+{
+	const struct entry *first = TAILQ_FIRST(&o->entries);
+	int64_t at_ms = first != NULL ? first->event->at_ms : event_log_next_at_ms(o->deliver->log, outlet_scan(o));
+
+	if (at_ms == 0 || o->stream->status == STREAM_DISABLED || at_ms > now_ms)
+		return 0;
+	return now_ms - at_ms;
+}
+
+void deliver_lags(const struct deliver *d, deliver_lag_f *f, void *arg)
+{
+	int64_t head = event_log_head(d->log), now = wall_now_ms();
+	const struct outlet *o;
+
+	LIST_FOREACH(o, &d->outlets, link) {
+		struct deliver_lag lag = {
+			.stream = o->stream->id,
+			.method = o->stream->method,
+			.status = o->stream->status,
+			.failing = o->failures > 0,
+			.in_flight = o->in_flight,
+			.waiting_retries = o->waiting_retries,
+			.waiting_polls = o->waiting_count,
+			.waiting_events = (int64_t)outlet_backlog(o),
+			.unread_seqs = o->loaded && head > outlet_scan(o) ? head - outlet_scan(o) : 0,
+			.age_ms = o->loaded ? oldest_age_ms(o, now) : 0,
+		};
+		f(arg, &lag);
+	}
+}
+
 /* --- status ------------------------------------------------------------------------------------------ */
 
 /* NULL: never */

@@ -2,6 +2,7 @@
 /* Owns the window of a stream. An entry leaves it only when it is settled. */
 #include "hub/deliver/deliver_priv.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 
 #include <stdio.h>
@@ -86,6 +87,8 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 		o->delivered++;
 		o->success_at_ms = wall_now_ms();
 		o->failures = 0;
+		metric_observe_of(delivery_seconds, is_push(o) ? LABEL_method_push : LABEL_method_poll,
+				  (o->success_at_ms - e->event->at_ms) * 1000);
 	}
 	trim(o);
 	watch_settled(o, seq, delivered);
@@ -147,6 +150,7 @@ struct burial {
 	struct deliver *deliver;
 	char *stream;
 	int64_t seq;
+	enum label_burial label;
 };
 
 /* The stream may be gone, or its window may have been read anew, since the burial began. */
@@ -159,6 +163,8 @@ static void on_buried(void *arg, const struct db_result *r, const struct ssf_err
 	(void)r;
 	if (err != NULL)
 		log_warn("deliver.deadletter.failed", log_str("stream", b->stream), log_why(err));
+	else
+		metric_add_of(dead_letters, b->label, 1);
 	if (e != NULL) {
 		e->burying = false;
 		if (err != NULL && is_push(o) && e->delivery == NULL && !e->ready)
@@ -189,6 +195,7 @@ bool outlet_bury(struct outlet *o, struct entry *e, const char *reason)
 	}
 	b->deliver = o->deliver;
 	b->seq = e->event->seq;
+	b->label = strncmp(reason, "expired", 7) == 0 ? LABEL_burial_expired : LABEL_burial_refused;
 	keys_jti(o->deliver->keys, e->event->seq, o->stream->audience, jti);
 	snprintf(seq, sizeof(seq), "%lld", (long long)e->event->seq);
 	if (db_exec(o->deliver->db, STMT_dead_letter_add, params, on_buried, b, NULL, &err) < 0) {
@@ -490,6 +497,7 @@ static int set_up(struct outlet *o)
 {
 	struct ssf_err err;
 
+	push_start(o);
 	o->indexed = stream_index_add(o->deliver->index, o->stream, o, &err) == 0;
 	return is_push(o) && endpoint_join(o) < 0 ? -1 : o->indexed ? 0 : -1;
 }

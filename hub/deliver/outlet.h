@@ -81,7 +81,7 @@ struct outlet {
 	size_t in_flight;
 	size_t waiting_retries;   /* deliveries that wait for their next attempt */
 	unsigned failures;        /* in a row */
-	unsigned successes;       /* since the last failure, as far as they widen the window */
+	unsigned window;          /* how many may be in flight */
 	int64_t not_before;       /* ms, monotonic: nothing is sent until then (Retry-After) */
 	struct loop_defer *push;
 
@@ -118,6 +118,7 @@ void outlet_error(struct outlet *o, const char *what); /* for the stream's healt
 /* push.c */
 /* Full jitter: anywhere between 0 and the doubling cap. */
 int64_t push_backoff_ms(const struct deliver_conf *conf, unsigned attempts);
+void push_start(struct outlet *o);           /* nothing is known of the receiver yet */
 void push_kick(struct outlet *o);            /* start what may be started */
 void push_hurry(struct outlet *o);           /* what waits for its next attempt need not */
 void push_stop(struct outlet *o);            /* cancel all; entries stay unsettled */

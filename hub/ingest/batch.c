@@ -6,6 +6,8 @@
  */
 #include "hub/ingest/batch.h"
 
+#include "hub/metrics/metrics.h"
+
 #include <stdlib.h>
 #include <sys/queue.h>
 
@@ -28,6 +30,7 @@ struct batch {
 	struct append_list flying;
 	size_t events; /* drafts in both lists */
 	struct db_op *op;
+	int64_t began_us; /* the commit under way */
 	struct loop_defer *kick;
 };
 
@@ -81,12 +84,31 @@ static void split_flying(struct batch *b)
 	}
 }
 
+/* Columns as in append_events. */
+static void count(const struct batch *b, const struct db_result *r, const struct ssf_err *err)
+{
+	size_t rows = err == NULL ? db_rows(r) : 0;
+	int64_t fresh = 0;
+
+	if (err != NULL) {
+		metric_add(commit_failures, 1);
+		return;
+	}
+	for (size_t i = 0; i < rows; i++)
+		fresh += db_text(r, i, 3)[0] == 't';
+	metric_add_of(ingest_events, LABEL_stored_new, fresh);
+	metric_add_of(ingest_events, LABEL_stored_duplicate, (int64_t)rows - fresh);
+	metric_observe(commit_events, (int64_t)rows);
+	metric_observe(commit_seconds, loop_now_us() - b->began_us);
+}
+
 static void on_appended(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct batch *b = arg;
 	size_t row = 0;
 
 	b->op = NULL;
+	count(b, r, err);
 	if (err != NULL && err->code == SSF_E_INTERNAL &&
 	    TAILQ_NEXT(TAILQ_FIRST(&b->flying), link) != NULL) {
 		split_flying(b);
@@ -137,6 +159,7 @@ static void flush(struct batch *b)
 	text = json_dumps(drafts, JSON_COMPACT);
 	if (text != NULL) {
 		const char *params[] = { text };
+		b->began_us = loop_now_us();
 		started = db_exec(b->db, STMT_append_events, params, on_appended, b, &b->op, &err);
 	} else {
 		ssf_fail(&err, SSF_E_NOMEM, "events");

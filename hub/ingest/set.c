@@ -39,6 +39,7 @@ static void refuse(struct set_req *s, const struct ssf_err *err)
 {
 	int status = ssf_code_info(err->code)->http_status;
 
+	ingest_count(LABEL_source_set, NULL, err);
 	log_warn("ingest.set.refused", log_why(err), log_str("peer", http_peer(s->req)));
 	http_reply_error(s->req, status >= 500 || status == 413 || status == 429 ? status : 400, err);
 	request_free(s);
@@ -52,6 +53,7 @@ static void on_appended(void *arg, const struct batch_result *first, const struc
 		refuse(s, err);
 		return;
 	}
+	ingest_count(LABEL_source_set, first, NULL);
 	log_info("ingest.set.accepted", log_str("txn", first->txn), log_int("seq", first->seq),
 		 log_str("new", first->appended ? "yes" : "no"));
 	http_reply_json(s->req, 202, NULL);
@@ -150,9 +152,9 @@ static void find_key(struct set_req *s)
 	ssf_auto(ssf_key) key = NULL;
 	struct ssf_err err;
 
-	if (jwks != NULL && jwks_find(jwks, s->jws.kid, s->jws.alg, &key, &err) == 0)
+	if (jwks != NULL && jwks_find(s->in->jwks, jwks, s->jws.kid, s->jws.alg, &key, &err) == 0)
 		accept_set(s, key);
-	else if (jwks != NULL || jwks_search_start(s->in->documents, url, s->jws.kid, s->jws.alg,
+	else if (jwks != NULL || jwks_search_start(s->in->jwks, url, s->jws.kid, s->jws.alg,
 						   on_key, s, &s->search, &err) < 0)
 		refuse(s, &err);
 }

@@ -53,6 +53,11 @@ void event_log_free(struct event_log *log);
 void event_log_listen(struct event_log *log, event_log_f *f, void *arg);
 void event_log_wake(struct event_log *log);
 int64_t event_log_head(const struct event_log *log);
+/*
+ * When the first event after seq was appended, ms since 1970; 0: there is none. Of one that the tail
+ * does not hold any more, the time of the oldest that it holds.
+ */
+int64_t event_log_next_at_ms(const struct event_log *log, int64_t seq);
 
 /*
  * The events after seq that are in memory, in order, at most max; borrowed until the loop turns.
