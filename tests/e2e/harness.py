@@ -16,6 +16,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -441,6 +442,22 @@ class Receiver:
 
     def close(self):
         self.server.close()
+
+
+class Counting:
+    """counting_receiver.py: a push receiver for thousands a second, which only counts."""
+
+    def __init__(self, folder, name="counting"):
+        self.proc = Proc([sys.executable, "-B", str(ROOT / "tests/e2e/counting_receiver.py")], folder,
+                         name)
+        self.url = f"http://127.0.0.1:{self.proc.wait_stdout('port ').split()[1]}"
+
+    def counts(self):
+        """{path: {"jtis": {jti: how often}, "seconds": {second of time.monotonic(): how many}}}"""
+        return requests.get(self.url, timeout=30).json()
+
+    def close(self):
+        self.proc.close()
 
 
 class GitHub:
