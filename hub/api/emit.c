@@ -21,6 +21,7 @@ static void on_emitted(void *arg, const struct batch_result *first, const struct
 {
 	struct http_req *req = arg;
 
+	ingest_count(LABEL_source_emit, first, err);
 	if (err != NULL) {
 		http_reply_error(req, 0, err);
 		return;
@@ -65,7 +66,8 @@ static int parse(const struct call *c, json_t *drafts, struct ssf_err *err)
 	type = type_of(name);
 	if (type == NULL || type->control)
 		return ssf_fail(err, SSF_E_MALFORMED, "type: not an event of CAEP 1.0 or RISC 1.0");
-	if (ssf_subject_check(json_object_get(body, "subject"), err) < 0)
+	if (ssf_subject_check(json_object_get(body, "subject"), err) < 0 ||
+	    ssf_event_check_subject(type, json_object_get(body, "subject"), err) < 0)
 		return ssf_fail_prefix(err, "subject");
 	claims = json_object_get(body, "claims") != NULL ? json_copy(json_object_get(body, "claims")) :
 							   json_object();
@@ -94,6 +96,8 @@ void api_emit(const struct call *c)
 	if (drafts == NULL)
 		ssf_fail(&err, SSF_E_NOMEM, "event");
 	if (drafts == NULL || parse(c, drafts, &err) < 0 ||
-	    batch_append_start(c->api->batch, drafts, on_emitted, c->req, &append, &err) < 0)
+	    batch_append_start(c->api->batch, drafts, on_emitted, c->req, &append, &err) < 0) {
+		ingest_count(LABEL_source_emit, NULL, &err);
 		http_reply_error(c->req, 0, &err);
+	}
 }

@@ -43,11 +43,14 @@ struct conf {
 	int64_t key_keep;
 	int64_t heartbeat;
 	int64_t inactivity_timeout;
+	int64_t backlog_limit;
 	int64_t checkpoint;
 	int64_t drain_timeout;
 	int64_t database_connections;
 	int64_t database_timeout;
 	int64_t crypto_threads;
+	char *metrics_listen;
+	int64_t metrics_streams;
 	char *log_level;
 };
 

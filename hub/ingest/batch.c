@@ -6,6 +6,7 @@
  */
 #include "hub/ingest/batch.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/ssf/attr.h"
 #include "lib/ssf/json.h"
 
@@ -33,6 +34,7 @@ struct batch {
 	size_t events, weight; /* of the drafts in both lists */
 	json_t *drafts;        /* of those that fly, or NULL */
 	struct db_op *op;
+	int64_t began_us; /* the commit under way */
 	struct loop_defer *kick;
 };
 
@@ -88,6 +90,24 @@ static void split(struct batch *b, struct append_list *list)
 	}
 }
 
+/* Columns as in append_events. */
+static void count(const struct batch *b, const struct db_result *r, const struct ssf_err *err)
+{
+	size_t rows = err == NULL ? db_rows(r) : 0;
+	int64_t fresh = 0;
+
+	if (err != NULL) {
+		metric_add(commit_failures, 1);
+		return;
+	}
+	for (size_t i = 0; i < rows; i++)
+		fresh += db_text(r, i, DRAFT_ROW_APPENDED)[0] == 't';
+	metric_add_of(ingest_events, LABEL_stored_new, fresh);
+	metric_add_of(ingest_events, LABEL_stored_duplicate, (int64_t)rows - fresh);
+	metric_observe(commit_events, (int64_t)rows);
+	metric_observe(commit_seconds, loop_now_us() - b->began_us);
+}
+
 static void answer_all(struct append_list *list, const struct db_result *r)
 {
 	size_t row = 0;
@@ -109,6 +129,7 @@ static void on_appended(void *arg, const struct db_result *r, const struct ssf_e
 	json_auto_t *drafts = SSF_STEAL(b->drafts);
 
 	b->op = NULL;
+	count(b, r, err);
 	TAILQ_CONCAT(&done, &b->flying, link);
 	if (err != NULL && err->code == SSF_E_INTERNAL && TAILQ_NEXT(TAILQ_FIRST(&done), link) != NULL)
 		split(b, &done);
@@ -149,6 +170,7 @@ static void flush(struct batch *b)
 	if (b->op != NULL || TAILQ_EMPTY(&b->waiting))
 		return;
 	take(b);
+	b->began_us = loop_now_us();
 	if (b->drafts == NULL) {
 		kick(b); /* out of memory for the moment */
 	} else if (drafts_append(b->db, b->drafts, on_appended, b, &b->op, &err) < 0) {

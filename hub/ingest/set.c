@@ -17,7 +17,6 @@
 
 #define MAX_SKEW_S 60
 #define ISSUER_MAX 1024
-#define FETCHED_KEY_MS 60000 /* a key by URL: then what was fetched is looked at again */
 
 struct set_req {
 	struct ingest *in;
@@ -41,6 +40,7 @@ static void refuse(struct set_req *s, const struct ssf_err *err)
 {
 	int status = ssf_code_info(err->code)->http_status;
 
+	ingest_count(LABEL_source_set, NULL, err);
 	log_warn("ingest.set.refused", log_why(err), log_str("peer", http_peer(s->req)));
 	http_reply_error(s->req, status >= 500 || status == 413 || status == 429 ? status : 400, err);
 	request_free(s);
@@ -54,6 +54,7 @@ static void on_appended(void *arg, const struct batch_result *first, const struc
 		refuse(s, err);
 		return;
 	}
+	ingest_count(LABEL_source_set, first, NULL);
 	log_debug("ingest.set.accepted", log_str("txn", first->txn), log_int("seq", first->seq),
 		  log_str("new", first->appended ? "yes" : "no"));
 	http_reply_json(s->req, 202, NULL);
@@ -137,22 +138,15 @@ static void accept_set(struct set_req *s, const struct ssf_key *key)
 		refuse(s, &err);
 }
 
-static struct known_name name_of_key(const struct set_req *s)
-{
-	return (struct known_name){ s->transmitter, s->jws.kid, s->jws.alg };
-}
-
 static void on_key(void *arg, struct ssf_key *key, const struct ssf_err *err)
 {
 	struct set_req *s = arg;
-	struct known_name name = name_of_key(s);
 
 	s->search = NULL;
 	if (err != NULL) {
 		refuse(s, err);
 		return;
 	}
-	known_keys_put(s->in->known_keys, &name, key, loop_now_ms() + FETCHED_KEY_MS);
 	accept_set(s, key);
 }
 
@@ -161,20 +155,14 @@ static void find_key(struct set_req *s)
 {
 	const json_t *jwks = json_object_get(s->transmitter, "jwks");
 	const char *url = json_string_value(json_object_get(s->transmitter, "jwks_url"));
-	struct known_name name = name_of_key(s);
-	struct ssf_key *known = known_keys_find(s->in->known_keys, &name, loop_now_ms());
-	ssf_auto(ssf_key) key = known != NULL ? ssf_key_ref(known) : NULL;
+	ssf_auto(ssf_key) key = NULL;
 	struct ssf_err err;
 
-	if (key != NULL) {
+	if (jwks != NULL && jwks_find(s->in->jwks, jwks, s->jws.kid, s->jws.alg, &key, &err) == 0)
 		accept_set(s, key);
-	} else if (jwks != NULL && jwks_find(jwks, s->jws.kid, s->jws.alg, &key, &err) == 0) {
-		known_keys_put(s->in->known_keys, &name, key, INT64_MAX); /* another jwks is another spec */
-		accept_set(s, key);
-	} else if (jwks != NULL || jwks_search_start(s->in->documents, url, s->jws.kid, s->jws.alg,
-						   on_key, s, &s->search, &err) < 0) {
+	else if (jwks != NULL || jwks_search_start(s->in->jwks, url, s->jws.kid, s->jws.alg,
+						   on_key, s, &s->search, &err) < 0)
 		refuse(s, &err);
-	}
 }
 
 static int start(struct set_req *s, struct ssf_err *err)

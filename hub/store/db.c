@@ -9,6 +9,7 @@
  */
 #include "hub/store/db.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/attr.h"
 
@@ -41,6 +42,7 @@ static const struct statement statements[STMT_COUNT] = {
 #include "hub/store/stmt.def"
 #undef STMT
 };
+_Static_assert((int)STMT_COUNT <= (int)LABEL_statement_COUNT, "metrics.def: statement");
 
 enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_SESSION, CONN_READY, CONN_BUSY };
 
@@ -55,6 +57,7 @@ struct db_op {
 	db_done_f *done;
 	void *arg;
 	struct loop_timer *deadline;
+	int64_t queued_us, sent_us; /* monotonic */
 };
 
 struct conn {
@@ -84,6 +87,7 @@ struct db {
 	bool stopped;
 	unsigned up;               /* connections that are ready or busy */
 	size_t queued;
+	int64_t answered_us;       /* when anything was answered last, monotonic */
 	TAILQ_HEAD(, db_op) queue;
 	struct loop_defer *kick;
 	unsigned conn_count;
@@ -108,11 +112,21 @@ static void op_free(struct db_op *op)
 	free(op);
 }
 
+static void op_count(const struct db_op *op, bool ok)
+{
+	int64_t us = loop_now_us() - op->queued_us;
+
+	metric_add_of2(db_statements, op->stmt, ok ? LABEL_result_ok : LABEL_result_failed, 1);
+	metric_add_of(db_statement_time, op->stmt, us);
+	metric_observe(db_statement_seconds, us);
+}
+
 /* Takes op out of wherever it is, tells its owner, frees it. */
 static void op_finish(struct db_op *op, const PGresult *pg, const struct ssf_err *err)
 {
 	struct db_result result = { pg };
 
+	op_count(op, err == NULL);
 	if (op->conn != NULL) {
 		op->conn->op = NULL;
 	} else {
@@ -168,6 +182,8 @@ static void conn_down(struct conn *c, enum ssf_code code, const char *why)
 	if (!db->stopped && (was_up || c->backoff_ms == RECONNECT_MAX_MS))
 		log_warn("db.down", log_why(&err), log_int("retry_ms", c->backoff_ms));
 	conn_close(c);
+	if (c->state == CONN_CONNECTING || c->state == CONN_SESSION)
+		metric_add_of(db_connects, LABEL_result_failed, 1);
 	c->state = CONN_DOWN;
 	if (!db->stopped)
 		c->timer = loop_timer_start(db->loop, c->backoff_ms, conn_connect, c);
@@ -187,6 +203,7 @@ static void conn_up(struct conn *c)
 {
 	struct db *db = c->db;
 
+	metric_add_of(db_connects, LABEL_result_ok, 1);
 	c->state = CONN_READY;
 	c->backoff_ms = RECONNECT_MIN_MS;
 	if (db->up++ == 0 && db->state_f != NULL)
@@ -289,6 +306,7 @@ static void conn_start_op(struct conn *c, struct db_op *op)
 	TAILQ_REMOVE(&op->db->queue, op, link);
 	op->db->queued--;
 	op->conn = c;
+	op->sent_us = loop_now_us();
 	c->op = op;
 	c->op_failed = false;
 	c->state = CONN_BUSY;
@@ -352,6 +370,7 @@ static void conn_op_done(struct conn *c)
 	PGresult *result = SSF_STEAL(c->result);
 	bool failed = c->op_failed;
 	struct ssf_err err = c->err;
+	c->db->answered_us = loop_now_us();
 	c->state = CONN_READY;
 	db_kick(c->db);
 	op_finish(op, result, failed ? &err : NULL);
@@ -476,6 +495,8 @@ int db_new(struct loop *loop, const struct db_conf *conf, db_state_f *state, voi
 		db_free(db);
 		return ssf_fail(err, SSF_E_NOMEM, "database");
 	}
+	for (int i = 0; i < STMT_COUNT; i++)
+		metrics_name_statement[i] = statements[i].name;
 	db->conn_count = conf->connections;
 	for (unsigned i = 0; i < db->conn_count; i++) {
 		struct conn *c = &db->conns[i];
@@ -524,6 +545,30 @@ bool db_is_up(const struct db *db)
 	return db->up > 0;
 }
 
+int64_t db_silent_ms(const struct db *db)
+{
+	int64_t since = INT64_MAX;
+
+	for (unsigned i = 0; i < db->conn_count; i++) {
+		const struct db_op *op = db->conns[i].op;
+		if (op != NULL && op->sent_us < since)
+			since = op->sent_us;
+	}
+	if (since == INT64_MAX)
+		return 0;
+	return (loop_now_us() - (since > db->answered_us ? since : db->answered_us)) / 1000;
+}
+
+unsigned db_connections(const struct db *db)
+{
+	return db->up;
+}
+
+size_t db_queued(const struct db *db)
+{
+	return db->queued;
+}
+
 static int op_take_values(struct db_op *op, const struct db_value *values)
 {
 	for (int i = 0; i < statements[op->stmt].params; i++) {
@@ -550,6 +595,7 @@ int db_exec_values(struct db *db, enum stmt stmt, const struct db_value *values,
 		return ssf_fail(err, SSF_E_NOMEM, "database");
 	op->db = db;
 	op->stmt = stmt;
+	op->queued_us = loop_now_us();
 	op->done = done;
 	op->arg = arg;
 	op->deadline = loop_timer_start(db->loop, db->timeout_ms, on_deadline, op);

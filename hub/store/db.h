@@ -53,6 +53,13 @@ void db_free(struct db *db);
 /* For the end: fails all that is under way or waits with SSF_E_UNAVAILABLE, and takes nothing any more. */
 void db_stop(struct db *db);
 bool db_is_up(const struct db *db);
+/*
+ * For how long the database has not answered anything though a statement waits for it; 0: nothing waits.
+ * A connection that has died in silence is up until its statement is late.
+ */
+int64_t db_silent_ms(const struct db *db);
+unsigned db_connections(const struct db *db); /* that are up */
+size_t db_queued(const struct db *db);        /* statements that wait for a connection */
 
 /* Text format; NULL is SQL null. Copied. */
 #define DB_MAX_PARAMS 12

@@ -403,6 +403,13 @@ int64_t event_log_head(const struct event_log *log)
 	return log->head;
 }
 
+int64_t event_log_next_at_ms(const struct event_log *log, int64_t seq)
+{
+	size_t at = ring_find(log, seq);
+
+	return at < log->count ? log->ring[(log->first + at) % EVENT_RING]->at_ms : 0;
+}
+
 bool event_log_recent(const struct event_log *log, int64_t after, struct event **out, size_t max,
 		      size_t *count)
 {

@@ -63,6 +63,11 @@ void event_log_wake(struct event_log *log);
 void event_log_stored(struct event_log *log, const json_t *drafts, const struct db_result *r);
 int64_t event_log_head(const struct event_log *log);
 /*
+ * When the first event after seq was appended, ms since 1970; 0: there is none. Of one that the tail
+ * does not hold any more, the time of the oldest that it holds.
+ */
+int64_t event_log_next_at_ms(const struct event_log *log, int64_t seq);
+/*
  * How many events there are after seq: head - seq would count the numbers that a partition leaves when
  * the next one begins. Numbers that a failed append has taken count too.
  */

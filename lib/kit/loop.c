@@ -125,6 +125,14 @@ int64_t loop_now_ms(void)
 	return clock_ms(CLOCK_MONOTONIC);
 }
 
+int64_t loop_now_us(void)
+{
+	struct timespec ts = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 int64_t wall_now_ms(void)
 {
 	return clock_ms(CLOCK_REALTIME);

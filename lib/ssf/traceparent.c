@@ -55,3 +55,10 @@ bool ssf_traceparent_parse(struct ssf_str value, char out[SSF_TRACEPARENT_LEN])
 	out[AT_FLAGS + 1] = (hex_value(p[AT_FLAGS + 1]) & 1) != 0 ? '1' : '0';
 	return true;
 }
+
+void ssf_traceparent_child(const char *in, uint64_t parent_id, char out[SSF_TRACEPARENT_LEN])
+{
+	memcpy(out, in, SSF_TRACEPARENT_LEN);
+	for (int i = 15; i >= 0; i--, parent_id >>= 4)
+		out[AT_PARENT + i] = "0123456789abcdef"[parent_id & 15];
+}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/ssf/buf.h"
 
@@ -17,3 +18,9 @@
  * valid: then it counts as absent (section 4.3), which is no error of the request.
  */
 bool ssf_traceparent_parse(struct ssf_str value, char out[SSF_TRACEPARENT_LEN]);
+
+/*
+ * The value for a request that this one leads to: the same trace and flags, and a parent-id of its own (any
+ * but 0). in is what ssf_traceparent_parse() gave.
+ */
+void ssf_traceparent_child(const char *in, uint64_t parent_id, char out[SSF_TRACEPARENT_LEN]);

@@ -10,7 +10,7 @@ from harness import ROOT
 
 EVENTS = 20_000
 STREAMS = 5_000
-LARGE = ("event_p0", "stream_state", "stream_subject", "attribution", "dead_letter", "rule_hit_p0", "revocation",
+LARGE = ("event_p0", "stream_state", "stream_subject", "attribution", "dead_letter", "stream_dropped", "rule_hit_p0", "revocation",
          "resource_history")
 
 
@@ -59,13 +59,15 @@ PARAMS = {
                            "false"],
     "stream_checkpoint": [[{"id": "s77", "cursor": 100, "acked": "{[102,102]}", "delivered": 1}]],
     "revocation_lift": ["revoke", "agent", "t77", "id-1"],
-    "dead_letter_add": ["s77", 99999, "jti", "why"], "dead_letters": ["s77"],
+    "bury_event": ["s77", 0, 1000077, "jti", "why"], "dead_letters": ["s77", 100, 100],
+    "dead_letters_of": ["s77", 100, 100], "redrive": ["s77", None, 1000], "stream_owed": ["s77"],
+    "stream_rewind": ["s77", 1000077, None, []], "stream_dropped": ["s77"],
     "revocations": [""], "explain_txn": ["txn-77"],
     "client_assertion_take": ["00ff", 4000000000],
     "signing_keys_rotate": [[], 1000], "signing_key_revoke": ["k", {"kid": "l", "public": {}, "sealed": "00"}],
 }
 # The planner takes any batch for 100 rows, and then reads through 5,000; here it is told not to.
-GUESSED = {"stream_checkpoint"}
+GUESSED = {"stream_checkpoint", "stream_rewind"}
 
 
 @pytest.fixture
@@ -98,6 +100,8 @@ def with_rows(module_hub):
             insert into dead_letter (stream_id, seq, jti, reason)
             select 's' || (n %% 1000), n, 'j', 'r'
             from generate_series(1, %s) n;
+            insert into stream_dropped (stream_id, from_seq, to_seq, at, reason)
+            select 's' || (n %% 1000), n, n + 1, now(), 'retention' from generate_series(1, %s) n;
             insert into rule_hit (seq, rule_id, file_id, digest, mode, severity, trace, actions)
             select n, 'r', 'f', 'd', 'enforce', 'high', '[]', '[]' from generate_series(1, %s) n;
             insert into revocation (effect, target_kind, target, not_before, reason, rule_id,
@@ -108,7 +112,7 @@ def with_rows(module_hub):
             select 'stream', 's' || n, 1, '{}', 'test' from generate_series(1, %s) n;
             insert into signing_key (kid, alg, public, sealed) values ('k', 'RS256', '{}', '');
             update consumer set cursor = 0""".replace("n % ", "n %% "),
-                  (EVENTS, STREAMS, STREAMS, EVENTS, EVENTS, EVENTS, STREAMS))
+                  (EVENTS, STREAMS, STREAMS, EVENTS, EVENTS, EVENTS, EVENTS, STREAMS))
         for table in (*LARGE, "event"):   # of the log also the partition that is empty
             c.execute("analyze " + table)
         c.execute("load 'auto_explain'")
@@ -293,13 +297,56 @@ def test_cursor_of_the_rules_moves_only_from_where_it_is(filled):
 def test_cursor_of_a_stream_never_goes_back(filled):
     def save(c, cursor, acked):
         c.execute("select checkpoint_streams(%s)", (json.dumps([{
-            "id": "s77", "cursor": cursor, "acked": acked, "delivered": 2}]),))
+            "id": "s77", "cursor": cursor, "acked": acked, "delivered": 2, "rewound": rewound}]),))
         c.execute("select cursor, acked::text, delivered from stream_state where stream_id = 's77'")
         return c.fetchone()
     with filled.cursor() as c:
+        c.execute("select rewound from stream_state where stream_id = 's77'")
+        rewound = c.fetchone()[0]
         assert save(c, 100, "{[102,102]}") == (100, "{[102,103)}", 2)
         assert save(c, 90, "{}") == (100, "{[102,103)}", 4)
         assert save(c, 110, "{}") == (110, "{}", 6)
+
+
+def test_what_a_stream_came_to_before_it_was_rewound_is_not_saved(filled):
+    """A checkpoint of before, which comes after."""
+    def save(c, **changes):
+        c.execute("select * from checkpoint_streams(%s)", (json.dumps([{
+            "id": "s77", "cursor": 1000100, "acked": "{[1000102,1000102]}", "paid": "{[5,5]}", "delivered": 1,
+            **changes}]),))
+        return c.fetchall()
+
+    def state(c):
+        c.execute("select cursor, acked::text, owed::text, rewound from stream_state where stream_id = 's77'")
+        return c.fetchone()
+    with filled.cursor() as c:
+        c.execute("update stream_state set cursor = 1000077, owed = '{[5,6),[7,8)}' where stream_id = 's77'")
+        was = state(c)[3]
+        c.execute("select outcome, first from rewind_stream('s77', 1000050, null, '[]')")
+        assert c.fetchone() == ("done", 1000050)
+        before = state(c)
+        now = before[3]
+        assert before[:3] == (1000049, "{}", "{[5,6),[7,8)}") and now != was
+        assert save(c, rewound=was) == [("s77",)] and save(c) == [("s77",)] and state(c) == before
+        assert save(c, rewound=now) == []
+        assert state(c) == (1000100, "{[1000102,1000103)}", "{[7,8)}", now)
+        for rewound, answer in ((was, (False, False)), (now, (True, True)), (now, (True, False))):
+            c.execute("select current, added from bury_event('s77', %s, 1000060, 'jti', 'why')", (rewound,))
+            assert c.fetchone() == answer
+        assert save(c, id="nobody") == [("nobody",)]
+
+
+def test_times_are_found_in_the_log(filled):
+    """By bisection: as a search through all of them finds it."""
+    with filled.cursor() as c:
+        c.execute("update event set appended_at = '2026-01-01'::timestamptz + (seq / 3) * interval '1 second'")
+        c.execute("delete from event where seq % 5 = 0")
+        c.execute("""
+            select count(*) from generate_series(-2, 7000, 13) s,
+                lateral (select to_timestamp(extract(epoch from '2026-01-01'::timestamptz) + 333333 + s) as at) t
+            where (select min(seq) from event where seq >= seq_at(at))
+                is distinct from (select min(seq) from event where appended_at >= at)""")
+        assert c.fetchone() == (0,)
 
 
 def test_later_watermark_of_one_target_wins(filled):

@@ -73,12 +73,22 @@ static void nothing_is_read_behind_the_end(void **state)
 	assert_false(ssf_traceparent_parse((struct ssf_str){ NULL, 0 }, (char[SSF_TRACEPARENT_LEN]){ 0 }));
 }
 
+static void a_child_has_a_parent_id_of_its_own(void **state)
+{
+	char out[SSF_TRACEPARENT_LEN];
+
+	(void)state;
+	ssf_traceparent_child("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", 0x123456789abcdef0u, out);
+	assert_string_equal(out, "00-4bf92f3577b34da6a3ce929d0e0e4736-123456789abcdef0-01");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_valid_goes_on_as_version_00),
 		cmocka_unit_test(the_rest_is_not_taken),
 		cmocka_unit_test(nothing_is_read_behind_the_end),
+		cmocka_unit_test(a_child_has_a_parent_id_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
