@@ -88,7 +88,7 @@ static void collect(const struct api *api)
 	metric_set(ingest_queue_events, (int64_t)batch_pending(api->batch));
 	metric_set(ingest_queue_events_max, BATCH_QUEUE);
 	metric_set(log_head_seq, head);
-	metric_set(rules_lag_seqs, head > cursor ? head - cursor : 0);
+	metric_set(rules_lag_seqs, event_log_count(api->log, cursor));
 	metric_set(pool_queue_jobs, (int64_t)pool_queued(api->pool));
 	metric_set(client_connections, (int64_t)http_client_connections(api->push_client));
 	metric_set(client_connects, http_client_connects(api->push_client));
