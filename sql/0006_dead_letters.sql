@@ -17,11 +17,6 @@ alter table stream_state
 	add column backlog bigint not null default 0,      -- events that wait, as far as they were counted
 	add column backlog_base bigint not null default 0; -- how many did when it was last enabled, if above its limit
 
--- Made by 0005 when that is there.
-create table if not exists stream_dropped (
-	stream_id text not null, from_seq bigint not null, to_seq bigint not null,
-	at timestamptz not null default clock_timestamp(), reason text not null, primary key (stream_id, to_seq));
-
 create function multirange_count(m int8multirange) returns bigint language sql immutable as $$
 	select coalesce(sum(upper(r) - lower(r)), 0)::bigint from unnest(m) r;
 $$;
@@ -209,7 +204,7 @@ create or replace function explain_txn(wanted text) returns jsonb language sql s
 		'events', (select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
 			'seq', seq, 'at', appended_at, 'origin', origin, 'origin_id', origin_id, 'type', type,
 			'cause', cause, 'agent', agent_id, 'sub_id', sub_id, 'body', body,
-			'evidence_sha256', encode(evidence, 'hex'))) order by seq) from ev),
+			'trace', trace, 'evidence_sha256', encode(evidence, 'hex'))) order by seq) from ev),
 		'rules', coalesce((select jsonb_agg(jsonb_build_object(
 			'seq', h.seq, 'rule', h.rule_id, 'file', h.file_id, 'digest', h.digest, 'mode', h.mode,
 			'severity', h.severity, 'why', h.trace, 'actions', h.actions, 'at', h.at) order by h.seq, h.rule_id)

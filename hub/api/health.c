@@ -1,90 +1,83 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How one stream is, for its receiver (GET /ssf/health) and for the operator: what delivery has in
- * memory, and from the database which events it will never get.
+ * Alive and ready, for whoever restarts us and whoever sends us traffic. Alive: the loop turns, as an
+ * answer proves, whatever else is away: a restart would not bring it back. Ready says why not.
  */
-#include "hub/api/ssf.h"
+#include "hub/api/api_priv.h"
 
-#include "lib/kit/http_error.h"
+/* A statement that waits for so long without any answer from the database: it is away, whatever its connections say. */
+#define SILENCE_MS 3000
 
-#include <stdlib.h>
+enum check { CHECK_DATABASE, CHECK_OWNER, CHECK_RESOURCES, CHECK_KEYS, CHECK_RUNNING, CHECK_COUNT };
 
-struct health {
-	struct http_req *req;
-	json_t *report;
-};
-
-static void health_free(struct health *h)
+static bool answers(const struct db *db)
 {
-	json_decref(h->report);
-	free(h);
+	return db_is_up(db) && db_silent_ms(db) < SILENCE_MS;
 }
 
-static void on_dropped(void *arg, const struct db_result *r, const struct ssf_err *err)
+static bool check_passes(const struct api *api, enum check check)
 {
-	struct health *h = arg;
-	json_t *dropped = json_array();
-
-	if (err != NULL) {
-		http_reply_error(h->req, 0, err);
-	} else {
-		for (size_t row = 0; row < db_rows(r); row++)
-			json_array_append_new(dropped, db_json(r, row, 0));
-		json_object_set(h->report, "dropped", dropped);
-		reply_json(h->req, 200, json_incref(h->report));
+	switch (check) {
+	case CHECK_DATABASE:
+		return answers(api->db);
+	case CHECK_OWNER:
+		return answers(api->lease);
+	case CHECK_RESOURCES:
+		return api->registry_ready;
+	case CHECK_KEYS:
+		return api->keys_ready;
+	case CHECK_RUNNING:
+		return api->ready && !api->draining;
+	default:
+		return false;
 	}
-	json_decref(dropped);
-	health_free(h);
 }
 
-static int start(const struct call *c, const char *id, const json_t *spec, struct ssf_err *err)
+/* Why a check fails. */
+static const char *reason(const struct api *api, enum check check)
 {
-	const char *params[] = { id };
-	json_t *report = deliver_stream_status(c->api->deliver, id);
-	json_t *reason = json_object_get(spec, "status_reason");
-	struct health *h = calloc(1, sizeof(*h));
+	static const char *const reasons[CHECK_COUNT] = {
+		[CHECK_DATABASE] = "PostgreSQL does not answer",
+		[CHECK_OWNER] = "this hub does not own the database",
+		[CHECK_RESOURCES] = "resources are not loaded yet",
+		[CHECK_KEYS] = "there is no signing key yet",
+		[CHECK_RUNNING] = "starting",
+	};
 
-	if (report == NULL || h == NULL) {
-		json_decref(report);
-		free(h);
-		return ssf_fail(err, SSF_E_UNAVAILABLE, "the stream is being loaded");
+	return check == CHECK_RUNNING && api->draining ? "shutting down" : reasons[check];
+}
+
+bool api_is_ready(const struct api *api)
+{
+	bool ready = true;
+
+	for (int i = 0; i < CHECK_COUNT; i++)
+		ready = ready && check_passes(api, (enum check)i);
+	return ready;
+}
+
+void api_health(const struct call *c)
+{
+	http_reply_json(c->req, 200, "{\"status\":\"ok\"}");
+}
+
+void api_ready(const struct call *c)
+{
+	static const char *const names[CHECK_COUNT] = {
+		[CHECK_DATABASE] = "database", [CHECK_OWNER] = "owner", [CHECK_RESOURCES] = "resources",
+		[CHECK_KEYS] = "keys",	       [CHECK_RUNNING] = "running",
+	};
+	json_t *checks = json_object(), *reasons = json_array();
+	bool ready;
+
+	for (int i = 0; i < CHECK_COUNT; i++) {
+		bool passes = check_passes(c->api, (enum check)i);
+		json_object_set_new(checks, names[i], json_boolean(passes));
+		if (!passes)
+			json_array_append_new(reasons, json_string(reason(c->api, (enum check)i)));
 	}
-	json_object_del(report, "id");
-	json_object_del(report, "client");
-	json_object_set_new(report, "stream_id", json_string(id));
-	if (reason != NULL)
-		json_object_set(report, "status_reason", reason);
-	*h = (struct health){ c->req, report };
-	if (db_exec(c->api->db, STMT_stream_dropped, params, on_dropped, h, NULL, err) < 0) {
-		health_free(h);
-		return -1;
-	}
-	return 0;
-}
-
-void api_ssf_health(const struct call *c)
-{
-	const char *wanted = http_query(c->req, "stream_id"), *id;
-	json_auto_t *query = json_object();
-	const json_t *spec;
-	struct ssf_err err;
-
-	if (wanted != NULL)
-		json_object_set_new(query, "stream_id", json_string(wanted));
-	if (ssf_api_stream(c, query, &id, &spec, &err) < 0 || start(c, id, spec, &err) < 0)
-		http_reply_error(c->req, 0, &err);
-}
-
-void api_stream_health(const struct call *c)
-{
-	const json_t *spec = registry_get(c->api->registry, KIND_STREAM, c->arg[0]);
-	struct ssf_err err;
-	int r;
-
-	if (spec == NULL)
-		r = ssf_fail(&err, SSF_E_NOT_FOUND, "no such stream");
-	else
-		r = start(c, c->arg[0], spec, &err);
-	if (r < 0)
-		http_reply_error(c->req, 0, &err);
+	ready = json_array_size(reasons) == 0;
+	reply_json(c->req, ready ? 200 : 503,
+		   json_pack("{s:s, s:o, s:o}", "status", ready ? "ready" : "not ready", "checks", checks,
+			     "reasons", reasons));
 }

@@ -20,9 +20,7 @@
 
 static json_t *unread(const struct api *api, int64_t cursor)
 {
-	int64_t head = event_log_head(api->log);
-
-	return json_integer(head > cursor ? head - cursor : 0);
+	return json_integer((json_int_t)event_log_count(api->log, cursor));
 }
 
 void api_status(const struct call *c)
@@ -64,13 +62,13 @@ static json_t *row_json(const struct db_result *r, size_t row)
 
 static json_t *row_event(const struct db_result *r, size_t row)
 {
-	json_t *e = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:s*, s:o, s:o*, s:s*}", "seq",
+	json_t *e = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:s*, s:o, s:o*, s:s*, s:s*}", "seq",
 			      (json_int_t)db_int(r, row, 0), "at_ms", (json_int_t)db_int(r, row, 1),
 			      "origin", db_text(r, row, 2), "origin_id", db_text(r, row, 3), "type",
 			      db_text(r, row, 4), "txn", db_text(r, row, 5), "cause",
 			      (json_int_t)db_int(r, row, 6), "agent", db_text(r, row, 7), "body",
-			      db_json(r, row, 9), "sub_id", db_json(r, row, 8), "evidence_sha256",
-			      db_text(r, row, 10));
+			      db_json(r, row, 9), "sub_id", db_json(r, row, 8), "trace",
+			      db_text(r, row, 10), "evidence_sha256", db_text(r, row, 11));
 
 	if (db_int(r, row, 6) == 0)
 		json_object_del(e, "cause");
@@ -155,7 +153,7 @@ static void query_page(const struct call *c, enum stmt stmt,
 
 void api_events(const struct call *c)
 {
-	query_page(c, STMT_event_after, row_event);
+	query_page(c, STMT_event_page, row_event);
 }
 
 void api_unattributed(const struct call *c)

@@ -389,6 +389,41 @@ void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int
 	o->dirty = true;
 }
 
+/* --- lag --------------------------------------------------------------------------------------------- */
+
+/* What was not looked at may be for nobody: then it is looked at soon, and the age was a moment's. */
+static int64_t oldest_age_ms(const struct outlet *o, int64_t now_ms)
+{
+	const struct entry *first = TAILQ_FIRST(&o->entries);
+	int64_t at_ms = first != NULL ? first->event->at_ms : event_log_next_at_ms(o->deliver->log, outlet_scan(o));
+
+	if (at_ms == 0 || o->stream->status == STREAM_DISABLED || at_ms > now_ms)
+		return 0;
+	return now_ms - at_ms;
+}
+
+void deliver_lags(const struct deliver *d, deliver_lag_f *f, void *arg)
+{
+	int64_t head = event_log_head(d->log), now = wall_now_ms();
+	const struct outlet *o;
+
+	LIST_FOREACH(o, &d->outlets, link) {
+		struct deliver_lag lag = {
+			.stream = o->stream->id,
+			.method = o->stream->method,
+			.status = o->stream->status,
+			.failing = o->failures > 0,
+			.in_flight = o->in_flight,
+			.waiting_retries = o->waiting_retries,
+			.waiting_polls = o->waiting_count,
+			.waiting_events = (int64_t)outlet_backlog(o),
+			.unread_seqs = o->loaded && head > outlet_scan(o) ? head - outlet_scan(o) : 0,
+			.age_ms = o->loaded ? oldest_age_ms(o, now) : 0,
+		};
+		f(arg, &lag);
+	}
+}
+
 /* --- status ------------------------------------------------------------------------------------------ */
 
 /* NULL: never */
@@ -404,7 +439,7 @@ static json_t *outlet_report(const struct outlet *o)
 {
 	const struct deliver *d = o->deliver;
 	const struct entry *first = TAILQ_FIRST(&o->entries);
-	int64_t head = event_log_head(d->log), scan = outlet_scan(o), limit = backlog_limit(o);
+	int64_t limit = backlog_limit(o);
 	int64_t oldest_ms = first != NULL ? first->event->at_ms : 0;
 	int64_t end_ms = oldest_ms != 0 && d->conf.retention_ms > 0 ? oldest_ms + d->conf.retention_ms : 0;
 
@@ -414,7 +449,7 @@ static json_t *outlet_report(const struct outlet *o)
 		o->stream->method == STREAM_PUSH ? "push" : "poll", "status",
 		stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
 		"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
-		(json_int_t)(head > scan ? head - scan : 0), "backlog", (json_int_t)backlog_count(o),
+		(json_int_t)event_log_count(d->log, outlet_scan(o)), "backlog", (json_int_t)backlog_count(o),
 		"oldest_age_s", (json_int_t)(oldest_ms != 0 ? (wall_now_ms() - oldest_ms) / 1000 : 0),
 		"retention_end", time_json(end_ms), "dead_letters", (json_int_t)o->dead_letters,
 		"backlog_limit", limit > 0 ? json_integer(limit) : NULL, "healthy", o->failures == 0, "circuit",

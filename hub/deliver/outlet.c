@@ -2,6 +2,7 @@
 /* Owns the window of a stream. An entry leaves it only when it is settled. */
 #include "hub/deliver/deliver_priv.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 
 #include <stdio.h>
@@ -21,8 +22,8 @@ static bool is_push(const struct outlet *o)
 /* Which is in no lane any more. */
 static void entry_free(struct outlet *o, struct entry *e)
 {
-	if (o->window == e)
-		o->window = TAILQ_NEXT(e, link);
+	if (o->first == e)
+		o->first = TAILQ_NEXT(e, link);
 	TAILQ_REMOVE(&o->entries, e, link);
 	o->entry_count--;
 	o->settled_count -= e->settled;
@@ -34,8 +35,8 @@ static void entry_free(struct outlet *o, struct entry *e)
 /* Settled entries at the front need not be remembered: the cursor passes them. */
 static void trim(struct outlet *o)
 {
-	while (o->window != NULL && o->window->settled)
-		entry_free(o, o->window);
+	while (o->first != NULL && o->first->settled)
+		entry_free(o, o->first);
 }
 
 int64_t outlet_scan(const struct outlet *o)
@@ -45,7 +46,7 @@ int64_t outlet_scan(const struct outlet *o)
 
 int64_t outlet_cursor(const struct outlet *o)
 {
-	return o->window != NULL ? o->window->event->seq - 1 : outlet_scan(o);
+	return o->first != NULL ? o->first->event->seq - 1 : outlet_scan(o);
 }
 
 size_t outlet_backlog(const struct outlet *o)
@@ -83,6 +84,8 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 		o->delivered++;
 		o->success_at_ms = wall_now_ms();
 		o->failures = 0;
+		metric_observe_of(delivery_seconds, is_push(o) ? LABEL_method_push : LABEL_method_poll,
+				  (o->success_at_ms - e->event->at_ms) * 1000);
 	}
 	if (e->owed) {
 		owed_settled(o, seq, delivered);
@@ -150,7 +153,26 @@ struct burial {
 	char *stream;
 	int64_t rewound;
 	int64_t seq;
+	enum label_burial label;
 };
+
+static enum label_burial burial_label(const char *reason)
+{
+	static const struct {
+		const char *prefix;
+		enum label_burial label;
+	} labels[] = {
+		{ "refused", LABEL_burial_refused },
+		{ "expired", LABEL_burial_expired },
+		{ OUTLET_GONE, LABEL_burial_gone },
+	};
+
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(labels); i++) {
+		if (ssf_str_has_prefix(ssf_str_c(reason), labels[i].prefix))
+			return labels[i].label;
+	}
+	return LABEL_burial_disabled;
+}
 
 static void burial_free(struct burial *b)
 {
@@ -196,6 +218,7 @@ static void on_buried(void *arg, const struct db_result *r, const struct ssf_err
 		struct entry *e = outlet_find(o, b->seq);
 		bool current = err == NULL && db_text(r, 0, 0)[0] == 't';
 		if (current) {
+			metric_add_of(dead_letters, b->label, 1);
 			o->dead_letters += db_text(r, 0, 1)[0] == 't';
 			burial_done(o, e, b->seq);
 		} else {
@@ -221,6 +244,7 @@ bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *txn, const char 
 	b->deliver = o->deliver;
 	b->rewound = o->rewound;
 	b->seq = seq;
+	b->label = burial_label(reason);
 	keys_jti(o->deliver->keys, seq, o->stream->audience, jti);
 	snprintf(seq_text, sizeof(seq_text), "%lld", (long long)seq);
 	snprintf(rewound, sizeof(rewound), "%lld", (long long)o->rewound);
@@ -318,8 +342,8 @@ static int take_event(struct outlet *o, struct event *event)
 	}
 	event_ref(event);
 	TAILQ_INSERT_TAIL(&o->entries, e, link);
-	if (o->window == NULL)
-		o->window = e;
+	if (o->first == NULL)
+		o->first = e;
 	o->entry_count++;
 	o->settled_count += e->settled;
 	if (!e->settled)
@@ -340,8 +364,8 @@ int outlet_take_owed(struct outlet *o, struct event *event)
 		return -1;
 	}
 	event_ref(event);
-	if (o->window != NULL)
-		TAILQ_INSERT_BEFORE(o->window, e, link);
+	if (o->first != NULL)
+		TAILQ_INSERT_BEFORE(o->first, e, link);
 	else
 		TAILQ_INSERT_TAIL(&o->entries, e, link);
 	o->entry_count++;
@@ -567,6 +591,7 @@ static int set_up(struct outlet *o)
 {
 	struct ssf_err err;
 
+	push_start(o);
 	o->indexed = stream_index_add(o->deliver->index, o->stream, o, &err) == 0;
 	return is_push(o) && endpoint_join(o) < 0 ? -1 : o->indexed ? 0 : -1;
 }

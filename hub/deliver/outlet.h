@@ -55,7 +55,7 @@ struct outlet {
 	struct range *acked;
 	size_t acked_count;
 	TAILQ_HEAD(, entry) entries; /* what is owed, then the window: by seq, the first unsettled */
-	struct entry *window;     /* its first, or NULL */
+	struct entry *first;      /* of the window, or NULL */
 	size_t entry_count;
 	size_t owed_entries;      /* of the entries */
 	size_t settled_count;     /* of the entries */
@@ -97,7 +97,7 @@ struct outlet {
 	size_t in_flight;
 	size_t waiting_retries;   /* deliveries that wait for their next attempt */
 	unsigned failures;        /* in a row */
-	unsigned successes;       /* since the last failure, as far as they widen the window */
+	unsigned window;          /* how many may be in flight */
 	int64_t not_before;       /* ms, monotonic: nothing is sent until then (Retry-After) */
 	struct loop_defer *push;
 
@@ -126,6 +126,7 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered);
  * if it fails, the event stays. Returns false if that could not be started.
  */
 bool outlet_bury(struct outlet *o, struct entry *e, const char *reason);
+#define OUTLET_GONE "not in the log any more"
 /* The same of what is owed and not in the window; txn is for the log. */
 bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *txn, const char *reason);
 int outlet_take_owed(struct outlet *o, struct event *event); /* -1: no memory */
@@ -151,6 +152,7 @@ int64_t backlog_to_save(const struct outlet *o); /* then o->backlog_saved */
 /* push.c */
 /* Full jitter: anywhere between 0 and the doubling cap. */
 int64_t push_backoff_ms(const struct deliver_conf *conf, unsigned attempts);
+void push_start(struct outlet *o);           /* nothing is known of the receiver yet */
 void push_kick(struct outlet *o);            /* start what may be started */
 void push_hurry(struct outlet *o);           /* what waits for its next attempt need not */
 void push_stop(struct outlet *o);            /* cancel all; entries stay unsettled */

@@ -10,6 +10,7 @@
  */
 #include "hub/deliver/deliver_priv.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/json.h"
 #include "lib/ssf/set.h"
@@ -21,8 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IN_FLIGHT_FIRST 16    /* of a stream; grows with every success, back to this after a failure */
-#define IN_FLIGHT_MAX 64
+#define WINDOW_FIRST 16       /* in flight to a stream; one more with every success, after a failure from 1 on */
+#define WINDOW_MAX 64
 #define FAILING_MAX 16        /* begun, of a stream that fails */
 #define ANSWER_MAX (256 * 1024) /* a 2xx with more is taken for a failure, and sent again */
 #define RETRY_AFTER_MAX_S 3600
@@ -130,6 +131,7 @@ static void retry(struct delivery *dl, int retry_after_s)
 	if (retry_after_s > 0)
 		dl->outlet->not_before = loop_now_ms() + retry_after_s * 1000LL;
 	leave_flight(dl);
+	metric_add(push_retries, 1);
 	wait_start(dl, push_backoff_ms(&dl->outlet->deliver->conf, dl->attempts++));
 }
 
@@ -153,7 +155,7 @@ static void failed(struct delivery *dl, const char *what, int retry_after_s)
 	char reason[200];
 
 	o->failures++;
-	o->successes = 0;
+	o->window = 1;
 	outlet_error(o, what);
 	log_warn("deliver.push.failed", log_str("stream", o->stream->id),
 		 log_str("txn", dl->entry->event->txn), log_int("attempt", dl->attempts + 1),
@@ -196,8 +198,8 @@ static void delivered(struct delivery *dl, const struct http_result *r)
 	struct entry *e = dl->entry;
 	unsigned failures = o->failures;
 
-	if (IN_FLIGHT_FIRST + o->successes < IN_FLIGHT_MAX)
-		o->successes++;
+	if (o->window < WINDOW_MAX)
+		o->window++;
 	log_debug("deliver.push.done", log_str("stream", o->stream->id), log_str("txn", e->event->txn),
 		 log_int("seq", e->event->seq), log_int("status", r->status),
 		 log_int("us", r->elapsed_us));
@@ -221,6 +223,17 @@ static void refused(struct delivery *dl, const struct http_result *r)
 	bury(dl, reason);
 }
 
+static void count(const struct http_result *r)
+{
+	if (r != NULL)
+		metric_observe(push_seconds, r->elapsed_us);
+	metric_add_of(push_attempts,
+		      r != NULL && r->status >= 200 && r->status < 300 ? LABEL_push_delivered :
+		      r != NULL && r->status == 400			 ? LABEL_push_refused :
+									   LABEL_push_failed,
+		      1);
+}
+
 static void on_answer(void *arg, const struct http_result *r, const struct ssf_err *err)
 {
 	struct delivery *dl = arg;
@@ -230,6 +243,7 @@ static void on_answer(void *arg, const struct http_result *r, const struct ssf_e
 	dl->call = NULL;
 	dl->probe = false;
 	endpoint_result(o->endpoint, err == NULL);
+	count(r);
 	if (err != NULL) {
 		failed(dl, err->msg, 0);
 	} else if (r->status >= 200 && r->status < 300) {
@@ -321,7 +335,7 @@ static bool has_room(const struct outlet *o)
 {
 	if (o->failures > 0)
 		return o->in_flight == 0 && o->waiting_retries < FAILING_MAX;
-	return o->in_flight < IN_FLIGHT_FIRST + o->successes;
+	return o->in_flight < o->window;
 }
 
 /* What is too old and cannot even be tried is given up: the endpoint has not answered for so long. */
@@ -365,6 +379,11 @@ static void on_push(void *arg)
 		e->delivery = dl;
 		delivery_begin(dl);
 	}
+}
+
+void push_start(struct outlet *o)
+{
+	o->window = WINDOW_FIRST;
 }
 
 void push_kick(struct outlet *o)

@@ -70,7 +70,8 @@ int loop_new(struct loop **out, struct ssf_err *err)
 		/* Exact clocks: a timer of 10 ms started late in a long callback must not be early. */
 		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
 						      EVENT_BASE_FLAG_NO_CACHE_TIME |
-						      EVENT_BASE_FLAG_PRECISE_TIMER);
+						      EVENT_BASE_FLAG_PRECISE_TIMER |
+						      EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 		loop->base = event_base_new_with_config(config);
 	}
 	if (config != NULL)
@@ -122,6 +123,14 @@ static int64_t clock_ms(clockid_t clock)
 int64_t loop_now_ms(void)
 {
 	return clock_ms(CLOCK_MONOTONIC);
+}
+
+int64_t loop_now_us(void)
+{
+	struct timespec ts = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 int64_t wall_now_ms(void)

@@ -59,6 +59,8 @@ FIGURES = [
     Figure("fanout_10k_s", "s", "<= 1.0", figures.fanout_poll),
     Figure("waiter_kib", "KiB", "<= 24", figures.fanout_poll),
     Figure("fanout_1k_clients_s", "ratio", "<= 1.6", figures.fanout_push),
+    Figure("scale_events", "ratio", "<= 1.1", figures.scale, quick=False),
+    Figure("failover_s", "s", "<= 2", figures.failover, quick=False),
 ]
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import machine
+from harness import REVOKED
 from machine import CPUS
 from world import Unmeasured, median, percentile, wait, write_requests
 
@@ -191,11 +192,14 @@ def latency(world, seconds, alg, webhook):
     with world.profiled(hub):
         load.end()
     sink.counters.wait(count * STREAMS, 30, "pushes that arrive")
-    due = {}
-    for i, (at, _, txn) in enumerate(load.times()):
-        due[txn if webhook else f"bench-{i:08}"] = (i, at)
-    accepted = [(answered - at) / 1e6 for i, (at, answered, _) in enumerate(load.times()) if i >= RATE]
-    pushed = [(ns - due[txn][1]) / 1e6 for ns, _, _, txn in sink.records() if due[txn][0] >= RATE]
+    times = list(load.times())
+    number = {txn: i for i, (_, _, txn) in enumerate(times)}   # of a webhook; a SET's txn says it itself
+    accepted = [(answered - due) / 1e6 for due, answered, _ in times[RATE:]]
+    pushed = []
+    for ns, _, _, txn in sink.records():
+        i = number[txn] if webhook else int(txn[-8:])
+        if i >= RATE:
+            pushed.append((ns - times[i][0]) / 1e6)
     return pushed, {"pushes": len(pushed), "alg": alg, "seconds": seconds,
                     "p50_ms": percentile(pushed, 50), "p90_ms": percentile(pushed, 90),
                     "p99_ms": percentile(pushed, 99), "max_ms": max(pushed),
@@ -303,3 +307,123 @@ def fanout_poll(world, quick):
             hub.idle()
     found["fanout_10k_s"] = (median(times), {"seconds": times, "rss_kib_after": hub.rss()})
     return found
+
+
+# --- a large log ---------------------------------------------------------------------------------
+
+FEW, MANY = 10_000, int(os.environ.get("SSF_BENCH_EVENTS", 10_000_000))
+SCALE_EVENTS = 3000
+
+
+def fill(hub, count):
+    """Events of long ago, in the way append_events() writes them, but for the JSON between: in the order of
+    seq, under the lock, ids that no other event has and that come in no order, as jti of others do."""
+    for first in range(1, count + 1, 500_000):
+        hub.sql("""with held as materialized (select append_lock())
+            insert into event (seq, origin, origin_id, type, txn, sub_id, body)
+            select nextval('event_seq'), 'issuer:https://old.bench.example', md5('jti' || n), %s, md5('txn' || n),
+                jsonb_build_object('format', 'iss_sub', 'iss', 'https://old.bench.example', 'sub', 'user-' || n),
+                jsonb_build_object('initiating_entity', 'policy', 'event_timestamp', 1700000000 + n)
+            from held, generate_series(%s, %s) n""", REVOKED, first, min(count, first + 499_999))
+    hub.sql("update consumer set cursor = (select max(seq) from event)")   # rules had their turn
+    hub.sql("vacuum analyze event")
+
+
+class Scaled:
+    """A hub whose log has so many events, and ten streams."""
+
+    def __init__(self, world, count):
+        self.world = world
+        self.sets = world.signed(SETS)
+        self.hub = world.hub()
+        self.hub.stop()
+        fill(self.hub, count)
+        self.hub.start()
+        self.hub.know(self.sets)
+        self.sink = world.sink(addresses=STREAMS)
+        self.hub.push_streams(self.sink, STREAMS, "ES256")
+        self.sent = 0
+
+    def round(self):
+        """Processor time an event, in microseconds: the hub's, and PostgreSQL's."""
+        self.hub.idle()
+        hub, postgres = self.hub.cpu(), self.world.postgres_cpu()
+        load = self.world.ingest(self.hub, self.sets.path, skip=self.sent, count=SCALE_EVENTS, ahead=AHEAD,
+                                 copies=STREAMS, counters=self.sink.counters.path).begin()
+        load.end()
+        self.sent += SCALE_EVENTS
+        self.sink.counters.wait(self.sent * STREAMS, 120, "pushes that arrive")
+        self.hub.idle()
+        return [(self.hub.cpu() - hub) / SCALE_EVENTS * 1e6,
+                (self.world.postgres_cpu() - postgres) / SCALE_EVENTS * 1e6]
+
+
+def scale(world, quick):
+    """From SET to ten pushes, the processor time of the hub and of PostgreSQL. Two logs take turns, and the
+    least of some rounds counts for each: what disturbs a round only adds to it."""
+    few, many = Scaled(world, FEW), Scaled(world, MANY)
+    rounds = {"few": [], "many": []}
+    few.round()
+    many.round()   # the first is for caches
+    for _ in range(4):
+        rounds["few"].append(few.round())
+        rounds["many"].append(many.round())
+    best = {name: min(map(sum, found)) for name, found in rounds.items()}
+    return {"scale_events": (best["many"] / best["few"],
+                             {"events": [FEW, MANY], "cpu_us_hub_and_postgres": rounds, "best_us": best})}
+
+
+# --- failover ------------------------------------------------------------------------------------
+
+def owners(port):
+    """{process: addresses that it has connections to} of those who push to this port."""
+    mine = {}
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        host, its_port = fields[2].split(":")
+        if int(its_port, 16) == port and fields[3] == "01":
+            mine[fields[9]] = ".".join(str(b) for b in reversed(bytes.fromhex(host)))
+    found = collections.defaultdict(set)
+    for fd in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            target = os.readlink(fd)
+            if target.startswith("socket:[") and target[8:-1] in mine:
+                found[int(fd.parts[2])].add(mine[target[8:-1]])
+    return found
+
+
+def move(world):
+    """Kills the process that pushes, under load, and gives how long each of its streams was without."""
+    sets = world.signed(SETS)
+    first = world.hub()
+    second = world.hub(database=first.database)
+    first.know(sets)
+    sink = world.sink(addresses=STREAMS, record=True)
+    first.push_streams(sink, STREAMS, "ES256")
+    deliver_one(first, sink, sets, STREAMS)
+    pushing = owners(sink.port)
+    if not pushing:
+        raise Unmeasured("nobody pushes")
+    victim = max(pushing, key=lambda pid: len(pushing[pid]))
+    other = second if victim == first.proc.pid else first   # who takes events in must outlive it
+    load = world.ingest(other, sets.path, skip=1, rate=100, seconds=8).begin()
+    wait(lambda: sink.counters.count, 100 * STREAMS, 30, "pushes before the kill")
+    streams = {int(a.split(".")[2]) * 250 + int(a.split(".")[3]) - 1 for a in owners(sink.port)[victim]}
+    killed = time.monotonic_ns()
+    os.kill(victim, signal.SIGKILL)
+    load.end()
+    sink.counters.wait((1 + 100 * 8) * STREAMS, 60, "all pushes, none of them lost")
+    again = {}
+    for ns, opened, stream, _ in sink.records():
+        if opened > killed and stream in streams:
+            again.setdefault(stream, (ns - killed) / 1e9)
+    if set(again) != streams:
+        raise Unmeasured(f"streams {streams} were pushed to, {set(again)} again after the kill")
+    world.end_figure()
+    return sorted(again.values())
+
+
+def failover(world, quick):
+    """The slowest stream of the slowest round: each had to be pushed to again."""
+    rounds = [move(world) for _ in range(3)]
+    return {"failover_s": (max(max(r) for r in rounds), {"seconds": rounds})}

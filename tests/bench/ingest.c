@@ -27,7 +27,7 @@
 #define EVENTS 256
 #define TXN_MAX 40
 #define WAIT_NS 500000LL     /* before looking again whether receivers have caught up */
-#define LAST_NS 10000000000LL /* for the last answers */
+#define LAST_NS 60000000000LL /* for the last answers */
 
 struct conn {
 	struct wire wire;

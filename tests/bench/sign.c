@@ -5,7 +5,8 @@
  *
  *   bench-sign --alg RS256|ES256 --count N --iss URL --aud URL --out FILE --jwk FILE
  *
- * The jti and txn of number i are "bench-" and i in eight digits.
+ * The jti and txn of number i are 16 hexadecimal digits that look random, as ids of others do (so that they
+ * come all over an index), a dash, and i in eight digits.
  */
 #include "lib/ssf/set.h"
 #include "tests/bench/share.h"
@@ -40,6 +41,15 @@ static json_t *subject(const char *iss, uint32_t i)
 	return json_pack("{s:s, s:s, s:s}", "format", "iss_sub", "iss", iss, "sub", sub);
 }
 
+/* A step of splitmix64: another value for every i. */
+static uint64_t scatter(uint64_t i)
+{
+	i = (i + 1) * 0x9e3779b97f4a7c15ULL;
+	i = (i ^ (i >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	i = (i ^ (i >> 27)) * 0x94d049bb133111ebULL;
+	return i ^ (i >> 31);
+}
+
 static int sign(const struct job *j, uint32_t i, struct ssf_buf *token, struct ssf_err *err)
 {
 	json_int_t now = (json_int_t)time(NULL);
@@ -49,7 +59,7 @@ static int sign(const struct job *j, uint32_t i, struct ssf_buf *token, struct s
 	ssf_auto_buf payload = SSF_BUF(STRIDE);
 	char id[32];
 
-	snprintf(id, sizeof(id), "bench-%08u", i);
+	snprintf(id, sizeof(id), "%016llx-%08u", (unsigned long long)scatter(i), i);
 	struct ssf_set_spec spec = { .iss = j->iss, .aud = j->aud, .jti = id, .txn = id, .iat = now,
 				     .sub_id = sub_id, .event_uri = EVENT, .event_claims = claims };
 	if (ssf_set_compose(&spec, &payload, err) < 0)

@@ -211,6 +211,11 @@ for _operation, _path in {"getHealth": "/healthz", "getReadiness": "/readyz", "g
     EXERCISES[_operation] = lambda w, path=_path: w.hub.request("GET", path)
 
 
+@exercise("getMetrics")
+def _(w):
+    w.hub.admin("GET", "/metrics")
+
+
 @exercise("getToken")
 def _(w):
     w.hub.apply({"kind": "client", "id": "o", "audience": "https://o.example", "secret": "o" * 24})
@@ -481,7 +486,7 @@ def unchecked(hub, method, path, **kwargs):
     ("HEAD", "/healthz", 405, False),
     ("OPTIONS", "/v1/status", 405, True),
     ("GET", "/%ff", 400, True),
-    ("TRACE", "/healthz", 501, False),
+    ("TRACE", "/healthz", 501, True),
 ])
 def test_what_is_outside_the_document(hub, method, path, status, has_error):
     answer = unchecked(hub, method, path, headers={"Authorization": "Bearer " + hub.admin_token})

@@ -217,7 +217,7 @@ static void unblocked(void *arg)
 
 static void block_pool(struct fixture *f)
 {
-	const struct pool_work work = { block, unblocked, unblocked, f };
+	const struct pool_work work = { block, unblocked, unblocked, f, false };
 	struct pool_job *job;
 
 	atomic_store(&f->release, false);
