@@ -418,6 +418,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.heartbeat_s = whole_seconds(c->heartbeat),
 		.inactivity_s = whole_seconds(c->inactivity_timeout),
 		.backlog_limit = c->backlog_limit,
+		.retention_ms = c->retention,
 	};
 	const struct partition_conf partitions = { c->retention, c->partition };
 	const struct rota_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
