@@ -37,6 +37,10 @@ handler_f api_ssf_status, api_ssf_set_status, api_ssf_verify;
 handler_f api_ssf_subject_add, api_ssf_subject_remove;
 /* stream_test.c */
 handler_f api_stream_test;
+/* replay.c */
+handler_f api_redrive, api_rewind;
+/* health.c */
+handler_f api_ssf_health, api_stream_health;
 /* emit.c */
 handler_f api_emit;
 /* reports.c */

@@ -13,6 +13,7 @@
 #include "hub/metrics/metrics.h"
 #include "hub/store/cluster.h"
 #include "hub/store/migrate.h"
+#include "hub/store/partition.h"
 #include "lib/kit/file.h"
 #include "lib/kit/log.h"
 #include "lib/kit/tls.h"
@@ -55,6 +56,7 @@ struct serve {
 	struct jwks *jwks;
 	struct attributor *attributor;
 	struct upkeep *upkeep;
+	struct partitions *partitions;
 	struct http_server *server;
 	struct http_server *metrics_server; /* or NULL */
 	struct api api;
@@ -419,7 +421,9 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.checkpoint_ms = c->checkpoint,
 		.heartbeat_s = whole_seconds(c->heartbeat),
 		.inactivity_s = whole_seconds(c->inactivity_timeout),
+		.backlog_limit = c->backlog_limit,
 	};
+	const struct partition_conf partitions = { c->retention, c->partition };
 	const struct rota_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
 
 	if (netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
@@ -428,6 +432,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
 	    jwks_new(s->documents, &s->jwks, err) < 0 ||
 	    event_log_new(s->loop, a->db, &a->log, err) < 0 ||
+	    partitions_new(s->loop, a->db, a->log, &partitions, &s->partitions, err) < 0 ||
 	    registry_new(s->loop, a->db, on_registry_ready, s, &a->registry, err) < 0 ||
 	    keys_new(s->loop, a->db, s->pool, s->master, &keys, s->api.issuer.url, on_keys_ready, s, &a->keys,
 		     err) < 0 ||
@@ -514,6 +519,7 @@ static void stop(struct serve *s)
 	jwks_free(s->jwks);
 	auth_free(s->api.auth);
 	registry_free(s->api.registry);
+	partitions_free(s->partitions);
 	event_log_free(s->api.log);
 	http_client_free(s->push_client);
 	http_client_free(s->client);

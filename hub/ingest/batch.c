@@ -7,6 +7,7 @@
 #include "hub/ingest/batch.h"
 
 #include "hub/metrics/metrics.h"
+#include "lib/ssf/json.h"
 
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -15,6 +16,7 @@ struct batch_append {
 	TAILQ_ENTRY(batch_append) link;
 	struct batch *batch;
 	json_t *drafts;
+	size_t weight;   /* of the drafts, in memory */
 	batch_done_f *f; /* NULL: cancelled */
 	void *arg;
 	bool alone;      /* its batch was refused: to be tried by itself */
@@ -28,7 +30,8 @@ struct batch {
 	struct event_log *log;
 	struct append_list waiting;
 	struct append_list flying;
-	size_t events; /* drafts in both lists */
+	size_t events, weight; /* of the drafts in both lists */
+	json_t *drafts;        /* of those that fly */
 	struct db_op *op;
 	int64_t began_us; /* the commit under way */
 	struct loop_defer *kick;
@@ -37,6 +40,7 @@ struct batch {
 static void append_free(struct batch_append *a)
 {
 	a->batch->events -= json_array_size(a->drafts);
+	a->batch->weight -= a->weight;
 	json_decref(a->drafts);
 	free(a);
 }
@@ -115,59 +119,51 @@ static void on_appended(void *arg, const struct db_result *r, const struct ssf_e
 	} else if (err != NULL) {
 		fail_flying(b, err);
 	} else {
-		event_log_wake(b->log);
+		event_log_stored(b->log, b->drafts, r);
 		while (!TAILQ_EMPTY(&b->flying)) {
 			struct batch_append *a = TAILQ_FIRST(&b->flying);
-			struct batch_result first = { db_int(r, row, 1), db_text(r, row, 2),
-						      db_text(r, row, 3)[0] == 't' };
+			struct batch_result first = { db_int(r, row, DRAFT_ROW_SEQ),
+						      db_text(r, row, DRAFT_ROW_TXN),
+						      db_text(r, row, DRAFT_ROW_APPENDED)[0] == 't' };
 			row += json_array_size(a->drafts);
 			append_finish(a, &first, NULL);
 		}
 	}
+	json_array_clear(b->drafts);
 	kick(b);
 }
 
-/* Moves as much as fits into one commit from waiting to flying; returns its drafts. */
-static json_t *take(struct batch *b)
+/* Moves as much as fits into one commit from waiting to flying. */
+static void take(struct batch *b)
 {
-	json_t *drafts = json_array();
 	struct batch_append *a;
+	size_t weight = 0;
 
 	while ((a = TAILQ_FIRST(&b->waiting)) != NULL) {
-		size_t have = json_array_size(drafts);
-		if (have > 0 && (a->alone || have + json_array_size(a->drafts) > BATCH_MAX))
+		size_t have = json_array_size(b->drafts);
+		if (have > 0 && (a->alone || have + json_array_size(a->drafts) > BATCH_MAX ||
+				 weight + a->weight > BATCH_BYTES))
 			break;
 		TAILQ_REMOVE(&b->waiting, a, link);
 		TAILQ_INSERT_TAIL(&b->flying, a, link);
-		json_array_extend(drafts, a->drafts);
+		json_array_extend(b->drafts, a->drafts);
+		weight += a->weight;
 		if (a->alone)
 			break;
 	}
-	return drafts;
 }
 
 static void flush(struct batch *b)
 {
-	json_t *drafts;
-	char *text;
 	struct ssf_err err;
-	int started = -1;
 
 	if (b->op != NULL || TAILQ_EMPTY(&b->waiting))
 		return;
-	drafts = take(b);
-	text = json_dumps(drafts, JSON_COMPACT);
-	if (text != NULL) {
-		const char *params[] = { text };
-		b->began_us = loop_now_us();
-		started = db_exec(b->db, STMT_append_events, params, on_appended, b, &b->op, &err);
-	} else {
-		ssf_fail(&err, SSF_E_NOMEM, "events");
-	}
-	free(text);
-	json_decref(drafts);
-	if (started < 0) {
+	take(b);
+	b->began_us = loop_now_us();
+	if (drafts_append(b->db, b->drafts, on_appended, b, &b->op, &err) < 0) {
 		b->op = NULL;
+		json_array_clear(b->drafts);
 		fail_flying(b, &err);
 		kick(b);
 	}
@@ -178,8 +174,10 @@ int batch_new(struct loop *loop, struct db *db, struct event_log *log, struct ba
 {
 	struct batch *b = calloc(1, sizeof(*b));
 
-	if (b == NULL)
+	if (b == NULL || (b->drafts = json_array()) == NULL) {
+		free(b);
 		return ssf_fail(err, SSF_E_NOMEM, "batch");
+	}
 	b->loop = loop;
 	b->db = db;
 	b->log = log;
@@ -211,6 +209,7 @@ void batch_free(struct batch *b)
 	loop_defer_cancel(b->kick);
 	list_free(&b->flying);
 	list_free(&b->waiting);
+	json_decref(b->drafts);
 	free(b);
 }
 
@@ -222,21 +221,23 @@ size_t batch_pending(const struct batch *b)
 int batch_append_start(struct batch *b, json_t *drafts, batch_done_f *f, void *arg,
 		       struct batch_append **out, struct ssf_err *err)
 {
-	size_t count = json_array_size(drafts);
+	size_t count = json_array_size(drafts), weight = ssf_json_weight(drafts);
 	struct batch_append *a;
 
 	if (count == 0 || count > BATCH_MAX)
 		return ssf_fail(err, SSF_E_LIMIT, "more than %d events at once", BATCH_MAX);
-	if (b->events + count > BATCH_QUEUE)
+	if (b->events + count > BATCH_QUEUE || b->weight + weight > BATCH_QUEUE_BYTES)
 		return ssf_fail(err, SSF_E_BUSY, "too many events are waiting to be stored");
 	if (!db_is_up(b->db))
 		return ssf_fail(err, SSF_E_UNAVAILABLE, "the database is away");
 	a = calloc(1, sizeof(*a));
 	if (a == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "event");
-	*a = (struct batch_append){ .batch = b, .drafts = json_incref(drafts), .f = f, .arg = arg };
+	*a = (struct batch_append){ .batch = b, .drafts = json_incref(drafts), .weight = weight, .f = f,
+				    .arg = arg };
 	TAILQ_INSERT_TAIL(&b->waiting, a, link);
 	b->events += count;
+	b->weight += weight;
 	kick(b);
 	*out = a;
 	return 0;

@@ -5,6 +5,7 @@
  */
 #include "hub/ingest/ingest.h"
 
+#include "hub/ingest/trace.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/jwks.h"
 #include "lib/kit/log.h"
@@ -54,8 +55,8 @@ static void on_appended(void *arg, const struct batch_result *first, const struc
 		return;
 	}
 	ingest_count(LABEL_source_set, first, NULL);
-	log_info("ingest.set.accepted", log_str("txn", first->txn), log_int("seq", first->seq),
-		 log_str("new", first->appended ? "yes" : "no"));
+	log_debug("ingest.set.accepted", log_str("txn", first->txn), log_int("seq", first->seq),
+		  log_str("new", first->appended ? "yes" : "no"));
 	http_reply_json(s->req, 202, NULL);
 	request_free(s);
 }
@@ -77,13 +78,16 @@ static const char *agent_of(const struct ingest *in, const json_t *sub_id)
 static int add_events(struct set_req *s, const struct ssf_set *set, json_t *drafts,
 		      struct ssf_err *err)
 {
-	char origin[ISSUER_MAX + 8], origin_id[300], txn[TXN_LEN];
+	char origin[ISSUER_MAX + 8], origin_id[300], txn[TXN_LEN], trace[SSF_TRACEPARENT_LEN];
+	const char *traced = ingest_trace(s->req, trace);
+	bool own_txn = set->txn != NULL && set->txn[0] != '\0';
 	uint8_t evidence[SSF_SHA256_LEN];
 	const char *type;
 	json_t *claims;
 	size_t n = 0;
 
-	txn_make(txn);
+	if (!own_txn)
+		txn_make(txn);
 	ssf_sha256(http_body(s->req), evidence);
 	snprintf(origin, sizeof(origin), "issuer:%s", set->iss);
 	json_object_foreach((json_t *)set->events, type, claims) {
@@ -95,11 +99,12 @@ static int add_events(struct set_req *s, const struct ssf_set *set, json_t *draf
 			.origin = origin,
 			.origin_id = origin_id,
 			.type = type,
-			.txn = set->txn != NULL && set->txn[0] != '\0' ? set->txn : txn,
+			.txn = own_txn ? set->txn : txn,
 			.agent_id = agent_of(s->in, set->sub_id),
 			.sub_id = set->sub_id,
 			.body = claims,
 			.evidence = evidence,
+			.trace = traced,
 		};
 		if (draft_add(drafts, &d, err) < 0)
 			return -1;
@@ -138,10 +143,11 @@ static void on_key(void *arg, struct ssf_key *key, const struct ssf_err *err)
 	struct set_req *s = arg;
 
 	s->search = NULL;
-	if (err != NULL)
+	if (err != NULL) {
 		refuse(s, err);
-	else
-		accept_set(s, key);
+		return;
+	}
+	accept_set(s, key);
 }
 
 /* By kid and algorithm, of the transmitter's own keys. */

@@ -6,6 +6,7 @@
 #include "hub/ingest/ingest.h"
 
 #include "hub/ingest/leak.h"
+#include "hub/ingest/trace.h"
 #include "lib/kit/file.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/log.h"
@@ -106,7 +107,7 @@ static int add_signal(struct source_req *s, size_t i, const uint8_t *evidence, j
 		      struct ssf_err *err)
 {
 	const struct signal *signal = &s->signals.items[i];
-	char txn[TXN_LEN];
+	char txn[TXN_LEN], trace[SSF_TRACEPARENT_LEN];
 
 	txn_make(txn);
 	struct draft d = {
@@ -117,6 +118,7 @@ static int add_signal(struct source_req *s, size_t i, const uint8_t *evidence, j
 		.body = signal->detail,
 		.evidence = evidence,
 		.lookup = signal->lookup != SIGNAL_LOOKUP_NONE,
+		.trace = ingest_trace(s->req, trace),
 	};
 	s->lookup = s->lookup || d.lookup;
 	if (signal->has_fingerprint)

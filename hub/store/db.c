@@ -23,6 +23,13 @@
 #define RECONNECT_MIN_MS 50
 #define RECONNECT_MAX_MS 2000
 #define CONNECT_TIMEOUT_MS 10000
+/*
+ * Every statement here is meant to go by an index, whatever the size of its tables, and is planned once: a plan
+ * that was made when a table was small must not read it through when it is large.
+ */
+#define SESSION_SQL \
+	"select count(set_config(n, v, false)) = 3 from (values ('enable_seqscan', 'off'), ('jit', 'off')," \
+	" ('plan_cache_mode', 'force_generic_plan')) s (n, v)"
 
 struct statement {
 	const char *name;
@@ -45,6 +52,8 @@ struct db_op {
 	struct conn *conn;       /* that runs it, or NULL while queued */
 	enum stmt stmt;
 	char *params[DB_MAX_PARAMS];
+	int lengths[DB_MAX_PARAMS]; /* of binary ones; text ends by itself */
+	int formats[DB_MAX_PARAMS]; /* 1: binary */
 	db_done_f *done;
 	void *arg;
 	struct loop_timer *deadline;
@@ -232,12 +241,6 @@ static void on_connecting(void *arg, bool readable, bool writable)
 			break;
 		}
 		watch_set(c, true, false, on_ready);
-		if (c->db->session_sql == NULL) {
-			loop_timer_cancel(c->timer);
-			c->timer = NULL;
-			conn_up(c);
-			break;
-		}
 		c->state = CONN_SESSION;
 		if (PQsendQuery(c->pg, c->db->session_sql) != 1)
 			conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
@@ -285,7 +288,8 @@ static int conn_send(struct conn *c)
 	c->preparing = !c->prepared[c->op->stmt];
 	if (c->preparing)
 		return PQsendPrepare(c->pg, s->name, s->sql, s->params, NULL) == 1 ? 0 : -1;
-	return PQsendQueryPrepared(c->pg, s->name, s->params, params, NULL, NULL, 0) == 1 ? 0 : -1;
+	return PQsendQueryPrepared(c->pg, s->name, s->params, params, c->op->lengths, c->op->formats,
+				   0) == 1 ? 0 : -1;
 }
 
 static void conn_start_op(struct conn *c, struct db_op *op)
@@ -471,11 +475,9 @@ int db_new(struct loop *loop, const struct db_conf *conf, db_state_f *state, voi
 	db->state_f = state;
 	db->state_arg = arg;
 	db->conninfo = strdup(conf->conninfo);
-	if (conf->session_sql != NULL)
-		db->session_sql = strdup(conf->session_sql);
+	db->session_sql = strdup(conf->session_sql != NULL ? conf->session_sql : SESSION_SQL);
 	db->conns = calloc(conf->connections, sizeof(*db->conns));
-	if (db->conninfo == NULL || db->conns == NULL ||
-	    (conf->session_sql != NULL && db->session_sql == NULL)) {
+	if (db->conninfo == NULL || db->conns == NULL || db->session_sql == NULL) {
 		db_free(db);
 		return ssf_fail(err, SSF_E_NOMEM, "database");
 	}
@@ -553,10 +555,23 @@ size_t db_queued(const struct db *db)
 	return db->queued;
 }
 
-int db_exec(struct db *db, enum stmt stmt, const char *const *params, db_done_f *done, void *arg,
-	    struct db_op **out, struct ssf_err *err)
+static int op_take_values(struct db_op *op, const struct db_value *values)
 {
-	assert(statements[stmt].params <= DB_MAX_PARAMS);
+	for (int i = 0; i < statements[op->stmt].params; i++) {
+		if (values[i].ptr == NULL)
+			continue;
+		op->lengths[i] = (int)values[i].len;
+		op->formats[i] = values[i].binary;
+		op->params[i] = ssf_str_dup((struct ssf_str){ values[i].ptr, values[i].len });
+		if (op->params[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+int db_exec_values(struct db *db, enum stmt stmt, const struct db_value *values, db_done_f *done,
+		   void *arg, struct db_op **out, struct ssf_err *err)
+{
 	if (db->up == 0)
 		return ssf_fail(err, SSF_E_UNAVAILABLE, "database: no connection");
 	if (db->queued >= db->queue_max)
@@ -569,17 +584,8 @@ int db_exec(struct db *db, enum stmt stmt, const char *const *params, db_done_f 
 	op->queued_us = loop_now_us();
 	op->done = done;
 	op->arg = arg;
-	for (int i = 0; i < statements[stmt].params; i++) {
-		if (params[i] == NULL)
-			continue;
-		op->params[i] = strdup(params[i]);
-		if (op->params[i] == NULL) {
-			op_free(op);
-			return ssf_fail(err, SSF_E_NOMEM, "database");
-		}
-	}
 	op->deadline = loop_timer_start(db->loop, db->timeout_ms, on_deadline, op);
-	if (op->deadline == NULL) {
+	if (op->deadline == NULL || op_take_values(op, values) < 0) {
 		op_free(op);
 		return ssf_fail(err, SSF_E_NOMEM, "database");
 	}
@@ -589,6 +595,17 @@ int db_exec(struct db *db, enum stmt stmt, const char *const *params, db_done_f 
 	if (out != NULL)
 		*out = op;
 	return 0;
+}
+
+int db_exec(struct db *db, enum stmt stmt, const char *const *params, db_done_f *done, void *arg,
+	    struct db_op **out, struct ssf_err *err)
+{
+	struct db_value values[DB_MAX_PARAMS] = { { NULL, 0, false } };
+
+	assert(statements[stmt].params <= DB_MAX_PARAMS);
+	for (int i = 0; i < statements[stmt].params; i++)
+		values[i] = (struct db_value){ params[i], params[i] != NULL ? strlen(params[i]) : 0, false };
+	return db_exec_values(db, stmt, values, done, arg, out, err);
 }
 
 void db_cancel(struct db_op *op)

@@ -3,7 +3,7 @@
  * bench-ingest: sends the hub requests that were made before (bench-sign), over kept-alive TLS connections.
  *
  *   bench-ingest --to ADDR:PORT --ca FILE --requests FILE [--connections N] [--skip N] [--count N]
- *                [--seconds N] [--rate N] [--ahead N --copies N --counters FILE] [--times FILE]
+ *                [--ms N] [--rate N] [--ahead N --copies N --counters FILE] [--times FILE]
  *
  * Without --rate a closed loop: every connection sends its next request when the one before is answered.
  * With it an open loop: so many a second, whether the hub keeps up or not; a request that finds no
@@ -269,7 +269,7 @@ int main(int argc, char **argv)
 	if (fgets(line, sizeof(line), stdin) == NULL)
 		return 1;
 	l.began_ns = share_now_ns();
-	l.until_ns = l.began_ns + share_number(argv, "seconds", 3600) * 1000000000LL;
+	l.until_ns = l.began_ns + share_number(argv, "ms", 3600000) * 1000000LL;
 	run(&l);
 	if (times != NULL)
 		write_times(&l, times);

@@ -347,6 +347,42 @@ def _(w):
     assert "last_success_at" in w.hub.stream_status(stream)
 
 
+def refused(w):
+    """A stream with a dead letter."""
+    w.endpoint.script(Answer(400, {"err": "invalid_request"}))
+    stream = w.hub.push_stream(w.endpoint)
+    w.hub.emit()
+    wait_until(lambda: w.hub.stream_status(stream)["dead_letters"] == 1, 20)
+    return stream
+
+
+@exercise("redriveDeadLetters")
+def _(w):
+    stream = refused(w)
+    assert w.hub.admin("POST", f"/v1/streams/{stream}/redrive", json={"all": True}).json()["redriven"] == 1
+    assert w.hub.admin("POST", f"/v1/streams/{stream}/redrive", json={"seq": 1}).status_code == 404
+
+
+@exercise("rewindStream")
+def _(w):
+    stream = refused(w)
+    (letter,) = w.hub.get(f"/v1/deadletters?stream={stream}&after=0&limit=10")
+    for to in ({"seq": letter["seq"]}, {"time": "2020-01-01T00:00:00Z"}):
+        assert w.hub.admin("POST", f"/v1/streams/{stream}/rewind", json=to).status_code == 200
+
+
+@exercise("getStreamHealth")
+def _(w):
+    call, stream = w.stream()
+    assert call("GET", f"/ssf/health?stream_id={stream}").json()["healthy"]
+
+
+@exercise("getHealthOfStream")
+def _(w):
+    stream = refused(w)
+    assert "last_error" in w.hub.get(f"/v1/streams/{stream}/health")
+
+
 @exercise("explain")
 def _(w):
     w.hub.push_stream(w.endpoint)
@@ -379,6 +415,7 @@ def _(w):
     stream = w.hub.push_stream(w.endpoint)
     w.hub.emit()
     wait_until(lambda: w.hub.get(f"/v1/deadletters?stream={stream}"), 20)
+    assert w.hub.get("/v1/deadletters?after=/0&limit=1")
 
 
 @exercise("listKeys")

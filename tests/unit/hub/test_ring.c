@@ -31,7 +31,7 @@ static struct cluster *server;
 struct fixture {
 	char *database, *path;
 	struct loop *loop;
-	struct pool *pool;    /* of one thread: who holds it up decides what is signed when */
+	struct pool *pool;    /* mostly of one thread: who holds it up decides what is signed when */
 	struct db *db;
 	struct master_key *master;
 	struct keys *keys;
@@ -81,7 +81,7 @@ static void on_db_state(void *arg, bool up)
 	(void)up;
 }
 
-static int set_up(void **state)
+static int set_up_threads(void **state, unsigned threads)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct ssf_err err;
@@ -92,7 +92,7 @@ static int set_up(void **state)
 	assert_true(asprintf(&f->path, "%s/test.key", server_dir) > 0);
 	const struct db_conf conf = { f->database, 2, 100, 10000, NULL };
 	if (migrate(f->database, 5000, &err) < 0 || loop_new(&f->loop, &err) < 0 ||
-	    pool_new(f->loop, 1, 100, &f->pool, &err) < 0 ||
+	    pool_new(f->loop, threads, 1000, &f->pool, &err) < 0 ||
 	    db_new(f->loop, &conf, on_db_state, NULL, &f->db, &err) < 0 ||
 	    master_key_open(f->path, &f->master, &err) < 0 ||
 	    keys_new(f->loop, f->db, f->pool, f->master, &rota, "https://hub.example", on_ready, f,
@@ -102,6 +102,16 @@ static int set_up(void **state)
 	loop_run(f->loop);
 	assert_true(f->ready);
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_threads(state, 1);
+}
+
+static int set_up_four(void **state)
+{
+	return set_up_threads(state, 4);
 }
 
 static int tear_down(void **state)
@@ -181,7 +191,7 @@ static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
 	loop_stop(f->loop);
 }
 
-static void sign(struct fixture *f, int64_t seq, enum ssf_alg alg)
+static struct keys_sign *sign_for(struct fixture *f, int64_t seq, const char *audience, enum ssf_alg alg)
 {
 	json_auto_t *subject = json_pack("{s:s, s:s}", "format", "opaque", "id", "x");
 	json_auto_t *body = json_object();
@@ -190,8 +200,14 @@ static void sign(struct fixture *f, int64_t seq, enum ssf_alg alg)
 	struct keys_sign *handle;
 	struct ssf_err err;
 
-	if (keys_sign_start(f->keys, &e, AUDIENCE, alg, on_signed, f, &handle, &err) < 0)
+	if (keys_sign_start(f->keys, &e, audience, alg, on_signed, f, &handle, &err) < 0)
 		fail_msg("%s", err.msg);
+	return handle;
+}
+
+static void sign(struct fixture *f, int64_t seq, enum ssf_alg alg)
+{
+	sign_for(f, seq, AUDIENCE, alg);
 }
 
 static void await_set(struct fixture *f)
@@ -342,6 +358,34 @@ static void changes_wait_for_each_other_and_are_bounded(void **state)
 	assert_int_equal(err.code, SSF_E_UNAVAILABLE);
 }
 
+/*
+ * Four threads sign with a key that is taken away meanwhile; some signatures have several who wait,
+ * some none any more. Every one that is told of is by a key that is published then (on_signed).
+ */
+static void four_threads_sign_while_keys_change(void **state)
+{
+	static const char *const audiences[] = { "https://a.example", "https://b.example", AUDIENCE };
+	struct fixture *f = *state;
+	size_t wanted = 0;
+	char kid[64];
+
+	rotate_key(f, SSF_ALG_RS256, false);
+	signer(f, SSF_ALG_RS256, kid);
+	for (int64_t i = 0; i < 600; i++) {
+		struct keys_sign *s = sign_for(f, 1 + i / 6, audiences[i % 3], SSF_ALG_RS256);
+		if (i % 5 == 4)
+			keys_sign_cancel(s);
+		else
+			wanted++;
+	}
+	assert_int_equal(ring_revoke(keys_ring(f->keys), kid, on_changed, f, &f->err), 0);
+	while (f->sets < wanted || !f->changed)
+		loop_run(f->loop);
+	assert_int_equal(f->sets, wanted);
+	assert_int_equal(f->err.code, SSF_OK);
+	assert_string_not_equal(f->signed_by, "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -352,6 +396,7 @@ int main(void)
 		TEST(the_cache_is_of_the_key_that_signs),
 		TEST(what_we_say_at_once),
 		TEST(changes_wait_for_each_other_and_are_bounded),
+		cmocka_unit_test_setup_teardown(four_threads_sign_while_keys_change, set_up_four, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, start_server, stop_server);
