@@ -37,6 +37,7 @@ struct fixture {
 	struct keys *keys;
 	struct loop_timer *deadline;
 	atomic_bool release;  /* the blocker ends */
+	atomic_bool blocked;  /* it has begun */
 	bool ready, changed;
 	unsigned gone;
 	struct ssf_err err;   /* of the change */
@@ -222,6 +223,7 @@ static void block(void *arg)
 {
 	struct fixture *f = arg;
 
+	atomic_store(&f->blocked, true);
 	while (!atomic_load(&f->release))
 		usleep(1000);
 }
@@ -237,7 +239,10 @@ static void block_pool(struct fixture *f)
 	struct pool_job *job;
 
 	atomic_store(&f->release, false);
+	atomic_store(&f->blocked, false);
 	assert_int_equal(pool_submit(f->pool, &work, &job, NULL), 0);
+	while (!atomic_load(&f->blocked)) /* else what comes next may have its turn before */
+		usleep(1000);
 }
 
 static void on_gone(void *arg)
