@@ -32,6 +32,7 @@ static void on_lag(void *arg, const struct deliver_lag *lag)
 	metric_add(push_waiting_retries, (int64_t)lag->waiting_retries);
 	metric_add(polls_waiting, (int64_t)lag->waiting_polls);
 	metric_add(streams_waiting_events, lag->waiting_events);
+	metric_add(streams_dead_letters, lag->dead_letters);
 	if (lag->age_ms > metrics_cells[METRIC_CELL_streams_lag_max])
 		metric_set(streams_lag_max, lag->age_ms);
 	for (size_t i = 0; i < LABEL_lag_COUNT; i++)
@@ -53,7 +54,8 @@ static void collect_streams(const struct api *api)
 	static const enum metric_id sums[] = { METRIC_ID_streams,	       METRIC_ID_streams_failing,
 					       METRIC_ID_streams_waiting_events, METRIC_ID_streams_lag_max,
 					       METRIC_ID_streams_lagging,      METRIC_ID_push_in_flight,
-					       METRIC_ID_push_waiting_retries, METRIC_ID_polls_waiting };
+					       METRIC_ID_push_waiting_retries, METRIC_ID_polls_waiting,
+					       METRIC_ID_streams_dead_letters };
 
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(sums); i++)
 		clear(sums[i]);

@@ -115,7 +115,8 @@ struct deliver_lag {
 	size_t in_flight;       /* pushes under way */
 	size_t waiting_retries; /* pushes that wait for their next attempt */
 	size_t waiting_polls;   /* long polls that are held */
-	int64_t waiting_events; /* not settled, of those that were looked at */
+	int64_t waiting_events; /* not settled; redriven ones among them */
+	int64_t dead_letters;
 	int64_t unread_seqs;    /* of the log, not looked at yet */
 	int64_t age_ms;         /* of the oldest event that may still have to be delivered; 0: there is none */
 };

@@ -88,7 +88,6 @@ static void split_flying(struct batch *b)
 	}
 }
 
-/* Columns as in append_events. */
 static void count(const struct batch *b, const struct db_result *r, const struct ssf_err *err)
 {
 	size_t rows = err == NULL ? db_rows(r) : 0;
@@ -99,7 +98,7 @@ static void count(const struct batch *b, const struct db_result *r, const struct
 		return;
 	}
 	for (size_t i = 0; i < rows; i++)
-		fresh += db_text(r, i, 3)[0] == 't';
+		fresh += db_text(r, i, DRAFT_ROW_APPENDED)[0] == 't';
 	metric_add_of(ingest_events, LABEL_stored_new, fresh);
 	metric_add_of(ingest_events, LABEL_stored_duplicate, (int64_t)rows - fresh);
 	metric_observe(commit_events, (int64_t)rows);

@@ -241,6 +241,7 @@ def test_failures_of_push_are_counted(quiet, endpoint):
     assert since("ssfhub_push_retries_total") == 3
     hub.emit()
     wait_until(lambda: since("ssfhub_dead_letters_total", reason="refused") == 1)
+    assert scrape(hub)("ssfhub_streams_dead_letters") == 1
     assert since("ssfhub_push_attempts_total", result="refused") == 1
     assert since("ssfhub_push_attempts_total", result="delivered") == 1
     hold = threading.Event()
