@@ -416,7 +416,8 @@ void deliver_lags(const struct deliver *d, deliver_lag_f *f, void *arg)
 			.in_flight = o->in_flight,
 			.waiting_retries = o->waiting_retries,
 			.waiting_polls = o->waiting_count,
-			.waiting_events = (int64_t)outlet_backlog(o),
+			.waiting_events = backlog_count(o),
+			.dead_letters = o->dead_letters,
 			.unread_seqs = o->loaded ? event_log_count(d->log, outlet_scan(o)) : 0,
 			.age_ms = o->loaded ? oldest_age_ms(o, now) : 0,
 		};

@@ -106,6 +106,28 @@ ssf_nodiscard int deliver_watch_start(struct deliver *d, const char *stream, int
 				      struct ssf_err *err);
 void deliver_watch_cancel(struct deliver_watch *w);
 
+/* How far behind each stream is, in constant time each; borrowed for the call. */
+struct deliver_lag {
+	const char *stream;
+	enum stream_method method;
+	enum stream_status status;
+	bool failing;           /* push: the last attempt failed */
+	size_t in_flight;       /* pushes under way */
+	size_t waiting_retries; /* pushes that wait for their next attempt */
+	size_t waiting_polls;   /* long polls that are held */
+	int64_t waiting_events; /* not settled; redriven ones among them */
+	int64_t dead_letters;
+	int64_t unread_seqs;    /* of the log, not looked at yet */
+	int64_t age_ms;         /* of the oldest event that may still have to be delivered; 0: there is none */
+};
+typedef void deliver_lag_f(void *arg, const struct deliver_lag *lag);
+void deliver_lags(const struct deliver *d, deliver_lag_f *f, void *arg);
+/* Hosts that are pushed to, by what their circuits are (hub/deliver/endpoint.h). */
+struct deliver_circuits {
+	int64_t closed, open, half_open;
+};
+struct deliver_circuits deliver_circuits(const struct deliver *d);
+
 /*
  * Sends dead letters of a stream again, under the same jti: that of seq, or (0) as many as there is
  * room for. They are owed from the transaction that makes them no dead letters any more, whatever
@@ -135,27 +157,6 @@ struct deliver_point {
 typedef void deliver_rewind_f(void *arg, int64_t first, const struct ssf_err *err);
 ssf_nodiscard int deliver_rewind(struct deliver *d, const char *stream, struct deliver_point to,
 				 deliver_rewind_f *f, void *arg, struct ssf_err *err);
-
-/* How far behind each stream is, in constant time each; borrowed for the call. */
-struct deliver_lag {
-	const char *stream;
-	enum stream_method method;
-	enum stream_status status;
-	bool failing;           /* push: the last attempt failed */
-	size_t in_flight;       /* pushes under way */
-	size_t waiting_retries; /* pushes that wait for their next attempt */
-	size_t waiting_polls;   /* long polls that are held */
-	int64_t waiting_events; /* not settled, of those that were looked at */
-	int64_t unread_seqs;    /* of the log, not looked at yet */
-	int64_t age_ms;         /* of the oldest event that may still have to be delivered; 0: there is none */
-};
-typedef void deliver_lag_f(void *arg, const struct deliver_lag *lag);
-void deliver_lags(const struct deliver *d, deliver_lag_f *f, void *arg);
-/* Hosts that are pushed to, by what their circuits are (hub/deliver/endpoint.h). */
-struct deliver_circuits {
-	int64_t closed, open, half_open;
-};
-struct deliver_circuits deliver_circuits(const struct deliver *d);
 
 /* For status (docs/api.md): how each stream is; new reference. */
 json_t *deliver_status(const struct deliver *d);

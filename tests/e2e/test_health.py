@@ -117,11 +117,11 @@ def test_not_ready_while_it_ends(new_hub, endpoint):
 
 
 def test_starting_is_not_ready(new_hub, own_postgres):
-    """Another one has the lock: alive, and not ready, and it says why."""
-    new_hub("--database", own_postgres.conninfo)
+    """While resources cannot be read yet: alive, and not ready, and it says why."""
     port = free_port()
-    second = new_hub("--database", own_postgres.conninfo, "--metrics-listen", f"127.0.0.1:{port}", wait=False)
-    with requests.Session() as session:
+    hub = new_hub("--database", own_postgres.conninfo, "--metrics-listen", f"127.0.0.1:{port}")
+    hub.stop()
+    with contextlib.closing(harness.psycopg2.connect(own_postgres.conninfo)) as other, requests.Session() as session:
         session.trust_env = False
 
         def ask(path):
@@ -129,11 +129,14 @@ def test_starting_is_not_ready(new_hub, own_postgres):
                 return session.get(f"http://127.0.0.1:{port}{path}", timeout=10)
             except requests.ConnectionError:
                 return None
+        other.cursor().execute("lock table resource in access exclusive mode")
+        hub.start(wait=False)
         wait_until(lambda: ask("/healthz"), 20)
         assert ask("/healthz").status_code == 200
         answer = ask("/readyz")
         assert answer.status_code == 503
         checks = answer.json()["checks"]
-        assert checks["owner"] is False and checks["running"] is False
-        assert "starting" in answer.json()["reasons"]
-    second.kill9()
+        assert checks["resources"] is False and checks["running"] is False
+        assert {"resources are not loaded yet", "starting"} <= set(answer.json()["reasons"])
+        other.rollback()
+        wait_until(lambda: ask("/readyz").status_code == 200, 30)
