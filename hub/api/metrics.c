@@ -97,7 +97,7 @@ void api_collect(const struct api *api)
 	metric_set(ingest_queue_events, (int64_t)batch_pending(api->batch));
 	metric_set(ingest_queue_events_max, BATCH_QUEUE);
 	metric_set(log_head_seq, head);
-	metric_set(rules_lag_seqs, head > cursor ? head - cursor : 0);
+	metric_set(rules_lag_seqs, event_log_count(api->log, cursor));
 	metric_set(pool_queue_jobs, (int64_t)pool_queued(api->pool));
 	metric_set(pool_threads, api->crypto_threads);
 	metric_follow(log_entries, LABEL_level_warn, log_count(LOG_LEVEL_WARN), &warnings);

@@ -7,6 +7,7 @@
 #include "hub/ingest/batch.h"
 
 #include "hub/metrics/metrics.h"
+#include "lib/ssf/attr.h"
 #include "lib/ssf/json.h"
 
 #include <stdlib.h>
@@ -31,7 +32,7 @@ struct batch {
 	struct append_list waiting;
 	struct append_list flying;
 	size_t events, weight; /* of the drafts in both lists */
-	json_t *drafts;        /* of those that fly */
+	json_t *drafts;        /* of those that fly, or NULL */
 	struct db_op *op;
 	int64_t began_us; /* the commit under way */
 	struct loop_defer *kick;
@@ -45,10 +46,11 @@ static void append_free(struct batch_append *a)
 	free(a);
 }
 
-static void append_finish(struct batch_append *a, const struct batch_result *first,
+/* Of the list that it is in. */
+static void append_finish(struct append_list *list, struct batch_append *a, const struct batch_result *first,
 			  const struct ssf_err *err)
 {
-	TAILQ_REMOVE(&a->batch->flying, a, link);
+	TAILQ_REMOVE(list, a, link);
 	if (a->f != NULL)
 		a->f(a->arg, first, err);
 	append_free(a);
@@ -70,19 +72,19 @@ static void kick(struct batch *b)
 		b->kick = loop_defer_start(b->loop, on_kick, b);
 }
 
-static void fail_flying(struct batch *b, const struct ssf_err *err)
+static void fail_all(struct append_list *list, const struct ssf_err *err)
 {
-	while (!TAILQ_EMPTY(&b->flying))
-		append_finish(TAILQ_FIRST(&b->flying), NULL, err);
+	while (!TAILQ_EMPTY(list))
+		append_finish(list, TAILQ_FIRST(list), NULL, err);
 }
 
 /* Back to the head of the queue, each to be sent by itself. */
-static void split_flying(struct batch *b)
+static void split(struct batch *b, struct append_list *list)
 {
 	struct batch_append *a;
 
-	while ((a = TAILQ_LAST(&b->flying, append_list)) != NULL) {
-		TAILQ_REMOVE(&b->flying, a, link);
+	while ((a = TAILQ_LAST(list, append_list)) != NULL) {
+		TAILQ_REMOVE(list, a, link);
 		a->alone = true;
 		TAILQ_INSERT_HEAD(&b->waiting, a, link);
 	}
@@ -105,31 +107,38 @@ static void count(const struct batch *b, const struct db_result *r, const struct
 	metric_observe(commit_seconds, loop_now_us() - b->began_us);
 }
 
+static void answer_all(struct append_list *list, const struct db_result *r)
+{
+	size_t row = 0;
+
+	while (!TAILQ_EMPTY(list)) {
+		struct batch_append *a = TAILQ_FIRST(list);
+		struct batch_result first = { db_int(r, row, DRAFT_ROW_SEQ), db_text(r, row, DRAFT_ROW_TXN),
+					      db_text(r, row, DRAFT_ROW_APPENDED)[0] == 't' };
+		row += json_array_size(a->drafts);
+		append_finish(list, a, &first, NULL);
+	}
+}
+
+/* What waits is sent first: the database works on it while those who are done are told. */
 static void on_appended(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct batch *b = arg;
-	size_t row = 0;
+	struct append_list done = TAILQ_HEAD_INITIALIZER(done);
+	json_auto_t *drafts = SSF_STEAL(b->drafts);
 
 	b->op = NULL;
 	count(b, r, err);
-	if (err != NULL && err->code == SSF_E_INTERNAL &&
-	    TAILQ_NEXT(TAILQ_FIRST(&b->flying), link) != NULL) {
-		split_flying(b);
-	} else if (err != NULL) {
-		fail_flying(b, err);
-	} else {
-		event_log_stored(b->log, b->drafts, r);
-		while (!TAILQ_EMPTY(&b->flying)) {
-			struct batch_append *a = TAILQ_FIRST(&b->flying);
-			struct batch_result first = { db_int(r, row, DRAFT_ROW_SEQ),
-						      db_text(r, row, DRAFT_ROW_TXN),
-						      db_text(r, row, DRAFT_ROW_APPENDED)[0] == 't' };
-			row += json_array_size(a->drafts);
-			append_finish(a, &first, NULL);
-		}
+	TAILQ_CONCAT(&done, &b->flying, link);
+	if (err != NULL && err->code == SSF_E_INTERNAL && TAILQ_NEXT(TAILQ_FIRST(&done), link) != NULL)
+		split(b, &done);
+	flush(b);
+	if (err != NULL) {
+		fail_all(&done, err);
+		return;
 	}
-	json_array_clear(b->drafts);
-	kick(b);
+	event_log_stored(b->log, drafts, r);
+	answer_all(&done, r);
 }
 
 /* Moves as much as fits into one commit from waiting to flying. */
@@ -138,7 +147,8 @@ static void take(struct batch *b)
 	struct batch_append *a;
 	size_t weight = 0;
 
-	while ((a = TAILQ_FIRST(&b->waiting)) != NULL) {
+	b->drafts = json_array();
+	while (b->drafts != NULL && (a = TAILQ_FIRST(&b->waiting)) != NULL) {
 		size_t have = json_array_size(b->drafts);
 		if (have > 0 && (a->alone || have + json_array_size(a->drafts) > BATCH_MAX ||
 				 weight + a->weight > BATCH_BYTES))
@@ -160,10 +170,12 @@ static void flush(struct batch *b)
 		return;
 	take(b);
 	b->began_us = loop_now_us();
-	if (drafts_append(b->db, b->drafts, on_appended, b, &b->op, &err) < 0) {
+	if (b->drafts == NULL) {
+		kick(b); /* out of memory for the moment */
+	} else if (drafts_append(b->db, b->drafts, on_appended, b, &b->op, &err) < 0) {
 		b->op = NULL;
-		json_array_clear(b->drafts);
-		fail_flying(b, &err);
+		json_decref(SSF_STEAL(b->drafts));
+		fail_all(&b->flying, &err);
 		kick(b);
 	}
 }
@@ -173,10 +185,8 @@ int batch_new(struct loop *loop, struct db *db, struct event_log *log, struct ba
 {
 	struct batch *b = calloc(1, sizeof(*b));
 
-	if (b == NULL || (b->drafts = json_array()) == NULL) {
-		free(b);
+	if (b == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "batch");
-	}
 	b->loop = loop;
 	b->db = db;
 	b->log = log;
@@ -186,28 +196,18 @@ int batch_new(struct loop *loop, struct db *db, struct event_log *log, struct ba
 	return 0;
 }
 
-static void list_free(struct append_list *list)
-{
-	struct batch_append *a;
-	struct ssf_err err;
-
-	ssf_fail(&err, SSF_E_UNAVAILABLE, "shutting down");
-	while ((a = TAILQ_FIRST(list)) != NULL) {
-		TAILQ_REMOVE(list, a, link);
-		if (a->f != NULL) /* its request has to be answered; it may be stored all the same */
-			a->f(a->arg, NULL, &err);
-		append_free(a);
-	}
-}
-
 void batch_free(struct batch *b)
 {
+	struct ssf_err err;
+
 	if (b == NULL)
 		return;
+	ssf_fail(&err, SSF_E_UNAVAILABLE, "shutting down");
 	db_cancel(b->op);
 	loop_defer_cancel(b->kick);
-	list_free(&b->flying);
-	list_free(&b->waiting);
+	/* requests have to be answered; some may be stored all the same */
+	fail_all(&b->flying, &err);
+	fail_all(&b->waiting, &err);
 	json_decref(b->drafts);
 	free(b);
 }

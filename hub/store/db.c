@@ -292,6 +292,15 @@ static int conn_send(struct conn *c)
 				   0) == 1 ? 0 : -1;
 }
 
+static void on_unsent(void *arg)
+{
+	struct conn *c = arg;
+
+	c->timer = NULL;
+	conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+}
+
+/* Tells nobody of a failure before it has returned. */
 static void conn_start_op(struct conn *c, struct db_op *op)
 {
 	TAILQ_REMOVE(&op->db->queue, op, link);
@@ -302,7 +311,7 @@ static void conn_start_op(struct conn *c, struct db_op *op)
 	c->op_failed = false;
 	c->state = CONN_BUSY;
 	if (conn_send(c) < 0 || conn_flush(c) < 0)
-		conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+		c->timer = loop_timer_start(c->db->loop, 0, on_unsent, c); /* without it the deadline comes */
 }
 
 /* What an SQLSTATE means to who asked: the statement is at fault only if nothing else is. */
@@ -429,15 +438,20 @@ static void on_ready(void *arg, bool readable, bool writable)
 
 /* --- the pool --------------------------------------------------------------------------- */
 
+static void start_queued(struct db *db)
+{
+	for (unsigned i = 0; i < db->conn_count && !TAILQ_EMPTY(&db->queue); i++) {
+		if (db->conns[i].state == CONN_READY)
+			conn_start_op(&db->conns[i], TAILQ_FIRST(&db->queue));
+	}
+}
+
 static void on_kick(void *arg)
 {
 	struct db *db = arg;
 
 	db->kick = NULL;
-	for (unsigned i = 0; i < db->conn_count && !TAILQ_EMPTY(&db->queue); i++) {
-		if (db->conns[i].state == CONN_READY)
-			conn_start_op(&db->conns[i], TAILQ_FIRST(&db->queue));
-	}
+	start_queued(db);
 }
 
 static void db_kick(struct db *db)
@@ -591,7 +605,7 @@ int db_exec_values(struct db *db, enum stmt stmt, const struct db_value *values,
 	}
 	TAILQ_INSERT_TAIL(&db->queue, op, link);
 	db->queued++;
-	db_kick(db);
+	start_queued(db);
 	if (out != NULL)
 		*out = op;
 	return 0;
