@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define DATABASE_WAIT_MS 30000
@@ -422,6 +423,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.heartbeat_s = whole_seconds(c->heartbeat),
 		.inactivity_s = whole_seconds(c->inactivity_timeout),
 		.backlog_limit = c->backlog_limit,
+		.retention_ms = c->retention,
 	};
 	const struct partition_conf partitions = { c->retention, c->partition };
 	const struct rota_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
@@ -478,6 +480,17 @@ static void hold_signals(int how)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(how, &set, NULL);
+}
+
+/* Every long poll and every push has a descriptor; the soft limit is what old programs with select() need. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 static int start(struct serve *s, struct ssf_err *err)
@@ -565,6 +578,7 @@ int cli_serve(int argc, char **argv)
 		return 2;
 	}
 	log_set_level(level);
+	raise_descriptors();
 	hold_signals(SIG_BLOCK);
 	if (start(&s, &err) < 0) {
 		fprintf(stderr, "ssfhub: %s\n", err.msg);

@@ -27,7 +27,7 @@ struct deliver_conf {
 	int64_t heartbeat_s;      /* of streams that say nothing themselves; 0: none */
 	int64_t inactivity_s;
 	int64_t backlog_limit;    /* events that may wait before a stream is paused; 0: no limit */
-	int64_t retention_ms;     /* older events are dropped from the log; 0: never */
+	int64_t retention_ms;     /* how long events are kept in the log at least; 0: for ever */
 };
 
 /* All borrowed. client has the SSRF guard. Begins when the registry is ready. */
