@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * GET /metrics. Counters are where they are counted; what is a state is read here, when it is asked
- * for (of several processes: once a second in each), from what is in memory. It must never ask the database, nor walk through anything that grows
- * with what waits: only the streams are gone through, and each tells in constant time.
+ * for (of several processes: once a second in each), from what is in memory. It must never ask the
+ * database, nor walk through anything that grows with what waits: only the streams are gone through,
+ * and each tells in constant time.
  */
 #include "hub/api/api_priv.h"
 
