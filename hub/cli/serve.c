@@ -413,6 +413,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.retry_min_ms = c->retry_min,
 		.retry_max_ms = c->retry_max,
 		.max_age_ms = c->delivery_max_age,
+		.retention_ms = c->retention,
 		.poll_wait_ms = c->poll_wait,
 		.checkpoint_ms = c->checkpoint,
 		.heartbeat_s = whole_seconds(c->heartbeat),

@@ -101,7 +101,7 @@ def with_rows(module_hub):
             select 's' || (n %% 1000), n, 'j', 'r'
             from generate_series(1, %s) n;
             insert into stream_dropped (stream_id, from_seq, to_seq, at, reason)
-            select 's' || (n %% 1000), n, n + 1, now(), 'retention' from generate_series(1, %s) n;
+            select 's' || (1 + n %% 1000), n, n + 1, now(), 'retention' from generate_series(1, %s) n;
             insert into rule_hit (seq, rule_id, file_id, digest, mode, severity, trace, actions)
             select n, 'r', 'f', 'd', 'enforce', 'high', '[]', '[]' from generate_series(1, %s) n;
             insert into revocation (effect, target_kind, target, not_before, reason, rule_id,
