@@ -418,12 +418,12 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.retry_min_ms = c->retry_min,
 		.retry_max_ms = c->retry_max,
 		.max_age_ms = c->delivery_max_age,
+		.retention_ms = c->retention,
 		.poll_wait_ms = c->poll_wait,
 		.checkpoint_ms = c->checkpoint,
 		.heartbeat_s = whole_seconds(c->heartbeat),
 		.inactivity_s = whole_seconds(c->inactivity_timeout),
 		.backlog_limit = c->backlog_limit,
-		.retention_ms = c->retention,
 	};
 	const struct partition_conf partitions = { c->retention, c->partition };
 	const struct rota_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
