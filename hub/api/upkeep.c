@@ -21,14 +21,16 @@
 #define TICK_MS 250
 #define JOBS_MAX 64
 #define GRACE_MAX_MS 60000
-#define REASON "inactivity"
+#define INACTIVITY "inactivity"
+#define BACKLOG "backlog"
 
 struct job {
 	LIST_ENTRY(job) link;
 	struct upkeep *upkeep;
 	char *stream;
 	int64_t at_ms;
-	struct batch_append *append; /* of a heartbeat; NULL: a pause */
+	struct batch_append *append; /* of a heartbeat; NULL: a pause, and */
+	const char *reason;
 };
 
 struct upkeep {
@@ -140,7 +142,7 @@ static void on_paused(void *arg, const json_t *versions, const struct ssf_err *e
 
 	(void)versions;
 	if (err == NULL)
-		log_info("upkeep.paused", log_str("stream", j->stream), log_str("reason", REASON));
+		log_info("upkeep.paused", log_str("stream", j->stream), log_str("reason", j->reason));
 	else if (err->code != SSF_E_CONFLICT) { /* somebody has changed it: its time begins again */
 		job_fail(j, err);
 		return;
@@ -159,7 +161,7 @@ static int pause_start(struct job *j, struct ssf_err *err)
 
 	if (spec == NULL || put == NULL ||
 	    json_object_set_new(spec, "status", json_string(stream_status_name(STREAM_PAUSED))) < 0 ||
-	    json_object_set_new(spec, "status_reason", json_string(REASON)) < 0) {
+	    json_object_set_new(spec, "status_reason", json_string(j->reason)) < 0) {
 		put_free(put);
 		return ssf_fail(err, SSF_E_NOMEM, "stream");
 	}
@@ -170,12 +172,15 @@ static int pause_start(struct job *j, struct ssf_err *err)
 	return put_start(put, on_paused, j, err);
 }
 
-static void pause_stream(struct upkeep *u, const struct deliver_life *life)
+static void pause_stream(struct upkeep *u, const char *stream, const char *reason)
 {
-	struct job *j = job_new(u, life->stream);
+	struct job *j = job_new(u, stream);
 	struct ssf_err err;
 
-	if (j != NULL && pause_start(j, &err) < 0)
+	if (j == NULL)
+		return; /* no memory: the next tick tries again */
+	j->reason = reason;
+	if (pause_start(j, &err) < 0)
 		job_fail(j, &err);
 }
 
@@ -186,11 +191,13 @@ static void on_life(void *arg, const struct deliver_life *life)
 	struct upkeep *u = arg;
 	bool inactive = upkeep_is_inactive(life, u->since_ms, u->now_ms);
 
-	if ((!inactive && !upkeep_heartbeat_due(life, u->now_ms)) || u->job_count >= JOBS_MAX ||
+	bool stop = inactive || life->backlog_passed;
+
+	if ((!stop && !upkeep_heartbeat_due(life, u->now_ms)) || u->job_count >= JOBS_MAX ||
 	    has_job(u, life->stream))
 		return;
-	if (inactive)
-		pause_stream(u, life);
+	if (stop)
+		pause_stream(u, life->stream, life->backlog_passed ? BACKLOG : INACTIVITY);
 	else
 		heartbeat(u, life);
 }

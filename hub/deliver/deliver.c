@@ -37,16 +37,19 @@ static int acked_text(const struct outlet *o, struct ssf_buf *out)
 	return ssf_buf_addc(out, '}');
 }
 
-static json_t *outlet_state(const struct outlet *o)
+json_t *outlet_state(const struct outlet *o)
 {
 	ssf_auto_buf acked = SSF_BUF(1024 * 1024);
+	ssf_auto_buf paid = SSF_BUF(64 * 1024);
 	json_t *state;
 
-	if (acked_text(o, &acked) < 0)
+	if (acked_text(o, &acked) < 0 || owed_paid_text(o, &paid) < 0)
 		return NULL;
-	state = json_pack("{s:s, s:I, s:s, s:I}", "id", o->stream->id, "cursor",
-			  (json_int_t)outlet_cursor(o), "acked", acked.ptr, "delivered",
-			  (json_int_t)o->delivered);
+	state = json_pack("{s:s, s:I, s:I, s:s, s:s*, s:I, s:b, s:I, s:I}", "id", o->stream->id, "rewound",
+			  (json_int_t)o->rewound, "cursor", (json_int_t)outlet_cursor(o), "acked",
+			  acked.ptr, "paid", o->owed.paid_count > 0 ? paid.ptr : NULL, "delivered",
+			  (json_int_t)o->delivered, "failing", o->failures > 0, "backlog",
+			  (json_int_t)backlog_to_save(o), "backlog_base", (json_int_t)o->backlog_base);
 	if (o->success_at_ms != 0)
 		json_object_set_new(state, "success_at", json_real((double)o->success_at_ms / 1e3));
 	if (o->error_at_ms != 0) {
@@ -67,6 +70,8 @@ static void outlet_saved(struct outlet *o)
 	o->dirty = false;
 	o->delivered = 0;
 	o->saved_scan = outlet_cursor(o);
+	o->backlog_saved = backlog_to_save(o);
+	owed_saving(o);
 	o->active_saved_ms = o->active_at_ms;
 }
 
@@ -77,15 +82,20 @@ static void on_checkpoint(void *arg, const struct db_result *r, const struct ssf
 	struct deliver *d = arg;
 	struct outlet *o;
 
-	(void)r;
 	d->checkpoint = NULL;
-	if (err != NULL) {
-		/* it may not have been saved: save all again, counters are not worth more */
+	if (err != NULL) /* it may not have been saved: save all again, counters are not worth more */
 		log_warn("deliver.checkpoint.failed", log_why(err));
-		LIST_FOREACH(o, &d->outlets, link) {
+	LIST_FOREACH(o, &d->outlets, link) {
+		owed_saved(o, err == NULL);
+		if (err != NULL) {
 			o->dirty = o->loaded;
 			o->active_saved_ms = 0;
 		}
+	}
+	for (size_t row = 0; err == NULL && row < db_rows(r); row++) {
+		o = deliver_find(d, db_text(r, row, 0));
+		if (o != NULL && o->loaded)
+			outlet_reload(o); /* it was rewound, and we did not know yet */
 	}
 	drain_step(d);
 }
@@ -298,6 +308,7 @@ void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg)
 		poll_stop(o);
 		watch_end_all(o, DELIVER_STOPPED);
 		o->dirty = o->dirty || o->active_at_ms > o->active_saved_ms ||
+			   backlog_to_save(o) != o->backlog_saved ||
 			   outlet_cursor(o) > o->saved_scan;
 	}
 	loop_tick_cancel(d->tick);
@@ -353,6 +364,7 @@ void deliver_lives(struct deliver *d, deliver_life_f *f, void *arg)
 			.heartbeat_s = heartbeat_s >= 0 ? heartbeat_s : d->conf.heartbeat_s,
 			.heartbeat_at_ms = o->heartbeat_at_ms,
 			.heartbeat_settled = outlet_is_settled(o, o->heartbeat_seq),
+			.backlog_passed = backlog_passed(o),
 		};
 		f(arg, &life);
 	}
@@ -377,6 +389,42 @@ void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int
 	o->dirty = true;
 }
 
+/* --- lag --------------------------------------------------------------------------------------------- */
+
+/* What was not looked at may be for nobody: then it is looked at soon, and the age was a moment's. */
+static int64_t oldest_age_ms(const struct outlet *o, int64_t now_ms)
+{
+	const struct entry *first = TAILQ_FIRST(&o->entries);
+	int64_t at_ms = first != NULL ? first->event->at_ms : event_log_next_at_ms(o->deliver->log, outlet_scan(o));
+
+	if (at_ms == 0 || o->stream->status == STREAM_DISABLED || at_ms > now_ms)
+		return 0;
+	return now_ms - at_ms;
+}
+
+void deliver_lags(const struct deliver *d, deliver_lag_f *f, void *arg)
+{
+	int64_t now = wall_now_ms();
+	const struct outlet *o;
+
+	LIST_FOREACH(o, &d->outlets, link) {
+		struct deliver_lag lag = {
+			.stream = o->stream->id,
+			.method = o->stream->method,
+			.status = o->stream->status,
+			.failing = o->failures > 0,
+			.in_flight = o->in_flight,
+			.waiting_retries = o->waiting_retries,
+			.waiting_polls = o->waiting_count,
+			.waiting_events = backlog_count(o),
+			.dead_letters = o->dead_letters,
+			.unread_seqs = o->loaded ? event_log_count(d->log, outlet_scan(o)) : 0,
+			.age_ms = o->loaded ? oldest_age_ms(o, now) : 0,
+		};
+		f(arg, &lag);
+	}
+}
+
 /* --- status ------------------------------------------------------------------------------------------ */
 
 /* NULL: never */
@@ -388,26 +436,42 @@ static json_t *time_json(int64_t ms)
 	return ms != 0 ? json_string(text) : NULL;
 }
 
+static json_t *outlet_report(const struct outlet *o)
+{
+	const struct deliver *d = o->deliver;
+	const struct entry *first = TAILQ_FIRST(&o->entries);
+	int64_t limit = backlog_limit(o);
+	int64_t oldest_ms = first != NULL ? first->event->at_ms : 0;
+	int64_t end_ms = oldest_ms != 0 && d->conf.retention_ms > 0 ? oldest_ms + d->conf.retention_ms : 0;
+
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o*, s:I, s:o*, s:b, s:s*, s:o*, s:o*, s:o*}",
+		"id", o->stream->id, "client", o->stream->client, "method",
+		o->stream->method == STREAM_PUSH ? "push" : "poll", "status",
+		stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
+		"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
+		(json_int_t)event_log_count(d->log, outlet_scan(o)), "backlog", (json_int_t)backlog_count(o),
+		"oldest_age_s", (json_int_t)(oldest_ms != 0 ? (wall_now_ms() - oldest_ms) / 1000 : 0),
+		"retention_end", time_json(end_ms), "dead_letters", (json_int_t)o->dead_letters,
+		"backlog_limit", limit > 0 ? json_integer(limit) : NULL, "healthy", o->failures == 0, "circuit",
+		o->endpoint != NULL ? circuit_name(endpoint_circuit(o->endpoint)) : NULL, "last_success_at",
+		time_json(o->success_at_ms), "last_error_at", time_json(o->error_at_ms), "last_error",
+		o->error_at_ms != 0 ? json_string(o->error) : NULL);
+}
+
+json_t *deliver_stream_status(const struct deliver *d, const char *stream)
+{
+	const struct outlet *o = deliver_find(d, stream);
+
+	return o != NULL ? outlet_report(o) : NULL;
+}
+
 json_t *deliver_status(const struct deliver *d)
 {
 	json_t *list = json_array();
 	const struct outlet *o;
-	int64_t head = event_log_head(d->log);
 
-	LIST_FOREACH(o, &d->outlets, link) {
-		const struct entry *first = TAILQ_FIRST(&o->entries);
-		json_t *s = json_pack(
-			"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s*, s:o*, s:o*, s:o*}", "id", o->stream->id, "client",
-			o->stream->client, "method", o->stream->method == STREAM_PUSH ? "push" : "poll",
-			"status", stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
-			"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
-			(json_int_t)(head > outlet_scan(o) ? head - outlet_scan(o) : 0), "oldest_age_s",
-			(json_int_t)(first != NULL ? (wall_now_ms() - first->event->at_ms) / 1000 : 0),
-			"healthy", o->failures == 0, "circuit",
-			o->endpoint != NULL ? circuit_name(endpoint_circuit(o->endpoint)) : NULL, "last_success_at", time_json(o->success_at_ms),
-			"last_error_at", time_json(o->error_at_ms), "last_error",
-			o->error_at_ms != 0 ? json_string(o->error) : NULL);
-		json_array_append_new(list, s);
-	}
+	LIST_FOREACH(o, &d->outlets, link)
+		json_array_append_new(list, outlet_report(o));
 	return list;
 }

@@ -43,6 +43,8 @@ struct deliver {
 
 /* deliver.c */
 struct outlet *deliver_find(const struct deliver *d, const char *id); /* or NULL */
+/* Where it has come to, as checkpoints save it (sql/0006, checkpoint_streams()); NULL: no memory. */
+json_t *outlet_state(const struct outlet *o);
 /* dispatch.c */
 void dispatch_head(void *arg, int64_t head); /* event_log_f */
 /* watch.c */

@@ -27,6 +27,7 @@
 #define TIMEOUT_MS 10000
 #define BODY_MAX (1024 * 1024)
 #define CA_FILE_MAX (256 * 1024)
+#define BUFFER_SIZE 16384L
 #define CACHED_CONNECTIONS 4096L
 #define SPARE_HANDLES 256 /* of curl, kept to be used again: making one costs as much as a small call */
 
@@ -55,6 +56,8 @@ struct http_client {
 	struct event deliver;
 	struct call_list running;
 	struct call_list finished;
+	size_t connections;
+	int64_t connects;
 	CURL *spare[SPARE_HANDLES];
 	size_t spare_count;
 	bool calling; /* callbacks run; what is freed meanwhile is given back after them */
@@ -418,7 +421,31 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
 		call->denied = true;
 		return CURL_SOCKET_BAD;
 	}
-	return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+	int fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+	if (fd >= 0) {
+		call->client->connections++;
+		call->client->connects++;
+	}
+	return fd;
+}
+
+/* CURLOPT_CLOSESOCKETFUNCTION: of the one above. */
+static int on_close_socket(void *arg, curl_socket_t fd)
+{
+	struct http_client *c = arg;
+
+	c->connections--;
+	return close(fd);
+}
+
+size_t http_client_connections(const struct http_client *c)
+{
+	return c->connections;
+}
+
+int64_t http_client_connects(const struct http_client *c)
+{
+	return c->connects;
 }
 
 static bool has_header(const struct http_call_spec *spec, const char *prefix)
@@ -497,6 +524,9 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 	bad |= curl_easy_setopt(e, CURLOPT_PROXY, "") != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, "*") != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) != CURLE_OK;
+	/* allocated for each call: what is freed in pieces of 64 KiB makes malloc tidy up each time */
+	bad |= curl_easy_setopt(e, CURLOPT_BUFFERSIZE, BUFFER_SIZE) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_SIZE) != CURLE_OK;
 	/* HTTP/2 where it is offered: many calls share a connection rather than open one each */
 	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L) != CURLE_OK;
@@ -506,6 +536,8 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 	bad |= curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_socket) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, call->client) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, call) != CURLE_OK;
 	if (call->client->ca != NULL) {

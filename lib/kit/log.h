@@ -35,6 +35,7 @@ struct log_field {
 
 /* Below level nothing is written. Default: INFO. */
 void log_set_level(enum log_level level);
+uint64_t log_count(enum log_level level); /* entries written since the start */
 int log_level_parse(const char *name, enum log_level *out); /* "debug" ...; -1 if unknown */
 
 void log_emit(enum log_level level, const char *event, const struct log_field *fields, size_t n);

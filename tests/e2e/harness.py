@@ -51,6 +51,11 @@ def free_port():
         return s.getsockname()[1]
 
 
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_until(cond, timeout=10.0, what=None):
     """Calls cond until it gives something true, and returns that; fails after timeout seconds."""
     deadline = time.monotonic() + timeout
@@ -302,7 +307,7 @@ class Answer:
 class Server:
     """HTTPS on loopback with a certificate of the test CA; handle(Request) gives the Answer."""
 
-    def __init__(self, tls, handle):
+    def __init__(self, tls, handle, port=0):
         self.stopping = threading.Event()
         server = self
 
@@ -340,7 +345,7 @@ class Server:
             def handle_error(self, request, client_address):
                 pass  # the hub may be killed at any time
 
-        self.server = Listener(("127.0.0.1", 0), Handler)
+        self.server = Listener(("127.0.0.1", port), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.cert, tls.key)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
@@ -404,11 +409,11 @@ class Endpoint:
 class Receiver:
     """A push sink with as many addresses as wanted. Whatever comes must be a proper SET."""
 
-    def __init__(self, tls):
+    def __init__(self, tls, port=0):
         self.endpoints = {}
         self.problems = []
         self.strays = []     # requests to paths that nobody asked for
-        self.server = Server(tls, self._handle)
+        self.server = Server(tls, self._handle, port)
 
     def _handle(self, request):
         endpoint = self.endpoints.get(request.path)

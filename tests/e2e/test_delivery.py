@@ -44,7 +44,7 @@ def test_b1_poison_set_is_dead_lettered_alone(hub, endpoint, stream):
     assert deliveries[stream]["state"] == "dead-lettered"
     assert hub.stream_status(stream)["status"] == "enabled"
     assert hub.stream_status(stream)["healthy"] is True
-    assert "invalid_request" in hub.cli("deadletters", stream)
+    assert "invalid_request" in hub.cli("deadletters", "--stream", stream)
     hub.restart()
     endpoint.wait(1, txn=hub.emit())
     assert [p.txn for p in endpoint.pushes].count(poison) == 1, "it does not come back"

@@ -131,7 +131,7 @@ def test_set_errs_become_dead_letters(hub, stream):
     assert stream.poll(ack=list(sets)) == ({}, False)
     hub.restart()
     assert stream.poll() == ({}, False), "a dead letter does not come back"
-    assert letters[0]["jti"] in hub.cli("deadletters", stream.id)
+    assert letters[0]["jti"] in hub.cli("deadletters", "--stream", stream.id)
 
 
 def test_ack_of_what_is_not_ones_own_is_ignored(hub, stream):
