@@ -86,7 +86,11 @@ static CURL *handle_take(struct http_client *c)
 
 static void handle_give_back(struct http_client *c, CURL *easy)
 {
-	if (easy == NULL || c->freed || c->spare_count == SPARE_HANDLES) {
+	long version = 0;
+
+	/* one that has spoken HTTP/2 lets later HTTP/1.1 calls wait for each other, in spite of the reset (7.88) */
+	curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+	if (easy == NULL || c->freed || c->spare_count == SPARE_HANDLES || version >= CURL_HTTP_VERSION_2) {
 		curl_easy_cleanup(easy);
 		return;
 	}
