@@ -70,7 +70,9 @@ struct db {
 	char *session_sql;
 	size_t queue_max;
 	int timeout_ms;
+	bool brisk;
 	db_state_f *state_f;
+	void (*notified)(void *arg, const char *payload);
 	void *state_arg;
 	bool stopped;
 	unsigned up;               /* connections that are ready or busy */
@@ -232,13 +234,24 @@ static void on_connecting(void *arg, bool readable, bool writable)
 	}
 }
 
+/* What the operator's conninfo says wins over what stands before it. */
+static PGconn *connect_start(const struct db *db)
+{
+	const char *const brisk[] = { "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
+				      "keepalives_count", "dbname", NULL };
+	const char *const values[] = { "3000", "1", "1", "3", db->conninfo, NULL };
+	size_t from = db->brisk ? 0 : 4;
+
+	return PQconnectStartParams(brisk + from, values + from, 1);
+}
+
 static void conn_connect(void *arg)
 {
 	struct conn *c = arg;
 
 	c->timer = NULL;
 	c->state = CONN_CONNECTING;
-	c->pg = PQconnectStart(c->db->conninfo);
+	c->pg = connect_start(c->db);
 	if (c->pg == NULL || PQstatus(c->pg) == CONNECTION_BAD) {
 		conn_down(c, SSF_E_UNAVAILABLE,
 			  c->pg != NULL ? PQerrorMessage(c->pg) : "out of memory");
@@ -348,13 +361,10 @@ static void conn_op_done(struct conn *c)
 /* The session statement has answered. */
 static void conn_session_done(struct conn *c)
 {
-	bool ok = !c->op_failed && c->result != NULL && PQntuples(c->result) == 1 &&
-		  strcmp(PQgetvalue(c->result, 0, 0), "t") == 0;
-
 	PQclear(c->result);
 	c->result = NULL;
-	if (!ok) {
-		conn_down(c, SSF_E_UNAVAILABLE, "the session's lock is held by another hub");
+	if (c->op_failed) {
+		conn_down(c, SSF_E_UNAVAILABLE, "the session could not be set up");
 		return;
 	}
 	loop_timer_cancel(c->timer);
@@ -388,6 +398,17 @@ static void conn_step(struct conn *c)
 	}
 }
 
+static void take_notices(struct conn *c)
+{
+	PGnotify *n;
+
+	while (c->pg != NULL && (n = PQnotifies(c->pg)) != NULL) {
+		if (n->be_pid != PQbackendPID(c->pg) && c->db->notified != NULL && !c->db->stopped)
+			c->db->notified(c->db->state_arg, n->extra);
+		PQfreemem(n);
+	}
+}
+
 static void on_ready(void *arg, bool readable, bool writable)
 {
 	struct conn *c = arg;
@@ -402,6 +423,7 @@ static void on_ready(void *arg, bool readable, bool writable)
 		return;
 	}
 	conn_step(c);
+	take_notices(c);
 }
 
 /* --- the pool --------------------------------------------------------------------------- */
@@ -449,6 +471,8 @@ int db_new(struct loop *loop, const struct db_conf *conf, db_state_f *state, voi
 	db->loop = loop;
 	db->queue_max = conf->queue_max;
 	db->timeout_ms = conf->timeout_ms;
+	db->brisk = conf->brisk;
+	db->notified = conf->notified;
 	db->state_f = state;
 	db->state_arg = arg;
 	db->conninfo = strdup(conf->conninfo);
@@ -479,6 +503,14 @@ void db_stop(struct db *db)
 	db->state_f = NULL;
 	for (unsigned i = 0; i < db->conn_count; i++)
 		conn_down(&db->conns[i], SSF_E_UNAVAILABLE, "shutting down");
+}
+
+void db_drop(struct db *db, const char *why)
+{
+	for (unsigned i = 0; i < db->conn_count; i++) {
+		if (db->conns[i].state != CONN_DOWN)
+			conn_down(&db->conns[i], SSF_E_UNAVAILABLE, why);
+	}
 }
 
 void db_free(struct db *db)

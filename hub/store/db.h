@@ -35,15 +35,18 @@ struct db_conf {
 	unsigned connections;
 	size_t queue_max;       /* statements waiting; above it SSF_E_BUSY */
 	int timeout_ms;         /* for one statement, waiting included */
-	/*
-	 * Run on every new connection before it is used; NULL: none. It must give one row with "t",
-	 * otherwise the connection is given up and tried again later: an advisory lock held by the
-	 * session is how a hub owns what only one may do.
-	 */
+	/* Run on every new connection before it is used; NULL: none. If it fails, it is tried again later. */
 	const char *session_sql;
+	/*
+	 * The connections find out within seconds that the other end has vanished, and let it find out
+	 * about us: for those that hold locks.
+	 */
+	bool brisk;
+	/* What a connection of somebody else has sent with NOTIFY; NULL: not listened to. */
+	void (*notified)(void *arg, const char *payload);
 };
 
-/* Called when the first connection has come up and when the last has gone. */
+/* Called when the first connection has come up and when the last has gone; arg is that of notified, too. */
 typedef void db_state_f(void *arg, bool up);
 
 ssf_nodiscard int db_new(struct loop *loop, const struct db_conf *conf, db_state_f *state,
@@ -52,6 +55,8 @@ ssf_nodiscard int db_new(struct loop *loop, const struct db_conf *conf, db_state
 void db_free(struct db *db);
 /* For the end: fails all that is under way or waits with SSF_E_UNAVAILABLE, and takes nothing any more. */
 void db_stop(struct db *db);
+/* Gives all connections up, as if they had broken; they are made anew. */
+void db_drop(struct db *db, const char *why);
 bool db_is_up(const struct db *db);
 
 /* Text format; NULL is SQL null. Copied. */

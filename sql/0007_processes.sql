@@ -1,0 +1,338 @@
+-- Several processes on one database (docs/adr/0010-units-locks-epochs.md). The work is divided into units:
+-- streams by their shard (0 to 63), and what only one process may do (64: the rules, 65: attribution,
+-- 66: upkeep of the database). Who holds the advisory lock of a unit owns it; every acquisition
+-- raises its epoch, and what an owner writes is refused unless owner and epoch are still these.
+create table unit (
+	id    smallint primary key,
+	epoch bigint   not null default 0,
+	owner uuid     -- the last one, also when it is gone: its checkpoint is where the unit stands
+);
+insert into unit (id) select n from generate_series(0, 66) n;
+
+-- Processes that share the work. One is alive as long as its session holds the lock of its number.
+-- What they have taken over of changes: of resources and of signing keys. Lost in a crash, like the sessions.
+create unlogged table member (
+	owner  uuid   primary key,
+	number int    not null,
+	url    text   not null, -- where the others reach it
+	change bigint not null default 0,
+	keys   bigint not null default 0,
+	leaves boolean not null default false -- hands its units over, and takes none
+);
+create sequence member_number as int cycle;
+
+-- How far the streams of each process have come: one row a process, however many they are.
+-- state: stream to {"generation","cursor","acked","delivered",...}; see stream_position.
+create table checkpoint (
+	owner uuid        primary key,
+	state jsonb       not null,
+	at    timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
+	toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 5000);
+
+-- The unit of a stream: by the first byte of the SHA-256 of its id, as hub/store/owner.c has it.
+create function shard_of(stream text) returns smallint language sql immutable strict parallel safe as $$
+	select (get_byte(sha256(convert_to(stream, 'UTF8')), 0) & 63)::smallint
+$$;
+
+-- stream_state is where a stream begins. What its owner has saved since counts instead when it is of the
+-- same generation: whoever sets a stream's position anew gives it a new one.
+create sequence stream_generation;
+alter table stream_state
+	add column shard smallint not null generated always as (shard_of(stream_id)) stored,
+	add column generation bigint not null default nextval('stream_generation');
+create index stream_state_shard on stream_state (shard);
+
+-- Where streams stand now.
+create view stream_position as
+	select s.stream_id, s.shard, s.generation,
+		coalesce((e.value->>'cursor')::bigint, s.cursor) as cursor,
+		coalesce((e.value->>'acked')::int8multirange, s.acked) as acked,
+		coalesce((e.value->>'delivered')::bigint, s.delivered) as delivered,
+		coalesce(to_timestamp((e.value->>'success_at')::double precision), s.last_success_at)
+			as last_success_at,
+		coalesce(to_timestamp((e.value->>'error_at')::double precision), s.last_error_at)
+			as last_error_at,
+		coalesce(e.value->>'error', s.last_error) as last_error,
+		greatest(to_timestamp((e.value->>'active_at')::double precision), s.active_at) as active_at,
+		greatest(to_timestamp((e.value->>'heartbeat_at')::double precision), s.heartbeat_at)
+			as heartbeat_at,
+		greatest((e.value->>'heartbeat_seq')::bigint, s.heartbeat_seq) as heartbeat_seq
+	from stream_state s
+	join unit u on u.id = s.shard
+	left join (select c.owner, x.key, x.value from checkpoint c cross join jsonb_each(c.state) x) e
+		on e.owner = u.owner and e.key = s.stream_id
+			and (e.value->>'generation')::bigint = s.generation;
+
+-- Held shared by whoever writes as an owner, exclusively while units change hands: an owner that
+-- was found to be one still is when its write is committed.
+create function fence_lock() returns void language sql as $$
+	select pg_advisory_xact_lock_shared(7236520, 3);
+$$;
+
+-- Fails unless this process owns these units under these epochs. For the rest of the transaction.
+create function fence(me uuid, units smallint[], epochs bigint[]) returns void language plpgsql as $$
+begin
+	perform fence_lock();
+	if exists (select from unnest(units, epochs) x(id, epoch) left join unit u on u.id = x.id
+		where u.owner is distinct from me or u.epoch <> x.epoch)
+	then
+		raise exception 'this process does not own the unit any more' using errcode = '40001';
+	end if;
+end
+$$;
+
+-- Advisory locks that sessions of this database hold: 7236521: units, 7236522: members.
+create view owner_lock as
+	select l.classid::bigint::int as class, l.objid::bigint::int as id, l.pid
+	from pg_locks l
+	where l.locktype = 'advisory' and l.objsubid = 2 and l.granted
+		and l.classid in (7236521, 7236522)
+		and l.database = (select d.oid from pg_database d where d.datname = current_database());
+
+-- A process takes part from now on, by the session that calls this. An earlier session of its own that
+-- the server has not missed yet is ended: it holds what this one wants.
+create function owner_join(me uuid, its_url text) returns void language plpgsql as $$
+declare
+	n int := nextval('member_number');
+begin
+	perform pg_terminate_backend(l.pid, 1000) from member m join owner_lock l on l.class = 7236522 and l.id = m.number
+	where m.owner = me and l.pid <> pg_backend_pid();
+	perform pg_advisory_lock(7236522, n);
+	insert into member (owner, number, url) values (me, n, its_url)
+	on conflict (owner) do update set number = excluded.number, url = excluded.url;
+end
+$$;
+
+-- Takes what others have saved of the streams of these units over into the checkpoint of this
+-- process. What it had of them itself from earlier times goes.
+create function take_over(me uuid, units smallint[], owners uuid[]) returns void language sql as $$
+	insert into checkpoint as mine (owner, state)
+	select me, coalesce(jsonb_object_agg(x.key, x.value), '{}') from (
+		select e.key, e.value from checkpoint c cross join jsonb_each(c.state) e
+		join stream_state s on s.stream_id = e.key
+			and s.generation = (e.value->>'generation')::bigint and s.shard <> all (units)
+		where c.owner = me
+		union all
+		select e.key, e.value from unnest(units, owners) b(id, owner)
+		join checkpoint c on c.owner = b.owner cross join jsonb_each(c.state) e
+		join stream_state s on s.stream_id = e.key
+			and s.generation = (e.value->>'generation')::bigint and s.shard = b.id
+	) x
+	on conflict (owner) do update set state = excluded.state, at = clock_timestamp();
+$$;
+
+-- Acquires free units, at most so many. Gives [{"unit","epoch"}].
+create function acquire_units(me uuid, most int) returns jsonb language plpgsql as $$
+declare
+	wanted smallint[];
+	got smallint[] := '{}';
+	others smallint[];
+	owners uuid[];
+	n smallint;
+	taken jsonb;
+begin
+	wanted := array(select u.id from unit u
+		where not exists (select from owner_lock l where l.class = 7236521 and l.id = u.id)
+		order by u.id < 64, random() limit most);
+	foreach n in array wanted loop
+		if pg_try_advisory_lock(7236521, n) then
+			got := got || n;
+		end if;
+	end loop;
+	if got = '{}' then
+		return '[]';
+	end if;
+	-- what others have changed before is seen by whoever owns the streams that it is about: put_resources()
+	perform pg_advisory_xact_lock_shared(7236520, 2);
+	perform pg_advisory_xact_lock(7236520, 3);
+	select coalesce(array_agg(u.id), '{}'), coalesce(array_agg(u.owner), '{}') into others, owners
+	from unit u where u.id = any (got) and u.owner <> me;
+	with raised as (
+		update unit u set epoch = u.epoch + 1, owner = me where u.id = any (got) returning u.id, u.epoch
+	)
+	select jsonb_agg(jsonb_build_object('unit', r.id, 'epoch', r.epoch)) into taken from raised r;
+	if others <> '{}' then
+		perform take_over(me, others, owners);
+	end if;
+	-- nobody needs these: who comes back begins with what it acquires
+	delete from checkpoint c where not exists (select from unit u where u.owner = c.owner)
+		and c.owner <> me and not exists (select from member m where m.owner = c.owner);
+	return taken;
+end
+$$;
+
+-- What a process does a few times a second, by its session: says what it has taken over of changes,
+-- acquires free units up to its fair share, and learns who is there and what has changed. Gives null
+-- if it does not take part (any more).
+create function owner_tick(me uuid, its_change bigint, its_keys bigint, it_leaves boolean) returns jsonb
+language plpgsql as $$
+declare
+	alive int[] := array(select l.id from owner_lock l where l.class = 7236522);
+	held int := (select count(*) from owner_lock l where l.class = 7236521 and l.pid = pg_backend_pid());
+	share int;
+	taken jsonb := '[]';
+begin
+	if not exists (select from member m where m.owner = me and m.number = any (alive)) then
+		return null;
+	end if;
+	update member m set change = its_change, keys = its_keys, leaves = it_leaves
+	where m.owner = me and (m.change <> its_change or m.keys <> its_keys or m.leaves <> it_leaves);
+	delete from member m where m.number <> all (alive);
+	share := ceil((select count(*) from unit)
+		/ greatest((select count(*) from member m where not m.leaves), 1)::numeric);
+	if held < share and not it_leaves then
+		taken := acquire_units(me, share - held);
+	end if;
+	return jsonb_build_object('share', share, 'taken', taken,
+		'change', coalesce((select max(h.change) from resource_history h), 0),
+		'keys', (select n from key_change),
+		'members', (select jsonb_agg(jsonb_build_object('owner', m.owner, 'url', m.url, 'change', m.change,
+			'keys', m.keys)) from member m where m.number = any (alive)),
+		'units', (select jsonb_agg(u.owner order by u.id) from unit u where cardinality(alive) > 1));
+end
+$$;
+
+-- Gives units back; what is to be known of them has been saved.
+create function owner_release(units smallint[]) returns void language sql as $$
+	select pg_advisory_unlock(7236521, u) from unnest(units) u;
+$$;
+
+-- This process takes part no more.
+create function owner_leave(me uuid) returns void language sql as $$
+	delete from member m where m.owner = me;
+	select pg_advisory_unlock_all();
+$$;
+
+-- Saves where streams of these units have come to; the entries of streams that are gone are dropped.
+create function save_checkpoint(me uuid, units smallint[], epochs bigint[], entries jsonb, gone text[])
+returns void language plpgsql as $$
+begin
+	perform fence(me, units, epochs);
+	insert into checkpoint as c (owner, state) values (me, entries - gone)
+	on conflict (owner) do update set state = (c.state || excluded.state) - gone, at = clock_timestamp();
+end
+$$;
+
+-- As without, when this process owns the unit. The lock of appending first: it may take a while.
+create function rules_commit(me uuid, epoch bigint, expected bigint, new_cursor bigint, events jsonb,
+	hits jsonb, revocations jsonb)
+returns void language plpgsql as $$
+begin
+	perform append_lock();
+	perform fence(me, '{64}', array[epoch]);
+	perform rules_commit(expected, new_cursor, events, hits, revocations);
+end
+$$;
+
+create function attribution_commit(me uuid, epoch bigint, asked bigint, events jsonb)
+returns void language plpgsql as $$
+begin
+	perform append_lock();
+	perform fence(me, '{65}', array[epoch]);
+	perform attribution_commit(asked, events);
+end
+$$;
+
+-- A subject of a stream, by the stream's owner. Only what differs from the stream's default makes a
+-- row; others are changed if they exist.
+create function put_subject(me uuid, epoch bigint, stream text, its_key bytea, its_subject jsonb,
+	is_wanted boolean, its_until timestamptz, by_default boolean)
+returns void language plpgsql as $$
+begin
+	perform fence(me, array[shard_of(stream)], array[epoch]);
+	insert into stream_subject as x (stream_id, key, subject, wanted, until)
+	select s.stream_id, its_key, its_subject, is_wanted, its_until
+	from stream_state s where s.stream_id = stream and (is_wanted <> by_default or exists
+		(select from stream_subject y where y.stream_id = s.stream_id and y.key = its_key))
+	for key share of s
+	on conflict (stream_id, key) do update set wanted = excluded.wanted,
+		until = case when x.wanted or excluded.wanted then excluded.until else x.until end;
+end
+$$;
+
+-- Changes of resources have one order for all processes: that of their commits, without gaps. Called
+-- under put_resources()'s lock.
+create function next_change() returns bigint language plpgsql as $$
+begin
+	return coalesce((select max(h.change) from resource_history h), 0) + 1;
+end
+$$;
+alter table resource_history add column change bigint;
+update resource_history h set change = n.n from (select kind, id, version,
+	row_number() over (order by changed_at, kind, id, version) as n from resource_history) n
+where h.kind = n.kind and h.id = n.id and h.version = n.version;
+alter table resource_history alter column change set not null, alter column change set default next_change();
+create unique index resource_history_change on resource_history (change);
+
+-- put_resources() with the number of each change, and whether others take part, who have to learn of it.
+create function change_resources(batch jsonb, me uuid)
+returns table (kind text, id text, version bigint, change bigint, others boolean) language plpgsql as $$
+begin
+	for kind, id, version in select p.kind, p.id, p.version from put_resources(batch) p loop
+		select h.change into strict change from resource_history h
+		where h.kind = change_resources.kind and h.id = change_resources.id
+			and h.version = change_resources.version;
+		others := exists (select from member m where m.owner <> me);
+		return next;
+	end loop;
+end
+$$;
+
+-- Changes of signing keys are counted, for others to see that there was one.
+create table key_change (n bigint not null);
+insert into key_change values (1);
+create function count_key_change() returns trigger language plpgsql as $$
+begin
+	update key_change set n = n + 1;
+	return null;
+end
+$$;
+create trigger signing_key_change after insert or update or delete on signing_key
+	for each statement execute function count_key_change();
+create or replace view signing_key_ring as
+	select kid, alg, encode(sealed, 'hex') as sealed,
+		(extract(epoch from created_at) * 1000)::bigint as created_ms,
+		(extract(epoch from signs_from) * 1000)::bigint as signs_from_ms,
+		(extract(epoch from published_until) * 1000)::bigint as published_until_ms,
+		(extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms,
+		(select k.n from key_change k) as change
+	from signing_key
+	where revoked_at is null and (published_until is null or published_until > clock_timestamp())
+	order by alg, signs_from, created_at, kid;
+
+-- As before, with where streams stand now.
+create or replace function explain_txn(wanted text) returns jsonb language sql stable as $$
+	with ev as (
+		select * from event e where e.txn = wanted order by e.seq
+	)
+	select case when exists (select from ev) then jsonb_build_object(
+		'txn', wanted,
+		'events', (select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+			'seq', seq, 'at', appended_at, 'origin', origin, 'origin_id', origin_id, 'type', type,
+			'cause', cause, 'agent', agent_id, 'sub_id', sub_id, 'body', body,
+			'evidence_sha256', encode(evidence, 'hex'))) order by seq) from ev),
+		'rules', coalesce((select jsonb_agg(jsonb_build_object(
+			'seq', h.seq, 'rule', h.rule_id, 'file', h.file_id, 'digest', h.digest, 'mode', h.mode,
+			'severity', h.severity, 'why', h.trace, 'actions', h.actions, 'at', h.at) order by h.seq, h.rule_id)
+			from rule_hit h join ev on ev.seq = h.seq), '[]'),
+		'revocations', coalesce((select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+			'effect', r.effect, 'kind', r.target_kind, 'target', r.target, 'not_before', r.not_before,
+			'until', r.until, 'reason', r.reason, 'rule', r.rule_id)) order by r.effect, r.target_kind, r.target)
+			from revocation r where r.txn = wanted), '[]'),
+		'pending_attribution', coalesce((select jsonb_agg(a.seq order by a.seq)
+			from attribution a join ev on ev.seq = a.seq), '[]'),
+		'deliveries', coalesce((select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+			'stream', s.id, 'seq', ev.seq, 'type', ev.type,
+			'state', case
+				when d.seq is not null then 'dead-lettered'
+				when ev.seq <= st.cursor or st.acked @> ev.seq then 'acknowledged'
+				else 'pending' end,
+			'reason', d.reason)) order by ev.seq, s.id)
+			from ev
+			join resource s on s.kind = 'stream' and ev.sub_id is not null
+				and (s.spec->'events' is null or s.spec->'events' ? ev.type)
+			join stream_position st on st.stream_id = s.id
+			left join dead_letter d on d.stream_id = s.id and d.seq = ev.seq), '[]')
+	) end
+$$;
