@@ -8,15 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SCAN_SLACK 8192 /* how far the stored cursor of a stream that nothing concerns may be behind */
+
 struct outlet *deliver_find(const struct deliver *d, const char *id)
 {
-	struct outlet *o;
-
-	LIST_FOREACH(o, &d->outlets, link) {
-		if (strcmp(o->stream->id, id) == 0)
-			return o;
-	}
-	return NULL;
+	return stream_index_by_id(d->index, id);
 }
 
 /* --- checkpoints ---------------------------------------------------------------------------------- */
@@ -70,6 +66,7 @@ static void outlet_saved(struct outlet *o)
 {
 	o->dirty = false;
 	o->delivered = 0;
+	o->saved_scan = outlet_cursor(o);
 	o->active_saved_ms = o->active_at_ms;
 }
 
@@ -130,21 +127,13 @@ static void on_tick(void *arg)
 		outlet_fill(o);
 		if (!TAILQ_EMPTY(&o->entries))
 			push_kick(o);
+		if (outlet_cursor(o) - o->saved_scan > SCAN_SLACK)
+			o->dirty = true;
 	}
 	checkpoint(d);
 }
 
 /* --- streams -------------------------------------------------------------------------------------- */
-
-static void on_head(void *arg, int64_t head)
-{
-	struct deliver *d = arg;
-	struct outlet *o;
-
-	(void)head;
-	LIST_FOREACH(o, &d->outlets, link)
-		outlet_fill(o);
-}
 
 static void stream_changed(struct deliver *d, const char *id, const json_t *spec)
 {
@@ -223,13 +212,15 @@ int deliver_new(struct loop *loop, const struct deliver_conf *conf, struct db *d
 			       .registry = registry, .keys = keys, .master = master,
 			       .client = client };
 	LIST_INIT(&d->outlets);
+	LIST_INIT(&d->endpoints);
+	d->index = stream_index_new();
 	d->tick = loop_tick_start(loop, conf->checkpoint_ms, on_tick, d);
-	if (d->tick == NULL) {
+	if (d->tick == NULL || d->index == NULL) {
 		deliver_free(d);
 		return ssf_fail(err, SSF_E_NOMEM, "delivery");
 	}
 	registry_listen(registry, on_resource, d);
-	event_log_listen(log, on_head, d);
+	event_log_listen(log, dispatch_head, d);
 	keys_listen(keys, on_key_gone, d);
 	*out = d;
 	return 0;
@@ -243,6 +234,9 @@ void deliver_free(struct deliver *d)
 	d->draining = true;
 	while (!LIST_EMPTY(&d->outlets))
 		outlet_free(LIST_FIRST(&d->outlets));
+	stream_index_free(d->index);
+	loop_defer_cancel(d->dispatch);
+	free(d->found);
 	db_cancel(d->checkpoint);
 	loop_tick_cancel(d->tick);
 	loop_timer_cancel(d->drain_deadline);
@@ -303,7 +297,8 @@ void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg)
 	LIST_FOREACH(o, &d->outlets, link) {
 		poll_stop(o);
 		watch_end_all(o, DELIVER_STOPPED);
-		o->dirty = o->dirty || o->active_at_ms > o->active_saved_ms;
+		o->dirty = o->dirty || o->active_at_ms > o->active_saved_ms ||
+			   outlet_cursor(o) > o->saved_scan;
 	}
 	loop_tick_cancel(d->tick);
 	d->tick = loop_tick_start(d->loop, 20, on_drain_tick, d);
@@ -402,13 +397,14 @@ json_t *deliver_status(const struct deliver *d)
 	LIST_FOREACH(o, &d->outlets, link) {
 		const struct entry *first = TAILQ_FIRST(&o->entries);
 		json_t *s = json_pack(
-			"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o*, s:o*, s:o*}", "id", o->stream->id, "client",
+			"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s*, s:o*, s:o*, s:o*}", "id", o->stream->id, "client",
 			o->stream->client, "method", o->stream->method == STREAM_PUSH ? "push" : "poll",
 			"status", stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
 			"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
-			(json_int_t)(head > o->scan ? head - o->scan : 0), "oldest_age_s",
+			(json_int_t)(head > outlet_scan(o) ? head - outlet_scan(o) : 0), "oldest_age_s",
 			(json_int_t)(first != NULL ? (wall_now_ms() - first->event->at_ms) / 1000 : 0),
-			"healthy", o->failures == 0, "last_success_at", time_json(o->success_at_ms),
+			"healthy", o->failures == 0, "circuit",
+			o->endpoint != NULL ? circuit_name(endpoint_circuit(o->endpoint)) : NULL, "last_success_at", time_json(o->success_at_ms),
 			"last_error_at", time_json(o->error_at_ms), "last_error",
 			o->error_at_ms != 0 ? json_string(o->error) : NULL);
 		json_array_append_new(list, s);

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "hub/deliver/deliver.h"
+#include "hub/deliver/endpoint.h"
 #include "hub/deliver/outlet.h"
+#include "hub/streams/index.h"
 
 struct deliver {
 	struct loop *loop;
@@ -15,7 +17,20 @@ struct deliver {
 	const struct master_key *master;
 	struct http_client *client;
 	LIST_HEAD(, outlet) outlets;
+	struct stream_index *index; /* of all outlets */
+	LIST_HEAD(, endpoint) endpoints;
 	size_t watches;
+
+	/*
+	 * New events are handed out once, to those who may want them (dispatch.c). Up to here they are;
+	 * an outlet that is live has seen them all, the others read on by themselves.
+	 */
+	int64_t live;
+	bool started;             /* live is known */
+	struct loop_defer *dispatch;
+	struct outlet **found;    /* by the index, for one event */
+	size_t found_count, found_room;
+	bool found_failed;
 
 	struct loop_tick *tick;       /* checkpoints */
 	struct db_op *checkpoint;
@@ -28,6 +43,8 @@ struct deliver {
 
 /* deliver.c */
 struct outlet *deliver_find(const struct deliver *d, const char *id); /* or NULL */
+/* dispatch.c */
+void dispatch_head(void *arg, int64_t head); /* event_log_f */
 /* watch.c */
 void watch_settled(struct outlet *o, int64_t seq, bool delivered);
 void watch_end_all(struct outlet *o, enum deliver_fate fate);
@@ -36,3 +53,5 @@ struct outlet *outlet_new(struct deliver *d, struct stream *s); /* takes s, also
 void outlet_free(struct outlet *o);
 void outlet_reconfigure(struct outlet *o, struct stream *s);    /* takes s */
 void outlet_fill(struct outlet *o);                             /* read on, if there is room */
+void outlet_offer(struct outlet *o, struct event *e);           /* a new event, to one that is live */
+void outlet_behind(struct outlet *o, int64_t scan);             /* is live no more: reads on from there */

@@ -13,8 +13,17 @@
 #define ACTIVE_SLACK_MIN_MS 1000
 #define ACTIVE_SLACK_MAX_MS 60000
 
+static bool is_push(const struct outlet *o)
+{
+	return o->stream->method == STREAM_PUSH;
+}
+
 static void entry_free(struct outlet *o, struct entry *e)
 {
+	if (e->settled)
+		o->settled_count--;
+	else if (is_push(o))
+		lanes_remove(&o->lanes, e);
 	TAILQ_REMOVE(&o->entries, e, link);
 	o->entry_count--;
 	event_free(e->event);
@@ -30,21 +39,21 @@ static void trim(struct outlet *o)
 		entry_free(o, e);
 }
 
+int64_t outlet_scan(const struct outlet *o)
+{
+	return o->live && o->deliver->live > o->scan ? o->deliver->live : o->scan;
+}
+
 int64_t outlet_cursor(const struct outlet *o)
 {
 	const struct entry *first = TAILQ_FIRST(&o->entries);
 
-	return first != NULL ? first->event->seq - 1 : o->scan;
+	return first != NULL ? first->event->seq - 1 : outlet_scan(o);
 }
 
 size_t outlet_backlog(const struct outlet *o)
 {
-	const struct entry *e;
-	size_t n = 0;
-
-	TAILQ_FOREACH(e, &o->entries, link)
-		n += !e->settled;
-	return n;
+	return o->entry_count - o->settled_count;
 }
 
 bool outlet_may_send(const struct outlet *o, const struct entry *e)
@@ -68,7 +77,10 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 {
 	int64_t seq = e->event->seq;
 
+	if (is_push(o))
+		lanes_remove(&o->lanes, e);
 	e->settled = true;
+	o->settled_count++;
 	o->dirty = true;
 	if (delivered) {
 		o->delivered++;
@@ -149,6 +161,8 @@ static void on_buried(void *arg, const struct db_result *r, const struct ssf_err
 		log_warn("deliver.deadletter.failed", log_str("stream", b->stream), log_why(err));
 	if (e != NULL) {
 		e->burying = false;
+		if (err != NULL && is_push(o) && e->delivery == NULL && !e->ready)
+			lanes_give_back(&o->lanes, e);
 		if (err == NULL) { /* if not, the tick tries again */
 			push_cancel(e); /* of a window that was read anew */
 			outlet_settle(o, e, false);
@@ -210,7 +224,7 @@ bool outlet_is_settled(const struct outlet *o, int64_t seq)
 		if (e->event->seq == seq)
 			return e->settled;
 	}
-	return seq <= o->scan || was_acked(o, seq);
+	return seq <= outlet_scan(o) || was_acked(o, seq);
 }
 
 /* The stream's own subject is always in it; without memory to look, better too much than too little. */
@@ -257,12 +271,55 @@ static int take_event(struct outlet *o, struct event *event)
 
 	if (e == NULL)
 		return -1;
-	e->event = event_ref(event);
+	e->event = event;
 	/* kept though settled: the next checkpoint has to name it until the cursor is past it */
 	e->settled = was_acked(o, event->seq);
+	if (!e->settled && is_push(o) && lanes_add(&o->lanes, e) < 0) {
+		free(e);
+		return -1;
+	}
+	event_ref(event);
 	TAILQ_INSERT_TAIL(&o->entries, e, link);
 	o->entry_count++;
+	o->settled_count += e->settled;
 	return 0;
+}
+
+/* A paused stream has to find the control events behind what it holds. */
+static bool has_room(const struct outlet *o)
+{
+	return o->entry_count < OUTLET_SPAN &&
+	       (o->stream->status != STREAM_ENABLED || outlet_backlog(o) < OUTLET_WINDOW);
+}
+
+/* --- new events ----------------------------------------------------------------------------------- */
+
+void outlet_behind(struct outlet *o, int64_t scan)
+{
+	o->live = false;
+	o->scan = scan;
+}
+
+/* Of a disabled stream that still holds news, all that it drops has to be seen: drop_event(). */
+static bool may_be_live(const struct outlet *o)
+{
+	return o->indexed && (o->stream->status != STREAM_DISABLED || o->entry_count == 0);
+}
+
+void outlet_offer(struct outlet *o, struct event *e)
+{
+	if (!o->live || e->seq <= o->scan || !wants(o, e))
+		return;
+	if (!has_room(o) || take_event(o, e) < 0) {
+		outlet_behind(o, e->seq - 1);
+		return;
+	}
+	o->scan = e->seq;
+	o->dirty = true;
+	if (!may_be_live(o))
+		outlet_behind(o, e->seq);
+	push_kick(o);
+	poll_wake(o);
 }
 
 static void on_events(void *arg, struct event *const *events, size_t count,
@@ -298,11 +355,13 @@ void outlet_fill(struct outlet *o)
 	struct deliver *d = o->deliver;
 
 	load(o);
-	if (!o->loaded || o->subjects == NULL || o->read != NULL || d->draining || o->scan >= event_log_head(d->log))
+	if (!o->loaded || o->subjects == NULL || o->read != NULL || d->draining || o->live || !d->started)
 		return;
-	/* a paused stream has to find the control events behind what it holds */
-	if (o->entry_count >= OUTLET_SPAN ||
-	    (o->stream->status == STREAM_ENABLED && outlet_backlog(o) >= OUTLET_WINDOW))
+	if (o->scan >= d->live && may_be_live(o)) {
+		o->live = true;
+		return;
+	}
+	if (o->scan >= event_log_head(d->log) || !has_room(o))
 		return;
 	if (event_log_read(d->log, o->scan, READ_MAX, on_events, o, &o->read, NULL) < 0)
 		o->read = NULL; /* the tick tries again */
@@ -360,7 +419,7 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 			log_warn("deliver.load.failed", log_str("stream", o->stream->id), log_why(err));
 		return; /* the tick tries again */
 	}
-	o->scan = db_int(r, 0, 0);
+	o->scan = o->saved_scan = db_int(r, 0, 0);
 	parse_acked(o, db_text(r, 0, 1));
 	load_health(o, r);
 	load_upkeep(o, r);
@@ -392,6 +451,8 @@ static void on_subjects(void *arg, const struct db_result *r, const struct ssf_e
 		subjects_free(s);
 		return; /* the tick tries again */
 	}
+	if (!o->stream->all_subjects)
+		subjects_index(s, o->deliver->index, o);
 	for (size_t row = 0; row < db_rows(r); row++) {
 		json_auto_t *subject = db_json(r, row, 0);
 		if (subject == NULL || take_subject(o, s, subject, db_text(r, row, 1)[0] == 't',
@@ -424,6 +485,23 @@ static void load(struct outlet *o)
 		o->load = NULL; /* the tick tries again */
 }
 
+/* What goes by its stream as it is now. */
+static int set_up(struct outlet *o)
+{
+	struct ssf_err err;
+
+	o->indexed = stream_index_add(o->deliver->index, o->stream, o, &err) == 0;
+	return is_push(o) && endpoint_join(o) < 0 ? -1 : o->indexed ? 0 : -1;
+}
+
+static void take_down(struct outlet *o)
+{
+	if (o->indexed)
+		stream_index_remove(o->deliver->index, o->stream, o);
+	o->indexed = false;
+	endpoint_leave(o);
+}
+
 struct outlet *outlet_new(struct deliver *d, struct stream *s)
 {
 	struct outlet *o = calloc(1, sizeof(*o));
@@ -434,10 +512,15 @@ struct outlet *outlet_new(struct deliver *d, struct stream *s)
 	}
 	o->deliver = d;
 	o->stream = s;
+	lanes_init(&o->lanes);
 	TAILQ_INIT(&o->entries);
 	TAILQ_INIT(&o->waiting);
 	LIST_INIT(&o->watches);
 	LIST_INSERT_HEAD(&d->outlets, o, link);
+	if (set_up(o) < 0) {
+		outlet_free(o);
+		return NULL;
+	}
 	load(o);
 	return o;
 }
@@ -463,6 +546,8 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 	struct entry *e;
 
 	stop(o);
+	take_down(o);
+	outlet_behind(o, cursor);
 	/* what matches may be other events now: read on from the cursor again, minus what is settled */
 	if (o->loaded) {
 		struct range *acked = calloc(o->acked_count + o->entry_count + 1, sizeof(*acked));
@@ -478,7 +563,6 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 		free(o->acked);
 		o->acked = acked;
 		o->acked_count = n;
-		o->scan = cursor;
 		o->dirty = true;
 	}
 	drop_entries(o);
@@ -494,6 +578,8 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 	o->stream = s;
 	o->failures = 0;
 	o->not_before = 0;
+	if (set_up(o) < 0) /* without the index it reads for itself, without an endpoint it waits */
+		log_error("deliver.stream.nomem", log_str("stream", s->id));
 	outlet_fill(o);
 }
 
@@ -509,6 +595,8 @@ void outlet_free(struct outlet *o)
 	loop_defer_cancel(o->push);
 	loop_defer_cancel(o->wake);
 	drop_entries(o);
+	lanes_done(&o->lanes);
+	take_down(o);
 	LIST_REMOVE(o, link);
 	stream_free(o->stream);
 	free(o->acked);

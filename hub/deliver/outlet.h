@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "hub/deliver/deliver.h"
+#include "hub/deliver/lanes.h"
 #include "hub/streams/stream.h"
 #include "hub/streams/subjects.h"
 
@@ -24,6 +25,13 @@ struct entry {
 	bool settled;
 	bool burying;             /* its dead letter is being written */
 	struct delivery *delivery; /* push: under way or waiting for its next attempt */
+
+	/* push: lanes.c */
+	bool ready;               /* in the outlet's list of those that may begin */
+	TAILQ_ENTRY(entry) ready_link;
+	struct entry *lane_next;  /* the next of its subject, which waits for this one */
+	struct entry *bucket_next; /* of the last ones of their subjects */
+	bool lane_last;
 };
 
 /* Settled events above the cursor, as loaded: [from, to). */
@@ -36,11 +44,15 @@ struct outlet {
 	struct deliver *deliver;
 	struct stream *stream;
 	bool loaded;              /* cursor and acked are known */
-	int64_t scan;             /* events up to here are in the window, settled, or not wanted */
+	bool indexed;             /* in deliver->index */
+	bool live;                /* sees every new event when it comes, up to deliver->live */
+	int64_t scan;             /* events up to here are in the window, settled, or not wanted: outlet_scan */
+	int64_t saved_scan;       /* the cursor of the last checkpoint */
 	struct range *acked;
 	size_t acked_count;
 	TAILQ_HEAD(, entry) entries; /* by seq; the first is unsettled */
 	size_t entry_count;
+	size_t settled_count;     /* of the entries */
 	struct event_log_read *read;
 	struct db_op *load;
 	struct subjects *subjects; /* NULL until they are loaded */
@@ -63,7 +75,11 @@ struct outlet {
 	int64_t heartbeat_seq;
 
 	/* Push. */
+	struct lanes lanes;
+	struct endpoint *endpoint; /* while the method is push */
+	LIST_ENTRY(outlet) endpoint_link;
 	size_t in_flight;
+	size_t waiting_retries;   /* deliveries that wait for their next attempt */
 	unsigned failures;        /* in a row */
 	int64_t not_before;       /* ms, monotonic: nothing is sent until then (Retry-After) */
 	struct loop_defer *push;
@@ -74,6 +90,8 @@ struct outlet {
 	struct loop_defer *wake;
 };
 
+/* Events up to here are in the window, settled, or not wanted. */
+int64_t outlet_scan(const struct outlet *o);
 /* All matching events at or below it are settled. */
 int64_t outlet_cursor(const struct outlet *o);
 size_t outlet_backlog(const struct outlet *o); /* unsettled in the window */
@@ -97,6 +115,8 @@ int64_t outlet_inactivity_s(const struct outlet *o); /* 0: no timeout */
 void outlet_error(struct outlet *o, const char *what); /* for the stream's health */
 
 /* push.c */
+/* Full jitter: anywhere between 0 and the doubling cap. */
+int64_t push_backoff_ms(const struct deliver_conf *conf, unsigned attempts);
 void push_kick(struct outlet *o);            /* start what may be started */
 void push_hurry(struct outlet *o);           /* what waits for its next attempt need not */
 void push_stop(struct outlet *o);            /* cancel all; entries stay unsettled */

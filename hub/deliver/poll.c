@@ -228,6 +228,8 @@ static bool may_offer(const struct outlet *o)
 {
 	const struct entry *e;
 
+	if (outlet_backlog(o) == 0)
+		return false;
 	TAILQ_FOREACH(e, &o->entries, link) {
 		if (outlet_may_send(o, e))
 			return true;
@@ -361,17 +363,12 @@ static int parse_request(const struct http_req *req, json_t **body, struct poll_
 
 static struct outlet *outlet_of(struct deliver *d, const char *stream, const char *client)
 {
-	struct outlet *o;
+	struct outlet *o = deliver_find(d, stream);
 
-	LIST_FOREACH(o, &d->outlets, link) {
-		/* another client's stream does not exist for this one */
-		if (strcmp(o->stream->id, stream) == 0)
-			return strcmp(o->stream->client, client) == 0 &&
-					       o->stream->method == STREAM_POLL ?
-				       o :
-				       NULL;
-	}
-	return NULL;
+	/* another client's stream does not exist for this one */
+	if (o == NULL || o->stream->method != STREAM_POLL || strcmp(o->stream->client, client) != 0)
+		return NULL;
+	return o;
 }
 
 void deliver_poll(struct deliver *d, struct http_req *req, const char *stream, const char *client)

@@ -21,7 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IN_FLIGHT_MAX 16
+#define IN_FLIGHT_MAX 64      /* of a stream */
+#define FAILING_MAX 16        /* begun, of a stream that fails */
 #define ANSWER_MAX (256 * 1024) /* a 2xx with more is taken for a failure, and sent again */
 #define RETRY_AFTER_MAX_S 3600
 
@@ -30,6 +31,7 @@ struct delivery {
 	struct entry *entry;
 	unsigned attempts;
 	bool in_flight;
+	bool probe;               /* of its endpoint's circuit */
 	struct keys_sign *sign;
 	struct http_call *call;
 	struct loop_timer *wait;
@@ -42,6 +44,18 @@ static void leave_flight(struct delivery *dl)
 	if (dl->in_flight)
 		dl->outlet->in_flight--;
 	dl->in_flight = false;
+	if (dl->probe)
+		endpoint_probe_cancelled(dl->outlet->endpoint);
+	dl->probe = false;
+}
+
+static void wait_stop(struct delivery *dl)
+{
+	if (dl->wait == NULL)
+		return;
+	loop_timer_cancel(dl->wait);
+	dl->wait = NULL;
+	dl->outlet->waiting_retries--;
 }
 
 static void delivery_free(struct delivery *dl)
@@ -49,53 +63,70 @@ static void delivery_free(struct delivery *dl)
 	leave_flight(dl);
 	keys_sign_cancel(dl->sign);
 	http_call_cancel(dl->call);
-	loop_timer_cancel(dl->wait);
+	wait_stop(dl);
 	dl->entry->delivery = NULL;
 	free(dl);
 }
 
 /* --- wait -------------------------------------------------------------------------------------------- */
 
+static void on_wait(void *arg);
+
+static void wait_start(struct delivery *dl, int64_t ms)
+{
+	dl->wait = loop_timer_start(dl->outlet->deliver->loop, ms, on_wait, dl);
+	dl->outlet->waiting_retries += dl->wait != NULL;
+}
+
+static bool too_old(const struct outlet *o, const struct entry *e)
+{
+	return wall_now_ms() - e->event->at_ms > o->deliver->conf.max_age_ms;
+}
+
+static void bury(struct delivery *dl, const char *reason);
+
 static void on_wait(void *arg)
 {
 	struct delivery *dl = arg;
-
-	int64_t hold = dl->outlet->not_before - loop_now_ms();
+	struct outlet *o = dl->outlet;
+	const struct deliver_conf *conf = &o->deliver->conf;
+	int64_t hold = o->not_before - loop_now_ms();
 
 	dl->wait = NULL;
-	if (dl->outlet->deliver->draining)
+	o->waiting_retries--;
+	if (o->deliver->draining)
 		return;
-	if (hold > 0) {
-		dl->wait = loop_timer_start(dl->outlet->deliver->loop, hold, on_wait, dl);
-		return;
-	}
-	/* a receiver that is failing gets one at a time until one gets through */
-	if (dl->outlet->in_flight > 0 && dl->outlet->failures > 0) {
-		dl->wait = loop_timer_start(dl->outlet->deliver->loop,
-					    dl->outlet->deliver->conf.retry_min_ms, on_wait, dl);
-		return;
-	}
-	delivery_begin(dl);
+	if (hold > 0)
+		wait_start(dl, hold);
+	else if (!endpoint_admits(o->endpoint) && too_old(o, dl->entry))
+		bury(dl, "expired: no answer from this endpoint");
+	else if (!endpoint_admits(o->endpoint))
+		wait_start(dl, conf->retry_max_ms); /* the circuit calls when it closes */
+	else if (o->in_flight > 0 && o->failures > 0) /* a receiver that fails gets one at a time */
+		wait_start(dl, conf->retry_min_ms);
+	else
+		delivery_begin(dl);
 }
 
-/* Full jitter: anywhere between 0 and the doubling cap, but not before Retry-After. */
-static void retry(struct delivery *dl, int retry_after_s)
+int64_t push_backoff_ms(const struct deliver_conf *conf, unsigned attempts)
 {
-	const struct deliver_conf *conf = &dl->outlet->deliver->conf;
-	int64_t cap = conf->retry_min_ms << (dl->attempts < 20 ? dl->attempts : 20);
+	int64_t cap = conf->retry_min_ms << (attempts < 20 ? attempts : 20);
 	uint32_t random = 0;
-	int64_t ms;
 
 	RAND_bytes((unsigned char *)&random, sizeof(random));
 	cap = cap < conf->retry_max_ms ? cap : conf->retry_max_ms;
-	ms = (int64_t)(random % (uint64_t)(cap + 1));
+	return (int64_t)(random % (uint64_t)(cap + 1));
+}
+
+/* Not before Retry-After, which the receiver says of itself, not of this event. */
+static void retry(struct delivery *dl, int retry_after_s)
+{
 	if (retry_after_s > RETRY_AFTER_MAX_S)
 		retry_after_s = RETRY_AFTER_MAX_S;
-	if (retry_after_s > 0) /* which it says of itself, not of this event */
+	if (retry_after_s > 0)
 		dl->outlet->not_before = loop_now_ms() + retry_after_s * 1000LL;
-	dl->attempts++;
 	leave_flight(dl);
-	dl->wait = loop_timer_start(dl->outlet->deliver->loop, ms, on_wait, dl);
+	wait_start(dl, push_backoff_ms(&dl->outlet->deliver->conf, dl->attempts++));
 }
 
 /* --- settle ------------------------------------------------------------------------------------------- */
@@ -115,7 +146,6 @@ static void bury(struct delivery *dl, const char *reason)
 static void failed(struct delivery *dl, const char *what, int retry_after_s)
 {
 	struct outlet *o = dl->outlet;
-	int64_t age = wall_now_ms() - dl->entry->event->at_ms;
 	char reason[200];
 
 	o->failures++;
@@ -123,7 +153,7 @@ static void failed(struct delivery *dl, const char *what, int retry_after_s)
 	log_warn("deliver.push.failed", log_str("stream", o->stream->id),
 		 log_str("txn", dl->entry->event->txn), log_int("attempt", dl->attempts + 1),
 		 log_str("error", what));
-	if (age > o->deliver->conf.max_age_ms) {
+	if (too_old(o, dl->entry)) {
 		snprintf(reason, sizeof(reason), "expired: %s", what);
 		bury(dl, reason);
 	} else {
@@ -135,10 +165,12 @@ void push_hurry(struct outlet *o)
 {
 	struct entry *e;
 
+	if (o->waiting_retries == 0)
+		return;
 	TAILQ_FOREACH(e, &o->entries, link) {
 		if (e->delivery != NULL && e->delivery->wait != NULL) {
-			loop_timer_cancel(e->delivery->wait);
-			e->delivery->wait = loop_timer_start(o->deliver->loop, 0, on_wait, e->delivery);
+			wait_stop(e->delivery);
+			wait_start(e->delivery, 0);
 		}
 	}
 }
@@ -149,12 +181,7 @@ void push_hurry(struct outlet *o)
  */
 static void recovered(struct outlet *o, unsigned failures)
 {
-	struct entry *e;
-	unsigned waiting = 0;
-
-	TAILQ_FOREACH(e, &o->entries, link)
-		waiting += e->delivery != NULL && e->delivery->wait != NULL;
-	if (failures > waiting)
+	if (failures > o->waiting_retries)
 		push_hurry(o);
 }
 
@@ -164,7 +191,7 @@ static void delivered(struct delivery *dl, const struct http_result *r)
 	struct entry *e = dl->entry;
 	unsigned failures = o->failures;
 
-	log_info("deliver.push.done", log_str("stream", o->stream->id), log_str("txn", e->event->txn),
+	log_debug("deliver.push.done", log_str("stream", o->stream->id), log_str("txn", e->event->txn),
 		 log_int("seq", e->event->seq), log_int("status", r->status),
 		 log_int("us", r->elapsed_us));
 	delivery_free(dl);
@@ -194,6 +221,8 @@ static void on_answer(void *arg, const struct http_result *r, const struct ssf_e
 	char what[64];
 
 	dl->call = NULL;
+	dl->probe = false;
+	endpoint_result(o->endpoint, err == NULL);
 	if (err != NULL) {
 		failed(dl, err->msg, 0);
 	} else if (r->status >= 200 && r->status < 300) {
@@ -257,6 +286,7 @@ static void delivery_begin(struct delivery *dl)
 	struct ssf_err err;
 
 	dl->in_flight = true;
+	dl->probe = endpoint_begin(o->endpoint);
 	o->in_flight++;
 	if (keys_sign_start(o->deliver->keys, dl->entry->event, o->stream->audience, o->stream->alg,
 			    on_signed, dl, &dl->sign, &err) < 0) {
@@ -267,50 +297,56 @@ static void delivery_begin(struct delivery *dl)
 
 /* --- which ones ------------------------------------------------------------------------------------------ */
 
-static bool subject_before(struct outlet *o, const struct entry *e)
+/*
+ * A receiver that fails is tried one by one, and with no more than so many: it may be away, or may
+ * dislike a few, which are not to hold up the rest.
+ */
+static bool has_room(const struct outlet *o)
 {
-	const struct entry *x;
+	if (o->failures > 0)
+		return o->in_flight == 0 && o->waiting_retries < FAILING_MAX;
+	return o->in_flight < IN_FLIGHT_MAX;
+}
 
-	TAILQ_FOREACH(x, &o->entries, link) {
-		if (x == e)
-			return false;
-		if (!x->settled && memcmp(x->event->subject_key, e->event->subject_key,
-					  SSF_SHA256_LEN) == 0)
-			return true;
+/* What is too old and cannot even be tried is given up: the endpoint has not answered for so long. */
+static void expire(struct outlet *o)
+{
+	struct entry *e, *next;
+
+	for (e = TAILQ_FIRST(&o->lanes.ready); e != NULL && too_old(o, e); e = next) {
+		next = TAILQ_NEXT(e, ready_link);
+		if (outlet_may_send(o, e) &&
+		    !outlet_bury(o, e, "expired: no answer from this endpoint"))
+			return; /* the tick tries again */
 	}
-	return false;
 }
 
 static void on_push(void *arg)
 {
 	struct outlet *o = arg;
-	struct entry *e;
-	size_t begun = 0;
+	struct entry *e, *next;
 
 	o->push = NULL;
-	if (o->stream->method != STREAM_PUSH || o->deliver->draining ||
-	    loop_now_ms() < o->not_before)
+	if (o->endpoint == NULL || o->deliver->draining || loop_now_ms() < o->not_before)
 		return;
-	TAILQ_FOREACH(e, &o->entries, link)
-		begun += e->delivery != NULL;
-	TAILQ_FOREACH(e, &o->entries, link) {
+	if (!endpoint_admits(o->endpoint)) {
+		expire(o);
+		return;
+	}
+	for (e = TAILQ_FIRST(&o->lanes.ready); e != NULL && has_room(o) && endpoint_admits(o->endpoint);
+	     e = next) {
 		struct delivery *dl;
-		/*
-		 * a receiver that fails is tried one by one, and with no more than so many: it may
-		 * be away, or may dislike a few, which are not to hold up the rest
-		 */
-		if (o->in_flight >= IN_FLIGHT_MAX ||
-		    (o->failures > 0 && (o->in_flight > 0 || begun >= IN_FLIGHT_MAX)))
-			return;
-		if (!outlet_may_send(o, e) || e->delivery != NULL || subject_before(o, e))
+
+		next = TAILQ_NEXT(e, ready_link);
+		if (!outlet_may_send(o, e))
 			continue;
 		dl = calloc(1, sizeof(*dl));
 		if (dl == NULL)
 			return; /* the next kick tries again */
+		lanes_take(&o->lanes, e);
 		dl->outlet = o;
 		dl->entry = e;
 		e->delivery = dl;
-		begun++;
 		delivery_begin(dl);
 	}
 }

@@ -255,6 +255,17 @@ int64_t event_log_head(const struct event_log *log)
 	return log->head;
 }
 
+bool event_log_recent(const struct event_log *log, int64_t after, struct event **out, size_t max,
+		      size_t *count)
+{
+	*count = 0;
+	if (!log->started || after < log->from)
+		return false;
+	for (size_t at = ring_find(log, after); at < log->count && *count < max; at++)
+		out[(*count)++] = log->ring[(log->first + at) % EVENT_RING];
+	return true;
+}
+
 /* --- reading on ------------------------------------------------------------------------- */
 
 static void read_free(struct event_log_read *r)
@@ -281,13 +292,13 @@ static void on_read_memory(void *arg)
 	struct event_log_read *r = arg;
 	struct event_log *log = r->log;
 	struct event *events[EVENT_READ_MAX];
-	size_t count = 0;
+	size_t count;
 
 	r->defer = NULL;
 	/* none if the tail has moved past the reader meanwhile: it reads again, from the database */
-	for (size_t at = r->after < log->from ? log->count : ring_find(log, r->after);
-	     at < log->count && count < r->max; at++)
-		events[count++] = event_ref(log->ring[(log->first + at) % EVENT_RING]);
+	event_log_recent(log, r->after, events, r->max, &count);
+	for (size_t i = 0; i < count; i++)
+		event_ref(events[i]);
 	read_finish(r, events, count, NULL);
 	for (size_t i = 0; i < count; i++)
 		event_free(events[i]);

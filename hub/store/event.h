@@ -55,6 +55,13 @@ void event_log_wake(struct event_log *log);
 int64_t event_log_head(const struct event_log *log);
 
 /*
+ * The events after seq that are in memory, in order, at most max; borrowed until the loop turns.
+ * False if some of them are not there (any more), and then *count is 0.
+ */
+bool event_log_recent(const struct event_log *log, int64_t after, struct event **out, size_t max,
+		      size_t *count);
+
+/*
  * The events after seq, in order, at most max; borrowed for the call. None, though there are some,
  * only when the tail was moving: read again. err: as of db_exec.
  */

@@ -10,6 +10,7 @@
 #include "hub/streams/shapes.h"
 #include "lib/ssf/subject.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,9 @@ struct subjects {
 	struct keymap compounds; /* struct compound, owned */
 	struct keymap aliases;   /* by identifier: how many active aliases have it */
 	struct shapes shapes;
+	size_t complex;          /* how many of the compounds are */
+	struct stream_index *index; /* or NULL */
+	void *owner;
 };
 
 struct subjects *subjects_new(bool all, size_t max)
@@ -38,6 +42,36 @@ struct subjects *subjects_new(bool all, size_t max)
 	return s;
 }
 
+void subjects_index(struct subjects *s, struct stream_index *x, void *owner)
+{
+	assert(!s->all && s->used == 0);
+	s->index = x;
+	s->owner = owner;
+}
+
+static int index_put(struct subjects *s, const uint8_t key[SSF_SHA256_LEN])
+{
+	return s->index != NULL ? stream_index_put_subject(s->index, key, s->owner) : 0;
+}
+
+static void index_drop(struct subjects *s, const uint8_t key[SSF_SHA256_LEN])
+{
+	if (s->index != NULL)
+		stream_index_drop_subject(s->index, key, s->owner);
+}
+
+static void index_leave(struct subjects *s)
+{
+	const struct keymap_slot *slot;
+
+	for (size_t at = 0; (slot = keymap_next(&s->simple, &at)) != NULL;)
+		index_drop(s, slot->key);
+	for (size_t at = 0; (slot = keymap_next(&s->aliases, &at)) != NULL;)
+		index_drop(s, slot->key);
+	if (s->index != NULL && s->complex > 0)
+		stream_index_drop_complex(s->index, s->owner);
+}
+
 void subjects_free(struct subjects *s)
 {
 	struct keymap_slot *slot;
@@ -45,6 +79,7 @@ void subjects_free(struct subjects *s)
 
 	if (s == NULL)
 		return;
+	index_leave(s);
 	while ((slot = keymap_next(&s->compounds, &at)) != NULL)
 		free(slot->ptr);
 	shapes_done(&s->shapes);
@@ -68,9 +103,25 @@ static void uncount_aliases(struct subjects *s, const struct compound *c, size_t
 {
 	for (size_t i = 0; i < count; i++) {
 		struct keymap_slot *slot = keymap_find(&s->aliases, c->keys[i]);
-		if (slot != NULL && --slot->number == 0)
+		if (slot != NULL && --slot->number == 0) {
 			keymap_delete(&s->aliases, slot);
+			index_drop(s, c->keys[i]);
+		}
 	}
+}
+
+static int count_alias(struct subjects *s, const uint8_t key[SSF_SHA256_LEN])
+{
+	struct keymap_slot *slot = keymap_put(&s->aliases, key);
+
+	if (slot == NULL)
+		return -1;
+	if (slot->number == 0 && index_put(s, key) < 0) {
+		keymap_delete(&s->aliases, slot);
+		return -1;
+	}
+	slot->number++;
+	return 0;
 }
 
 static int activate(struct subjects *s, struct compound *c, struct ssf_err *err)
@@ -80,12 +131,10 @@ static int activate(struct subjects *s, struct compound *c, struct ssf_err *err)
 		return 0;
 	}
 	for (size_t i = 0; i < c->count; i++) {
-		struct keymap_slot *slot = keymap_put(&s->aliases, c->keys[i]);
-		if (slot == NULL) {
+		if (count_alias(s, c->keys[i]) < 0) {
 			uncount_aliases(s, c, i);
 			return out_of_memory(err);
 		}
-		slot->number++;
 	}
 	c->active = true;
 	return 0;
@@ -93,10 +142,13 @@ static int activate(struct subjects *s, struct compound *c, struct ssf_err *err)
 
 static void compound_drop(struct subjects *s, struct compound *c)
 {
-	if (c->shape != NULL)
+	if (c->shape != NULL) {
 		shapes_leave(&s->shapes, c);
-	else if (c->active)
+		if (--s->complex == 0 && s->index != NULL)
+			stream_index_drop_complex(s->index, s->owner);
+	} else if (c->active) {
 		uncount_aliases(s, c, c->count);
+	}
 	s->used -= c->count;
 	free(c);
 }
@@ -141,6 +193,13 @@ static struct compound *new_complex(struct subjects *s, const json_t *subject, s
 		free(c);
 		return NULL;
 	}
+	if (s->complex == 0 && s->index != NULL && stream_index_put_complex(s->index, s->owner) < 0) {
+		shapes_leave(&s->shapes, c);
+		free(c);
+		out_of_memory(err);
+		return NULL;
+	}
+	s->complex++;
 	return c;
 }
 
@@ -161,6 +220,10 @@ static int keep_simple(struct subjects *s, const uint8_t key[SSF_SHA256_LEN], in
 	slot = keymap_put(&s->simple, key);
 	if (slot == NULL)
 		return out_of_memory(err);
+	if (index_put(s, key) < 0) {
+		keymap_delete(&s->simple, slot);
+		return out_of_memory(err);
+	}
 	slot->number = until;
 	s->used++;
 	return 0;
@@ -219,6 +282,7 @@ static int64_t *find_until(const struct subjects *s, const uint8_t key[SSF_SHA25
 
 static void drop_simple(struct subjects *s, struct keymap_slot *slot)
 {
+	index_drop(s, slot->key);
 	keymap_delete(&s->simple, slot);
 	s->used--;
 }

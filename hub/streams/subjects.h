@@ -25,6 +25,7 @@
 
 #include <jansson.h>
 
+#include "hub/streams/index.h"
 #include "lib/ssf/attr.h"
 #include "lib/ssf/err.h"
 
@@ -41,6 +42,12 @@ struct subjects;
 struct subjects *subjects_new(bool all, size_t max);
 void subjects_free(struct subjects *s);
 SSF_DEFINE_AUTO(subjects)
+
+/*
+ * From now on owner is found in x by what is added, until subjects_free. Only with none, and before
+ * anything is added.
+ */
+void subjects_index(struct subjects *s, struct stream_index *x, void *owner);
 
 /*
  * Both copy what they need and may be repeated. Errors: those of
