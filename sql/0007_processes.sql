@@ -21,11 +21,12 @@ create unlogged table member (
 );
 create sequence member_number as int cycle;
 
--- How far the streams of each process have come: one row a process, however many they are.
--- state: stream to {"generation","cursor","acked","delivered",...}; see stream_position.
+-- How far the streams of each process have come: one row a process, however many they are. state: stream
+-- to {"rewound","cursor","acked","delivered",...}, as stream_positions() reads it.
 create table checkpoint (
 	owner uuid        primary key,
 	state jsonb       not null,
+	n     bigint      not null default 0, -- which checkpoint of its owner's it is
 	at    timestamptz not null default clock_timestamp()
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
 	toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 5000);
@@ -36,33 +37,40 @@ create function shard_of(stream text) returns smallint language sql immutable st
 $$;
 
 -- stream_state is where a stream begins. What its owner has saved since counts instead when it is of the
--- same generation: whoever sets a stream's position anew gives it a new one.
-create sequence stream_generation;
+-- same "rewound", which is another one for each stream that is made and each that is rewound.
+create sequence stream_rewound;
 alter table stream_state
 	add column shard smallint not null generated always as (shard_of(stream_id)) stored,
-	add column generation bigint not null default nextval('stream_generation');
-create index stream_state_shard on stream_state (shard);
+	add column rewound bigint not null default nextval('stream_rewound');
 
--- Where streams stand now.
-create view stream_position as
-	select s.stream_id, s.shard, s.generation,
-		coalesce((e.value->>'cursor')::bigint, s.cursor) as cursor,
-		coalesce((e.value->>'acked')::int8multirange, s.acked) as acked,
-		coalesce((e.value->>'delivered')::bigint, s.delivered) as delivered,
-		coalesce(to_timestamp((e.value->>'success_at')::double precision), s.last_success_at)
-			as last_success_at,
-		coalesce(to_timestamp((e.value->>'error_at')::double precision), s.last_error_at)
-			as last_error_at,
-		coalesce(e.value->>'error', s.last_error) as last_error,
-		greatest(to_timestamp((e.value->>'active_at')::double precision), s.active_at) as active_at,
-		greatest(to_timestamp((e.value->>'heartbeat_at')::double precision), s.heartbeat_at)
-			as heartbeat_at,
-		greatest((e.value->>'heartbeat_seq')::bigint, s.heartbeat_seq) as heartbeat_seq
-	from stream_state s
-	join unit u on u.id = s.shard
-	left join (select c.owner, x.key, x.value from checkpoint c cross join jsonb_each(c.state) x) e
-		on e.owner = u.owner and e.key = s.stream_id
-			and (e.value->>'generation')::bigint = s.generation;
+-- Where streams stand now. A checkpoint may be large: it is unpacked once, not for each stream.
+create function stream_positions(ids text[]) returns table (stream_id text, rewound bigint, cursor bigint,
+	acked int8multirange, delivered bigint, last_success_at timestamptz, last_error_at timestamptz,
+	last_error text, active_at timestamptz, heartbeat_at timestamptz, heartbeat_seq bigint)
+language plpgsql stable as $$
+declare
+	who uuid;
+	saved jsonb;
+begin
+	for who in select distinct u.owner from unit u loop
+		saved := coalesce((select c.state from checkpoint c where c.owner = who), '{}') || '{}';
+		return query select s.stream_id, s.rewound, coalesce((e.v->>'cursor')::bigint, s.cursor),
+			coalesce((e.v->>'acked')::int8multirange, s.acked),
+			coalesce((e.v->>'delivered')::bigint, s.delivered),
+			coalesce(to_timestamp((e.v->>'success_at')::double precision), s.last_success_at),
+			coalesce(to_timestamp((e.v->>'error_at')::double precision), s.last_error_at),
+			coalesce(e.v->>'error', s.last_error),
+			greatest(to_timestamp((e.v->>'active_at')::double precision), s.active_at),
+			greatest(to_timestamp((e.v->>'heartbeat_at')::double precision), s.heartbeat_at),
+			greatest((e.v->>'heartbeat_seq')::bigint, s.heartbeat_seq)
+		from stream_state s
+		join unit u on u.id = s.shard and u.owner is not distinct from who
+		cross join lateral (select case when (x.v->>'rewound')::bigint = s.rewound then x.v end as v
+			from (select saved->s.stream_id as v) x) e
+		where s.stream_id = any (ids);
+	end loop;
+end
+$$;
 
 -- Held shared by whoever writes as an owner, exclusively while units change hands: an owner that
 -- was found to be one still is when its write is committed.
@@ -81,6 +89,8 @@ begin
 	end if;
 end
 $$;
+
+drop function checkpoint_streams(jsonb);
 
 -- Advisory locks that sessions of this database hold: 7236521: units, 7236522: members.
 create view owner_lock as
@@ -111,13 +121,13 @@ create function take_over(me uuid, units smallint[], owners uuid[]) returns void
 	select me, coalesce(jsonb_object_agg(x.key, x.value), '{}') from (
 		select e.key, e.value from checkpoint c cross join jsonb_each(c.state) e
 		join stream_state s on s.stream_id = e.key
-			and s.generation = (e.value->>'generation')::bigint and s.shard <> all (units)
+			and s.rewound = (e.value->>'rewound')::bigint and s.shard <> all (units)
 		where c.owner = me
 		union all
 		select e.key, e.value from unnest(units, owners) b(id, owner)
 		join checkpoint c on c.owner = b.owner cross join jsonb_each(c.state) e
 		join stream_state s on s.stream_id = e.key
-			and s.generation = (e.value->>'generation')::bigint and s.shard = b.id
+			and s.rewound = (e.value->>'rewound')::bigint and s.shard = b.id
 	) x
 	on conflict (owner) do update set state = excluded.state, at = clock_timestamp();
 $$;
@@ -204,13 +214,17 @@ create function owner_leave(me uuid) returns void language sql as $$
 	select pg_advisory_unlock_all();
 $$;
 
--- Saves where streams of these units have come to; the entries of streams that are gone are dropped.
-create function save_checkpoint(me uuid, units smallint[], epochs bigint[], entries jsonb, gone text[])
+-- Saves where streams of these units have come to; the entries of streams that are gone are dropped. One
+-- that comes late, when what it says has been saved again by a later one, changes nothing.
+create function save_checkpoint(me uuid, nth bigint, units smallint[], epochs bigint[], entries jsonb,
+	gone text[])
 returns void language plpgsql as $$
 begin
 	perform fence(me, units, epochs);
-	insert into checkpoint as c (owner, state) values (me, entries - gone)
-	on conflict (owner) do update set state = (c.state || excluded.state) - gone, at = clock_timestamp();
+	insert into checkpoint as c (owner, state, n) values (me, entries - gone, nth)
+	on conflict (owner) do update set state = (c.state || excluded.state) - gone, n = nth,
+		at = clock_timestamp()
+	where c.n < nth;
 end
 $$;
 
@@ -305,6 +319,10 @@ create or replace view signing_key_ring as
 create or replace function explain_txn(wanted text) returns jsonb language sql stable as $$
 	with ev as (
 		select * from event e where e.txn = wanted order by e.seq
+	), wanted_by as materialized (
+		select ev.seq, ev.type, s.id from ev
+		join resource s on s.kind = 'stream' and ev.sub_id is not null
+			and (s.spec->'events' is null or s.spec->'events' ? ev.type)
 	)
 	select case when exists (select from ev) then jsonb_build_object(
 		'txn', wanted,
@@ -323,16 +341,14 @@ create or replace function explain_txn(wanted text) returns jsonb language sql s
 		'pending_attribution', coalesce((select jsonb_agg(a.seq order by a.seq)
 			from attribution a join ev on ev.seq = a.seq), '[]'),
 		'deliveries', coalesce((select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-			'stream', s.id, 'seq', ev.seq, 'type', ev.type,
+			'stream', w.id, 'seq', w.seq, 'type', w.type,
 			'state', case
 				when d.seq is not null then 'dead-lettered'
-				when ev.seq <= st.cursor or st.acked @> ev.seq then 'acknowledged'
+				when w.seq <= st.cursor or st.acked @> w.seq then 'acknowledged'
 				else 'pending' end,
-			'reason', d.reason)) order by ev.seq, s.id)
-			from ev
-			join resource s on s.kind = 'stream' and ev.sub_id is not null
-				and (s.spec->'events' is null or s.spec->'events' ? ev.type)
-			join stream_position st on st.stream_id = s.id
-			left join dead_letter d on d.stream_id = s.id and d.seq = ev.seq), '[]')
+			'reason', d.reason)) order by w.seq, w.id)
+			from wanted_by w
+			join stream_positions(array(select distinct x.id from wanted_by x)) st on st.stream_id = w.id
+			left join dead_letter d on d.stream_id = w.id and d.seq = w.seq), '[]')
 	) end
 $$;

@@ -16,7 +16,7 @@
 struct api {
 	struct pool *pool;
 	struct db *db;
-	struct db *lease;
+	struct owner *owner;
 	struct event_log *log;
 	struct registry *registry;
 	struct keys *keys;

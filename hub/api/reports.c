@@ -39,7 +39,7 @@ void api_status(const struct call *c)
 			     "issuer", api->issuer.url, "uptime_s",
 			     (json_int_t)((loop_now_ms() - api->started_ms) / 1000), "ready",
 			     api->ready && db_is_up(api->db), "draining", api->draining, "database",
-			     "up", db_is_up(api->db), "owner", db_is_up(api->lease), "log", "head",
+			     "up", db_is_up(api->db), "owner", owner_is_up(api->owner), "log", "head",
 			     (json_int_t)event_log_head(api->log), "waiting_to_be_stored",
 			     (json_int_t)batch_pending(api->batch), "rules", "cursor",
 			     (json_int_t)rules_consumer_cursor(api->rules), "unread_seqs",

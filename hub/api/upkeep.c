@@ -200,7 +200,7 @@ static void on_tick(void *arg)
 	struct upkeep *u = arg;
 	struct api *api = u->api;
 
-	if (!api->ready || api->draining || !db_is_up(api->db) || !db_is_up(api->lease))
+	if (!api->ready || api->draining || !db_is_up(api->db) || !owner_is_up(api->owner))
 		return;
 	u->now_ms = wall_now_ms();
 	if (u->since_ms == 0)

@@ -82,7 +82,7 @@ void api_health(const struct call *c)
 void api_ready(const struct call *c)
 {
 	bool up = c->api->ready && !c->api->draining && db_is_up(c->api->db) &&
-		  db_is_up(c->api->lease);
+		  owner_is_up(c->api->owner);
 
 	http_reply_json(c->req, up ? 200 : 503, up ? "{\"status\":\"ready\"}" : "{\"status\":\"not ready\"}");
 }

@@ -10,6 +10,7 @@
 #include "hub/keys/seal.h"
 #include "hub/registry/registry.h"
 #include "hub/store/event.h"
+#include "hub/store/owner.h"
 #include "lib/kit/http_client.h"
 #include "lib/kit/http_server.h"
 
@@ -27,13 +28,12 @@ struct deliver_conf {
 	int64_t inactivity_s;
 };
 
-/* All borrowed. client has the SSRF guard. Begins when the registry is ready. */
+/* All borrowed. client has the SSRF guard. Delivers the streams of the shards that this process owns. */
 ssf_nodiscard int deliver_new(struct loop *loop, const struct deliver_conf *conf, struct db *db,
-			      struct event_log *log, struct registry *registry, struct keys *keys,
-			      const struct master_key *master, struct http_client *client,
-			      struct deliver **out, struct ssf_err *err);
+			      struct owner *owner, struct event_log *log, struct registry *registry,
+			      struct keys *keys, const struct master_key *master,
+			      struct http_client *client, struct deliver **out, struct ssf_err *err);
 void deliver_free(struct deliver *d);
-void deliver_wake(struct deliver *d); /* the registry is ready */
 
 /*
  * Starts nothing new, answers long polls, waits for pushes under way and saves the cursors;

@@ -618,3 +618,15 @@ json_t *db_json(const struct db_result *r, size_t row, int column)
 	/* what came as 1e20 is an integer in jsonb, and larger than jansson's integers */
 	return value != NULL ? value : json_loads(text, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
 }
+
+/* [1,"a"] becomes {1,"a"}: what is escaped in one is so in the other. */
+char *db_array(const json_t *list)
+{
+	char *text = json_dumps(list, JSON_COMPACT);
+
+	if (text != NULL) {
+		text[0] = '{';
+		text[strlen(text) - 1] = '}';
+	}
+	return text;
+}

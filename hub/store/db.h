@@ -76,3 +76,8 @@ const char *db_text(const struct db_result *r, size_t row, int column); /* NULL 
 int64_t db_int(const struct db_result *r, size_t row, int column);      /* 0 for SQL null */
 /* A new reference; NULL for SQL null and when out of memory. */
 json_t *db_json(const struct db_result *r, size_t row, int column);
+/*
+ * An array as a parameter: a JSON array of numbers, or of strings of printable ASCII. The caller frees
+ * it; NULL when out of memory.
+ */
+char *db_array(const json_t *list);

@@ -44,6 +44,8 @@ struct event_log {
 		void *arg;
 	} listeners[LISTENERS_MAX];
 	size_t listener_count;
+	loop_f *woken;
+	void *woken_arg;
 	LIST_HEAD(, event_log_read) reads;
 };
 
@@ -207,6 +209,19 @@ static void on_tick(void *arg)
 }
 
 void event_log_wake(struct event_log *log)
+{
+	follow(log);
+	if (log->woken != NULL)
+		log->woken(log->woken_arg);
+}
+
+void event_log_on_wake(struct event_log *log, loop_f *f, void *arg)
+{
+	log->woken = f;
+	log->woken_arg = arg;
+}
+
+void event_log_look(struct event_log *log)
 {
 	follow(log);
 }

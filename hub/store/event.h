@@ -51,7 +51,10 @@ ssf_nodiscard int event_log_new(struct loop *loop, struct db *db, struct event_l
 void event_log_free(struct event_log *log);
 /* At most 8 listeners, for the life of the log. */
 void event_log_listen(struct event_log *log, event_log_f *f, void *arg);
+/* This process has appended something: f is called for that; or another one has. */
 void event_log_wake(struct event_log *log);
+void event_log_on_wake(struct event_log *log, loop_f *f, void *arg);
+void event_log_look(struct event_log *log);
 int64_t event_log_head(const struct event_log *log);
 
 /*

@@ -498,6 +498,11 @@ bool owner_acts(const struct owner *o, int unit)
 	       !news_is_late(o);
 }
 
+bool owner_holds(const struct owner *o, int unit)
+{
+	return o->units[unit].state == UNIT_ACTING || o->units[unit].state == UNIT_YIELDING;
+}
+
 const char *owner_id(const struct owner *o)
 {
 	return o->id;

@@ -96,6 +96,8 @@ void owner_yielded(struct owner *o, int unit); /* after yield; may be from insid
 
 /* Whether it may begin something for the unit now. */
 bool owner_acts(const struct owner *o, int unit);
+/* Whether it may save what it has done for the unit: also while it is being handed over. */
+bool owner_holds(const struct owner *o, int unit);
 /* Who it is and under which epoch the unit is (or was last) its: for what it writes. */
 const char *owner_id(const struct owner *o);
 int64_t owner_epoch(const struct owner *o, int unit);

@@ -26,6 +26,7 @@ struct http_req;
 
 struct http_server_conf {
 	const char *listen;        /* "127.0.0.1:8443", "[::1]:0"; port 0 picks one */
+	int listen_fd;             /* of http_listen() instead, if above 0; closed with the server */
 	const char *tls_cert;      /* PEM files; both NULL: plain HTTP */
 	const char *tls_key;
 	size_t max_header;         /* bytes, 0: 16 KiB */
@@ -34,6 +35,15 @@ struct http_server_conf {
 	int idle_timeout_ms;       /* between requests, 0: 60 s */
 	unsigned max_connections;  /* 0: 10,000 */
 };
+
+/*
+ * A listening socket, for servers of several processes. Shared: others may be opened for the same
+ * address (SO_REUSEPORT), and connections are spread over them. The first of them fails if anybody
+ * listens there already.
+ */
+enum http_share { HTTP_ALONE, HTTP_SHARED_FIRST, HTTP_SHARED };
+ssf_nodiscard int http_listen(const char *listen, enum http_share share, int *out_fd,
+			      unsigned *out_port, struct ssf_err *err);
 
 typedef void http_handler_f(void *arg, struct http_req *req);
 

@@ -35,6 +35,8 @@ struct log_field {
 
 /* Below level nothing is written. Default: INFO. */
 void log_set_level(enum log_level level);
+/* Of several processes that write to one place: which one this is, in every line. 0: none is named. */
+void log_set_process(unsigned number);
 int log_level_parse(const char *name, enum log_level *out); /* "debug" ...; -1 if unknown */
 
 void log_emit(enum log_level level, const char *event, const struct log_field *fields, size_t n);
