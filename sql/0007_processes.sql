@@ -90,6 +90,10 @@ begin
 end
 $$;
 
+create view stream_position as
+	select p.*, s.shard from stream_state s
+	join stream_positions(array(select x.stream_id from stream_state x)) p on p.stream_id = s.stream_id;
+
 drop function checkpoint_streams(jsonb);
 
 -- Advisory locks that sessions of this database hold: 7236521: units, 7236522: members.

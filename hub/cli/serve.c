@@ -7,6 +7,7 @@
  *   starting -> (registry and keys are there) taking part -> ready -> SIGTERM -> draining -> end
  */
 #include "hub/api/api.h"
+#include "hub/api/forward.h"
 #include "hub/api/upkeep.h"
 #include "hub/auth/auth.h"
 #include "hub/cli/cli.h"
@@ -251,6 +252,7 @@ static void drain(void *arg)
 	s->api.draining = true;
 	s->drain_until_ms = loop_now_ms() + s->conf.drain_timeout;
 	http_server_drain(s->server);
+	forwarder_drain(s->api.forwarder);
 	deliver_drain(s->api.deliver, s->conf.drain_timeout, on_delivered, s);
 	owner_leave(s->api.owner, on_left, s);
 }
@@ -269,7 +271,8 @@ static void on_tick(void *arg)
 	}
 	if (!s->api.draining)
 		return;
-	if ((s->delivered && s->left && http_server_pending(s->server) == 0 && batch_pending(s->api.batch) == 0) ||
+	if ((s->delivered && s->left && http_server_pending(s->server) == 0 &&
+	     forwarder_pending(s->api.forwarder) == 0 && batch_pending(s->api.batch) == 0) ||
 	    loop_now_ms() >= s->drain_until_ms)
 		end(s, s->status);
 }
@@ -313,7 +316,7 @@ static int open_owner(struct serve *s, struct ssf_err *err)
 {
 	struct owner_conf conf = { .conninfo = s->conninfo,
 				   .timeout_ms = (int)s->conf.database_timeout,
-				   .url = "",
+				   .url = forwarder_url(s->api.forwarder),
 				   .ready = on_owner_ready,
 				   .news = on_news,
 				   .arg = s };
@@ -335,6 +338,31 @@ static int own_urls(struct serve *s, unsigned port, struct ssf_err *err)
 	if (s->token_endpoint == NULL || s->api.resource_metadata == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "issuer");
 	return 0;
+}
+
+/* Where the others reach this process: each of several has a port of its own. */
+static int open_forwarder(struct serve *s, struct ssf_err *err)
+{
+	const char *colon = strrchr(s->conf.peer_listen, ':');
+	unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : 0;
+	char listen[256];
+	struct forwarder_conf conf = {
+		.listen = listen,
+		.host = s->conf.peer_host,
+		.tls_cert = s->conf.peer_host != NULL ? s->conf.tls_cert : NULL,
+		.tls_key = s->conf.peer_host != NULL ? s->conf.tls_key : NULL,
+		.max_body = (size_t)s->conf.max_body,
+		.request_timeout_ms = (int)s->conf.request_timeout,
+		.max_connections = (unsigned)s->conf.max_connections,
+		.poll_wait_ms = s->conf.poll_wait,
+	};
+
+	if (port > 0 && s->child.number > 0)
+		port += s->child.number - 1;
+	if (colon == NULL || (size_t)snprintf(listen, sizeof(listen), "%.*s:%lu", (int)(colon - s->conf.peer_listen),
+					      s->conf.peer_listen, port) >= sizeof(listen))
+		return ssf_fail(err, SSF_E_MALFORMED, "peer_listen: not an address with a port");
+	return forwarder_new(s->loop, &conf, &s->api, s->client, s->master, &s->api.forwarder, err);
 }
 
 static int open_server(struct serve *s, struct ssf_err *err)
@@ -419,7 +447,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    http_client_new(s->loop, s->guard, c->ca_file, &s->push_client, err) < 0 ||
 	    http_client_new(s->loop, NULL, c->ca_file, &s->client, err) < 0 ||
 	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
-	    open_owner(s, err) < 0 || event_log_new(s->loop, a->db, &a->log, err) < 0 ||
+	    open_forwarder(s, err) < 0 || open_owner(s, err) < 0 || event_log_new(s->loop, a->db, &a->log, err) < 0 ||
 	    registry_new(s->loop, a->db, on_registry_ready, s, &a->registry, err) < 0 ||
 	    keys_new(s->loop, a->db, s->pool, s->master, &keys, s->api.issuer.url, on_keys_ready, s, &a->keys,
 		     err) < 0 ||
@@ -532,6 +560,7 @@ static void stop(struct serve *s)
 	loop_signal_cancel(s->sigterm);
 	loop_signal_cancel(s->sigint);
 	/* whoever still waits is told, while all that they belong to is there */
+	forwarder_stop(s->api.forwarder);
 	owner_stop(s->api.owner);
 	db_stop(s->api.db);
 	keys_stop(s->api.keys);
@@ -549,6 +578,7 @@ static void stop(struct serve *s)
 	http_client_free(s->push_client);
 	http_client_free(s->client);
 	http_server_free(s->server);
+	forwarder_free(s->api.forwarder);
 	owner_free(s->api.owner);
 	db_free(s->api.db);
 	cluster_stop(s->cluster);

@@ -62,6 +62,8 @@ void http_server_free(struct http_server *s);
 /* The request. Views are borrowed until the answer. */
 const char *http_method(const struct http_req *r);          /* "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS" */
 const char *http_path(const struct http_req *r);            /* percent-decoded, starts with '/', never NULL; NUL, control characters and what is not UTF-8 are a 400 before the handler */
+/* Appends path and query as they were sent. -1: out of memory. */
+int http_target(const struct http_req *r, struct ssf_buf *out);
 /* Header value with surrounding blanks removed, empty view if absent. Sent twice: the first. */
 struct ssf_str http_header(const struct http_req *r, const char *name);
 size_t http_header_count(const struct http_req *r, const char *name);

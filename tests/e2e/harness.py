@@ -707,6 +707,16 @@ class Hub:
                 cursor.execute(text, params)
                 return cursor.fetchall() if cursor.description else None
 
+    def backdate(self, column, interval, stream=None):
+        """What is stored of streams, of one or of all, is of earlier. Their owners know nothing of it:
+        it counts from the next start on."""
+        columns = ("cursor", "acked", "delivered", "last_success_at", "last_error_at", "last_error",
+                   "active_at", "heartbeat_at", "heartbeat_seq")
+        self.sql("update stream_state s set rewound = nextval('stream_rewound'), " + ", ".join(
+            f"{c} = p.{c}" + (f" - interval '{interval}'" if c == column else "") for c in columns) +
+            " from stream_position p where p.stream_id = s.stream_id and "
+            "coalesce(p.stream_id = %s, true)", stream)
+
     def connect(self):
         return psycopg2.connect(host=str(self.data / "run"), user="ssfhub", dbname="ssfhub")
 
