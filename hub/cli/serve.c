@@ -157,7 +157,7 @@ static void on_owner_ready(void *arg)
 
 	s->api.ready = true;
 	log_info("hub.ready", log_str("issuer", s->api.issuer.url),
-		 log_int("port", http_server_port(s->server)));
+		 log_int("port", http_server_port(s->server)), log_str("owner", owner_id(s->api.owner)));
 	if (s->child.number > 0)
 		supervise_ready(&s->child);
 	else
