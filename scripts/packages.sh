@@ -4,6 +4,7 @@
 #
 #   sh scripts/packages.sh build    to build and run the hub and its receiver
 #   sh scripts/packages.sh test     what tests need besides
+#   sh scripts/packages.sh bench    to build and to measure (tests/bench)
 #
 # Does nothing, and needs no rights, when everything is there. Otherwise it uses sudo, unless it
 # is run by root. No service that was not there before is left running, and PostgreSQL
@@ -17,6 +18,7 @@ BUILD="build-essential cmake ninja-build pkg-config
 TEST="clang libclang-rt-dev llvm libcmocka-dev util-linux
 	python3-cryptography python3-jsonschema python3-jwcrypto python3-jwt python3-psycopg2 python3-pytest
 	python3-redis python3-requests python3-authlib nodejs node-jose"
+BENCH="libcmocka-dev python3-cryptography python3-jsonschema python3-jwcrypto python3-psycopg2 python3-requests"
 
 CLUSTER_CONF=/etc/postgresql-common/createcluster.conf
 POLICY=/usr/sbin/policy-rc.d
@@ -128,9 +130,10 @@ ensure() {
 case ${1-} in
 build) ensure $BUILD ;;
 test) ensure $BUILD $TEST ;;
+bench) ensure $BUILD $BENCH ;; # pgbench comes with postgresql
 install)
 	shift
 	install_packages "$@"
 	;;
-*) fail "usage: sh scripts/packages.sh build|test" ;;
+*) fail "usage: sh scripts/packages.sh build|test|bench" ;;
 esac

@@ -147,7 +147,7 @@ static void resolve_dropped(void *arg)
 
 int put_start(struct put *p, put_done_f *done, void *arg, struct ssf_err *err)
 {
-	struct pool_work work = { resolve_in_pool, on_resolved, resolve_dropped, p };
+	struct pool_work work = { resolve_in_pool, on_resolved, resolve_dropped, p, false };
 	int r;
 
 	p->done = done;

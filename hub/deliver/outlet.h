@@ -85,6 +85,7 @@ struct outlet {
 	size_t in_flight;
 	size_t waiting_retries;   /* deliveries that wait for their next attempt */
 	unsigned failures;        /* in a row */
+	unsigned successes;       /* since the last failure, as far as they widen the window */
 	int64_t not_before;       /* ms, monotonic: nothing is sent until then (Retry-After) */
 	struct loop_defer *push;
 

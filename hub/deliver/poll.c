@@ -85,7 +85,7 @@ static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
 		a->err = *err;
 		json_object_del(a->sets, s->jti);
 	} else {
-		json_object_set_new(a->sets, s->jti, json_stringn(set.ptr, set.len));
+		json_object_set_new(a->sets, s->jti, json_stringn_nocheck(set.ptr, set.len));
 	}
 	free(s);
 	if (--a->open == 0)
@@ -94,17 +94,26 @@ static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
 
 static void answer_add(struct poll_answer *a, struct outlet *o, struct entry *e)
 {
-	struct signing *s = calloc(1, sizeof(*s));
+	struct keys *keys = o->deliver->keys;
+	struct ssf_str set = keys_signed(keys, e->event, o->stream->audience, o->stream->alg);
 	struct keys_sign *handle;
+	struct signing *s;
 
+	if (set.len > 0) {
+		char jti[KEYS_JTI_LEN];
+		keys_jti(keys, e->event->seq, o->stream->audience, jti);
+		json_object_set_new(a->sets, jti, json_stringn_nocheck(set.ptr, set.len));
+		return;
+	}
+	s = calloc(1, sizeof(*s));
 	if (s == NULL) {
 		a->failed = true;
 		ssf_fail(&a->err, SSF_E_NOMEM, "poll");
 		return;
 	}
 	s->answer = a;
-	keys_jti(o->deliver->keys, e->event->seq, o->stream->audience, s->jti);
-	if (keys_sign_start(o->deliver->keys, e->event, o->stream->audience, o->stream->alg, on_signed,
+	keys_jti(keys, e->event->seq, o->stream->audience, s->jti);
+	if (keys_sign_start(keys, e->event, o->stream->audience, o->stream->alg, on_signed,
 			    s, &handle, &a->err) < 0) {
 		a->failed = true;
 		free(s);
@@ -221,6 +230,8 @@ static void wait_start(struct outlet *o, struct http_req *req, size_t max, bool 
 	w->held = held;
 	TAILQ_INSERT_TAIL(&o->waiting, w, link);
 	o->waiting_count++;
+	if (!held)
+		http_release_body(req);
 	http_on_close(req, on_client_gone, w);
 }
 

@@ -21,7 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IN_FLIGHT_MAX 64      /* of a stream */
+#define IN_FLIGHT_FIRST 16    /* of a stream; grows with every success, back to this after a failure */
+#define IN_FLIGHT_MAX 64
 #define FAILING_MAX 16        /* begun, of a stream that fails */
 #define ANSWER_MAX (256 * 1024) /* a 2xx with more is taken for a failure, and sent again */
 #define RETRY_AFTER_MAX_S 3600
@@ -152,6 +153,7 @@ static void failed(struct delivery *dl, const char *what, int retry_after_s)
 	char reason[200];
 
 	o->failures++;
+	o->successes = 0;
 	outlet_error(o, what);
 	log_warn("deliver.push.failed", log_str("stream", o->stream->id),
 		 log_str("txn", dl->entry->event->txn), log_int("attempt", dl->attempts + 1),
@@ -194,6 +196,8 @@ static void delivered(struct delivery *dl, const struct http_result *r)
 	struct entry *e = dl->entry;
 	unsigned failures = o->failures;
 
+	if (IN_FLIGHT_FIRST + o->successes < IN_FLIGHT_MAX)
+		o->successes++;
 	log_debug("deliver.push.done", log_str("stream", o->stream->id), log_str("txn", e->event->txn),
 		 log_int("seq", e->event->seq), log_int("status", r->status),
 		 log_int("us", r->elapsed_us));
@@ -252,32 +256,12 @@ static int authorization(const struct outlet *o, struct ssf_buf *header, struct 
 	return unseal(o->deliver->master, context, ssf_str_c(o->stream->authorization), header, err);
 }
 
-/* As if it had not been begun. */
-static void put_back(struct delivery *dl)
+static void delivery_send(struct delivery *dl, struct ssf_str set)
 {
-	struct outlet *o = dl->outlet;
-	struct entry *e = dl->entry;
-
-	delivery_free(dl);
-	lanes_give_back(&o->lanes, e);
-}
-
-static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
-{
-	struct delivery *dl = arg;
 	struct outlet *o = dl->outlet;
 	ssf_auto_buf header = SSF_BUF(8192);
 	struct ssf_err why;
 
-	dl->sign = NULL;
-	if (!shards_act(o)) { /* the stream has gone somewhere else meanwhile */
-		put_back(dl);
-		return;
-	}
-	if (err != NULL) {
-		failed(dl, err->msg, 0);
-		return;
-	}
 	if (authorization(o, &header, &why) < 0) {
 		failed(dl, why.msg, 0);
 		return;
@@ -297,16 +281,43 @@ static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
 	}
 }
 
+/* As if it had not been begun. */
+static void put_back(struct delivery *dl)
+{
+	struct outlet *o = dl->outlet;
+	struct entry *e = dl->entry;
+
+	delivery_free(dl);
+	lanes_give_back(&o->lanes, e);
+}
+
+static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
+{
+	struct delivery *dl = arg;
+
+	dl->sign = NULL;
+	if (!shards_act(dl->outlet)) /* the stream has gone somewhere else meanwhile */
+		put_back(dl);
+	else if (err != NULL)
+		failed(dl, err->msg, 0);
+	else
+		delivery_send(dl, set);
+}
+
 static void delivery_begin(struct delivery *dl)
 {
 	struct outlet *o = dl->outlet;
+	const struct event *e = dl->entry->event;
+	struct ssf_str set = keys_signed(o->deliver->keys, e, o->stream->audience, o->stream->alg);
 	struct ssf_err err;
 
 	dl->in_flight = true;
 	dl->probe = endpoint_begin(o->endpoint);
 	o->in_flight++;
-	if (keys_sign_start(o->deliver->keys, dl->entry->event, o->stream->audience, o->stream->alg,
-			    on_signed, dl, &dl->sign, &err) < 0) {
+	if (set.len > 0) {
+		delivery_send(dl, set);
+	} else if (keys_sign_start(o->deliver->keys, e, o->stream->audience, o->stream->alg, on_signed, dl,
+				   &dl->sign, &err) < 0) {
 		dl->sign = NULL;
 		failed(dl, err.msg, 0);
 	}
@@ -322,7 +333,7 @@ static bool has_room(const struct outlet *o)
 {
 	if (o->failures > 0)
 		return o->in_flight == 0 && o->waiting_retries < FAILING_MAX;
-	return o->in_flight < IN_FLIGHT_MAX;
+	return o->in_flight < IN_FLIGHT_FIRST + o->successes;
 }
 
 /* What is too old and cannot even be tried is given up: the endpoint has not answered for so long. */

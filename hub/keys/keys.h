@@ -74,8 +74,9 @@ int keys_jti_seq(const struct keys *k, struct ssf_str jti, const char *audience,
 
 /*
  * The signed SET of an event for an audience, by the key that signs when f is called. All streams
- * of one audience share it: the newest are kept while their key signs, so that a retry, another poll
- * or a sister stream does not sign again.
+ * of one audience share it: who asks while it is being made waits for the same signature, and the
+ * newest are kept while their key signs, so that a retry, another poll or a sister stream does not
+ * sign again. When many wait, they are called in slices, so that others have their turn.
  * set is borrowed for the call. err: SSF_E_BUSY (pool full), SSF_E_UNAVAILABLE (no key yet), SSF_E_NOMEM.
  */
 typedef void keys_signed_f(void *arg, struct ssf_str set, const struct ssf_err *err);
@@ -83,3 +84,7 @@ ssf_nodiscard int keys_sign_start(struct keys *k, const struct event *e, const c
 				  enum ssf_alg alg, keys_signed_f *f, void *arg,
 				  struct keys_sign **out, struct ssf_err *err);
 void keys_sign_cancel(struct keys_sign *s);
+
+/* The same if it is there already, else an empty view; borrowed until the loop turns. */
+struct ssf_str keys_signed(const struct keys *k, const struct event *e, const char *audience,
+			   enum ssf_alg alg);

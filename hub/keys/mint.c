@@ -74,7 +74,7 @@ int mint_start(struct pool *pool, const struct master_key *master, const enum ss
 	       mint_f *f, void *arg, struct mint **out, struct ssf_err *err)
 {
 	struct mint *m = calloc(1, sizeof(*m));
-	const struct pool_work job = { work, done, mint_free, m };
+	const struct pool_work job = { work, done, mint_free, m, false };
 
 	assert(count > 0 && count <= MINT_MAX);
 	if (m == NULL)

@@ -3,8 +3,7 @@
  * Owns the curl multi handle, a watch for each of its sockets, its one timer,
  * and the calls. A call is in one of two lists: running (in the multi handle)
  * or finished (out of it, its callback still to come). Callbacks run from an
- * event of their own, one a turn and as the last thing in it: there they may
- * start and cancel calls and free the client.
+ * event of their own: there they may start and cancel calls and free the client.
  */
 #include "lib/kit/http_client.h"
 
@@ -28,7 +27,8 @@
 #define TIMEOUT_MS 10000
 #define BODY_MAX (1024 * 1024)
 #define CA_FILE_MAX (256 * 1024)
-#define CACHED_CONNECTIONS 512L
+#define CACHED_CONNECTIONS 4096L
+#define SPARE_HANDLES 256 /* of curl, kept to be used again: making one costs as much as a small call */
 
 struct http_call {
 	TAILQ_ENTRY(http_call) entry;
@@ -55,6 +55,10 @@ struct http_client {
 	struct event deliver;
 	struct call_list running;
 	struct call_list finished;
+	CURL *spare[SPARE_HANDLES];
+	size_t spare_count;
+	bool calling; /* callbacks run; what is freed meanwhile is given back after them */
+	bool freed;
 };
 
 struct sock {
@@ -71,11 +75,27 @@ static void init_curl(void)
 	curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+/* Connections and what curl knows of names and TLS sessions stay with the multi handle. */
+static CURL *handle_take(struct http_client *c)
+{
+	return c->spare_count > 0 ? c->spare[--c->spare_count] : curl_easy_init();
+}
+
+static void handle_give_back(struct http_client *c, CURL *easy)
+{
+	if (easy == NULL || c->freed || c->spare_count == SPARE_HANDLES) {
+		curl_easy_cleanup(easy);
+		return;
+	}
+	curl_easy_reset(easy);
+	c->spare[c->spare_count++] = easy;
+}
+
 static void http_call_free(struct http_call *call)
 {
 	if (call == NULL)
 		return;
-	curl_easy_cleanup(call->easy);
+	handle_give_back(call->client, call->easy);
 	curl_slist_free_all(call->headers);
 	ssf_buf_done(&call->body);
 	free(call);
@@ -261,19 +281,11 @@ static void fill_error(struct http_call *call)
 	ssf_fail(&call->err, code, "http: %s", why);
 }
 
-static void on_deliver(evutil_socket_t fd, short what, void *arg)
+static void deliver(struct http_call *call)
 {
-	struct http_client *c = arg;
-	struct http_call *call = TAILQ_FIRST(&c->finished);
 	struct http_result result;
 
-	(void)fd;
-	(void)what;
-	if (call == NULL)
-		return;
 	detach(call);
-	if (!TAILQ_EMPTY(&c->finished))
-		event_active(&c->deliver, EV_TIMEOUT, 0);
 	if (call->result == CURLE_OK) {
 		fill_result(call, &result);
 		call->done(call->arg, &result, NULL);
@@ -281,7 +293,22 @@ static void on_deliver(evutil_socket_t fd, short what, void *arg)
 		fill_error(call);
 		call->done(call->arg, NULL, &call->err);
 	}
-	http_call_free(call); /* c may be gone */
+	http_call_free(call);
+}
+
+/* A callback may cancel others of those that have finished, and even free the client. */
+static void on_deliver(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_client *c = arg;
+
+	(void)fd;
+	(void)what;
+	c->calling = true;
+	while (!TAILQ_EMPTY(&c->finished))
+		deliver(TAILQ_FIRST(&c->finished));
+	c->calling = false;
+	if (c->freed)
+		free(c);
 }
 
 static int load_ca(struct http_client *c, const char *path, struct ssf_err *err)
@@ -360,12 +387,16 @@ void http_client_free(struct http_client *c)
 		http_call_cancel(call);
 	while ((call = TAILQ_FIRST(&c->finished)) != NULL)
 		http_call_cancel(call);
+	while (c->spare_count > 0)
+		curl_easy_cleanup(c->spare[--c->spare_count]);
 	if (c->multi != NULL)
 		curl_multi_cleanup(c->multi); /* closes the kept connections, through on_curl_socket */
 	loop_timer_cancel(c->timer);
 	event_del(&c->deliver);
 	sk_X509_pop_free(c->ca, X509_free);
-	free(c);
+	c->freed = true;
+	if (!c->calling)
+		free(c);
 }
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
@@ -466,6 +497,9 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 	bad |= curl_easy_setopt(e, CURLOPT_PROXY, "") != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, "*") != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) != CURLE_OK;
+	/* HTTP/2 where it is offered: many calls share a connection rather than open one each */
+	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) != CURLE_OK;
@@ -495,7 +529,7 @@ int http_call_start(struct http_client *c, const struct http_call_spec *spec, ht
 	call->done = done;
 	call->arg = arg;
 	ssf_buf_init(&call->body, spec->max_body > 0 ? spec->max_body : BODY_MAX);
-	call->easy = curl_easy_init();
+	call->easy = handle_take(c);
 	/* Refused by curl: an option it was built without, which must not be ignored. */
 	if (call->easy == NULL || set_options(call, spec) < 0)
 		return ssf_fail(err, SSF_E_INTERNAL, "http call: curl does not start");

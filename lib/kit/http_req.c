@@ -308,6 +308,15 @@ struct ssf_str http_body(const struct http_req *r)
 	return r->body;
 }
 
+void http_release_body(struct http_req *r)
+{
+	struct evbuffer *input = evhttp_request_get_input_buffer(r->ev);
+
+	/* the chain that it came in has room for much more than a body that is small */
+	evbuffer_drain(input, evbuffer_get_length(input));
+	r->body = SSF_STR("");
+}
+
 const char *http_peer(const struct http_req *r)
 {
 	return r->peer;

@@ -69,6 +69,8 @@ struct ssf_str http_header(const struct http_req *r, const char *name);
 size_t http_header_count(const struct http_req *r, const char *name);
 const char *http_query(const struct http_req *r, const char *name); /* percent-decoded, or NULL */
 struct ssf_str http_body(const struct http_req *r);
+/* Gives the memory of the body back: for requests that are held for long. It is empty from here on. */
+void http_release_body(struct http_req *r);
 const char *http_peer(const struct http_req *r);            /* address of the client, without port */
 
 /* Fires at most once, never after the answer. */

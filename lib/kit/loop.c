@@ -70,7 +70,8 @@ int loop_new(struct loop **out, struct ssf_err *err)
 		/* Exact clocks: a timer of 10 ms started late in a long callback must not be early. */
 		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
 						      EVENT_BASE_FLAG_NO_CACHE_TIME |
-						      EVENT_BASE_FLAG_PRECISE_TIMER);
+						      EVENT_BASE_FLAG_PRECISE_TIMER |
+						      EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 		loop->base = event_base_new_with_config(config);
 	}
 	if (config != NULL)

@@ -15,8 +15,10 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#define LATER_TURN 8
+
 struct pool_job {
-	TAILQ_ENTRY(pool_job) entry; /* in waiting or finished, in neither while it runs */
+	TAILQ_ENTRY(pool_job) entry; /* in waiting, later or finished, in neither while it runs */
 	struct pool *pool;
 	struct pool_work work;
 	bool waiting;
@@ -29,8 +31,13 @@ struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t work_there; /* something waits, or stopping */
 	struct job_list waiting;
+	struct job_list later;
+	unsigned turn;         /* counts what is taken, so that later ones have theirs */
 	struct job_list finished;
-	atomic_size_t queued; /* length of waiting, changed under the lock */
+	struct job_list ended; /* taken from finished; the loop's thread alone */
+	bool calling;          /* callbacks run; what is freed meanwhile is given back after them */
+	bool freed;
+	atomic_size_t queued; /* length of waiting and later, changed under the lock */
 	size_t queue_max;
 	bool stopping;
 	int wake_fd; /* readable while finished is not empty */
@@ -39,16 +46,30 @@ struct pool {
 	pthread_t threads[];
 };
 
+static struct job_list *queue_of(struct pool *pool, const struct pool_job *job)
+{
+	return job->work.later ? &pool->later : &pool->waiting;
+}
+
+static struct pool_job *next_waiting(struct pool *pool)
+{
+	struct pool_job *now = TAILQ_FIRST(&pool->waiting);
+	struct pool_job *later = TAILQ_FIRST(&pool->later);
+
+	if (later != NULL && (now == NULL || pool->turn++ % LATER_TURN == 0))
+		return later;
+	return now;
+}
+
 static struct pool_job *take_waiting(struct pool *pool)
 {
 	struct pool_job *job;
 
-	while (TAILQ_EMPTY(&pool->waiting) && !pool->stopping)
+	while ((job = next_waiting(pool)) == NULL && !pool->stopping)
 		pthread_cond_wait(&pool->work_there, &pool->lock);
 	if (pool->stopping)
 		return NULL;
-	job = TAILQ_FIRST(&pool->waiting);
-	TAILQ_REMOVE(&pool->waiting, job, entry);
+	TAILQ_REMOVE(queue_of(pool, job), job, entry);
 	job->waiting = false;
 	atomic_fetch_sub(&pool->queued, 1);
 	return job;
@@ -80,7 +101,22 @@ static void drop_job(struct pool_job *job)
 	work.drop(work.arg);
 }
 
-/* One job a call: the callback comes last, so that it may even free the pool. */
+static void finish_job(struct pool_job *job)
+{
+	struct pool_work work = job->work;
+
+	if (job->cancelled) {
+		drop_job(job);
+		return;
+	}
+	free(job);
+	work.done(work.arg);
+}
+
+/*
+ * All that have finished by now, in one go: a turn of the loop for each costs more than many of them.
+ * A callback may cancel others of them, and even free the pool.
+ */
 static void on_finished(void *arg, bool readable, bool writable)
 {
 	struct pool *pool = arg;
@@ -90,21 +126,17 @@ static void on_finished(void *arg, bool readable, bool writable)
 	(void)readable;
 	(void)writable;
 	pthread_mutex_lock(&pool->lock);
-	job = TAILQ_FIRST(&pool->finished);
-	if (job != NULL)
-		TAILQ_REMOVE(&pool->finished, job, entry);
-	if (TAILQ_EMPTY(&pool->finished))
-		eventfd_read(pool->wake_fd, &count);
+	TAILQ_CONCAT(&pool->ended, &pool->finished, entry);
+	eventfd_read(pool->wake_fd, &count);
 	pthread_mutex_unlock(&pool->lock);
-	if (job == NULL)
-		return;
-	if (job->cancelled) {
-		drop_job(job);
-		return;
+	pool->calling = true;
+	while ((job = TAILQ_FIRST(&pool->ended)) != NULL) { /* none any more when it was freed */
+		TAILQ_REMOVE(&pool->ended, job, entry);
+		finish_job(job);
 	}
-	struct pool_work work = job->work;
-	free(job);
-	work.done(work.arg);
+	pool->calling = false;
+	if (pool->freed)
+		free(pool);
 }
 
 /* Signals are the loop's: the threads start with all of them blocked. */
@@ -135,7 +167,9 @@ int pool_new(struct loop *loop, unsigned threads, size_t queue_max, struct pool 
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work_there, NULL);
 	TAILQ_INIT(&pool->waiting);
+	TAILQ_INIT(&pool->later);
 	TAILQ_INIT(&pool->finished);
+	TAILQ_INIT(&pool->ended);
 	pool->queue_max = queue_max;
 	pool->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (pool->wake_fd >= 0)
@@ -168,14 +202,18 @@ void pool_free(struct pool *pool)
 	pthread_mutex_unlock(&pool->lock);
 	for (unsigned i = 0; i < pool->n_threads; i++)
 		pthread_join(pool->threads[i], NULL);
+	drop_all(&pool->ended);
 	drop_all(&pool->finished);
 	drop_all(&pool->waiting);
+	drop_all(&pool->later);
 	loop_watch_cancel(pool->watch);
 	if (pool->wake_fd >= 0)
 		close(pool->wake_fd);
 	pthread_cond_destroy(&pool->work_there);
 	pthread_mutex_destroy(&pool->lock);
-	free(pool);
+	pool->freed = true;
+	if (!pool->calling)
+		free(pool);
 }
 
 int pool_submit(struct pool *pool, const struct pool_work *work, struct pool_job **out,
@@ -193,7 +231,7 @@ int pool_submit(struct pool *pool, const struct pool_work *work, struct pool_job
 	job->work = *work;
 	job->waiting = true;
 	pthread_mutex_lock(&pool->lock);
-	TAILQ_INSERT_TAIL(&pool->waiting, job, entry);
+	TAILQ_INSERT_TAIL(queue_of(pool, job), job, entry);
 	atomic_fetch_add(&pool->queued, 1);
 	pthread_cond_signal(&pool->work_there);
 	pthread_mutex_unlock(&pool->lock);
@@ -212,7 +250,7 @@ void pool_cancel(struct pool_job *job)
 	pthread_mutex_lock(&pool->lock);
 	waiting = job->waiting;
 	if (waiting) {
-		TAILQ_REMOVE(&pool->waiting, job, entry);
+		TAILQ_REMOVE(queue_of(pool, job), job, entry);
 		atomic_fetch_sub(&pool->queued, 1);
 	}
 	pthread_mutex_unlock(&pool->lock);

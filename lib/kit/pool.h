@@ -17,6 +17,7 @@ struct pool_work {
 	void (*done)(void *arg); /* in the loop's thread, after work; owns arg from here on */
 	void (*drop)(void *arg); /* in the loop's thread, instead of done, when cancelled: frees arg */
 	void *arg;
+	bool later;              /* may wait for others: it gets one turn in eight while they are there */
 };
 
 ssf_nodiscard int pool_new(struct loop *loop, unsigned threads, size_t queue_max,

@@ -24,28 +24,44 @@ static char digit(const struct alphabet *a, unsigned value)
 	return value == 63 ? a->c63 : common[value];
 }
 
+/* The last one or two bytes. */
+static int encode_rest(const struct alphabet *a, const unsigned char *bytes, size_t left,
+		       struct ssf_buf *out)
+{
+	unsigned group = (unsigned)bytes[0] << 16 | (left > 1 ? (unsigned)bytes[1] << 8 : 0);
+	const char text[4] = {
+		digit(a, group >> 18),
+		digit(a, group >> 12),
+		left > 1 ? digit(a, group >> 6) : '=',
+		'=',
+	};
+
+	return ssf_buf_add(out, text, a->padded ? 4 : left + 1);
+}
+
+#define CHUNK 192 /* bytes that are added at once; a multiple of three */
+
 static int encode(const struct alphabet *a, struct ssf_str in, struct ssf_buf *out)
 {
 	const unsigned char *bytes = (const unsigned char *)in.ptr;
+	size_t left = in.len;
 
-	for (size_t i = 0; i < in.len; i += 3) {
-		size_t left = in.len - i;
-		unsigned group = (unsigned)bytes[i] << 16;
-		if (left > 1)
-			group |= (unsigned)bytes[i + 1] << 8;
-		if (left > 2)
-			group |= bytes[i + 2];
-		const char text[4] = {
-			digit(a, group >> 18),
-			digit(a, group >> 12),
-			left > 1 ? digit(a, group >> 6) : '=',
-			left > 2 ? digit(a, group) : '=',
-		};
-		size_t used = left > 2 || a->padded ? 4 : left + 1;
-		if (ssf_buf_add(out, text, used) < 0)
+	if (ssf_buf_reserve(out, in.len / 3 * 4) < 0)
+		return -1;
+	while (left >= 3) {
+		char text[CHUNK / 3 * 4];
+		size_t len = 0;
+		for (; left >= 3 && len < sizeof(text); left -= 3, bytes += 3) {
+			unsigned group = (unsigned)bytes[0] << 16 | (unsigned)bytes[1] << 8 | bytes[2];
+			text[len++] = digit(a, group >> 18);
+			text[len++] = digit(a, group >> 12);
+			text[len++] = digit(a, group >> 6);
+			text[len++] = digit(a, group);
+		}
+		if (ssf_buf_add(out, text, len) < 0)
 			return -1;
 	}
-	return ssf_buf_failed(out) ? -1 : 0;
+	return left > 0 ? encode_rest(a, bytes, left, out) : 0;
 }
 
 int ssf_b64url_encode(struct ssf_str in, struct ssf_buf *out)

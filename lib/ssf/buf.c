@@ -195,6 +195,11 @@ static int grow(struct ssf_buf *b, size_t more)
 	return 0;
 }
 
+int ssf_buf_reserve(struct ssf_buf *b, size_t len)
+{
+	return grow(b, len);
+}
+
 int ssf_buf_add(struct ssf_buf *b, const void *bytes, size_t len)
 {
 	if (grow(b, len) < 0)

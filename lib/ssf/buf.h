@@ -46,6 +46,7 @@ struct ssf_buf {
 void ssf_buf_init(struct ssf_buf *b, size_t max);
 void ssf_buf_done(struct ssf_buf *b);                    /* no-op on zeroed memory */
 void ssf_buf_reset(struct ssf_buf *b);                   /* keeps memory, clears failure */
+int ssf_buf_reserve(struct ssf_buf *b, size_t len);       /* room for so much more, at once */
 int ssf_buf_add(struct ssf_buf *b, const void *bytes, size_t len);
 /* The same with the reason: SSF_E_LIMIT or SSF_E_NOMEM. */
 int ssf_buf_append(struct ssf_buf *b, struct ssf_str s, struct ssf_err *err);

@@ -29,6 +29,8 @@ struct ssf_key {
 	bool private;
 	char *kid;
 	EVP_PKEY *pkey;
+	EVP_PKEY_CTX *sign;   /* set up to sign, if it is private, and to verify; only ever copied */
+	EVP_PKEY_CTX *verify;
 };
 
 struct ssf_jwks {
@@ -68,6 +70,8 @@ void ssf_key_free(struct ssf_key *key)
 {
 	if (key == NULL || atomic_fetch_sub_explicit(&key->refs, 1, memory_order_acq_rel) > 1)
 		return;
+	EVP_PKEY_CTX_free(key->sign);
+	EVP_PKEY_CTX_free(key->verify);
 	EVP_PKEY_free(key->pkey);
 	free(key->kid);
 	free(key);
@@ -86,6 +90,16 @@ enum ssf_alg ssf_key_alg(const struct ssf_key *key)
 bool ssf_key_is_private(const struct ssf_key *key)
 {
 	return key->private;
+}
+
+EVP_PKEY_CTX *ssf_key_sign_ctx(const struct ssf_key *key)
+{
+	return EVP_PKEY_CTX_dup(key->sign);
+}
+
+EVP_PKEY_CTX *ssf_key_verify_ctx(const struct ssf_key *key)
+{
+	return EVP_PKEY_CTX_dup(key->verify);
 }
 
 EVP_PKEY *ssf_key_pkey(const struct ssf_key *key)
@@ -180,6 +194,16 @@ static char *thumbprint(const EVP_PKEY *pkey, enum ssf_alg alg)
 	return ssf_buf_steal(&out);
 }
 
+/* Looking up what an operation needs costs as much as an ES256 signature: done once a key. */
+static EVP_PKEY_CTX *set_up(EVP_PKEY *pkey, int (*init)(EVP_PKEY_CTX *ctx))
+{
+	ossl_auto(EVP_PKEY_CTX) ctx = EVP_PKEY_CTX_new(pkey, NULL);
+
+	if (ctx == NULL || init(ctx) != 1 || EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) != 1)
+		return NULL;
+	return SSF_STEAL(ctx);
+}
+
 /* Takes pkey in every case. kid NULL: the thumbprint. */
 static int key_new(EVP_PKEY *pkey, bool private, const char *kid, struct ssf_key **out,
 		   struct ssf_err *err)
@@ -202,6 +226,10 @@ static int key_new(EVP_PKEY *pkey, bool private, const char *kid, struct ssf_key
 	key->kid = kid != NULL ? strdup(kid) : thumbprint(pkey, alg);
 	if (key->kid == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "key: out of memory");
+	key->verify = set_up(pkey, EVP_PKEY_verify_init);
+	key->sign = private ? set_up(pkey, EVP_PKEY_sign_init) : NULL;
+	if (key->verify == NULL || (private && key->sign == NULL))
+		return ssf_fail(err, SSF_E_INTERNAL, "key: cannot be set up");
 	*out = SSF_STEAL(key);
 	return 0;
 }

@@ -35,6 +35,12 @@ const char *ssf_key_kid(const struct ssf_key *key); /* never NULL */
 enum ssf_alg ssf_key_alg(const struct ssf_key *key);
 bool ssf_key_is_private(const struct ssf_key *key);
 EVP_PKEY *ssf_key_pkey(const struct ssf_key *key);  /* borrowed */
+/*
+ * For EVP_PKEY_sign() (private keys only) and EVP_PKEY_verify() of a SHA-256 digest by the key's
+ * algorithm; ES256 in DER. NULL when out of memory. The caller frees it.
+ */
+EVP_PKEY_CTX *ssf_key_sign_ctx(const struct ssf_key *key);
+EVP_PKEY_CTX *ssf_key_verify_ctx(const struct ssf_key *key);
 
 /* kid is the RFC 7638 thumbprint. RSA: 2048 bits. */
 ssf_nodiscard int ssf_key_generate(enum ssf_alg alg, struct ssf_key **out, struct ssf_err *err);

@@ -135,10 +135,12 @@ int ssf_jws_verify(const struct ssf_jws *jws, const struct ssf_key *key, struct 
 	OSSL_KEEP_ERRORS();
 	struct ssf_str signature = ssf_buf_str(&jws->signature);
 	__attribute__((cleanup(der_done))) struct der der = { 0 };
-	ossl_auto(EVP_MD_CTX) ctx = EVP_MD_CTX_new();
+	ossl_auto(EVP_PKEY_CTX) ctx = NULL;
+	uint8_t digest[SSF_SHA256_LEN];
 
 	if (jws->alg == SSF_ALG_NONE || jws->alg != ssf_key_alg(key))
 		return ssf_fail(err, SSF_E_KEY, "header: alg is not that of the key");
+	ctx = ssf_key_verify_ctx(key);
 	if (ctx == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "signature: out of memory");
 	if (jws->alg == SSF_ALG_ES256) {
@@ -149,11 +151,9 @@ int ssf_jws_verify(const struct ssf_jws *jws, const struct ssf_key *key, struct 
 			return ssf_fail(err, SSF_E_NOMEM, "signature: out of memory");
 		signature = (struct ssf_str){ (const char *)der.ptr, der.len };
 	}
-	if (EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, ssf_key_pkey(key)) != 1)
-		return ssf_fail(err, SSF_E_INTERNAL, "signature: cannot set up");
-	if (EVP_DigestVerify(ctx, (const unsigned char *)signature.ptr, signature.len,
-			     (const unsigned char *)jws->signing_input.ptr,
-			     jws->signing_input.len) != 1)
+	ssf_sha256(jws->signing_input, digest);
+	if (EVP_PKEY_verify(ctx, (const unsigned char *)signature.ptr, signature.len, digest,
+			    sizeof(digest)) != 1)
 		return ssf_fail(err, SSF_E_SIGNATURE, "signature: does not verify");
 	return 0;
 }
@@ -165,18 +165,44 @@ static int sign_raw(const struct ssf_key *key, struct ssf_str input, struct ssf_
 	OSSL_KEEP_ERRORS();
 	unsigned char sig[SIGNATURE_MAX];
 	unsigned char raw[2 * ES256_HALF];
+	uint8_t digest[SSF_SHA256_LEN];
 	size_t len = sizeof(sig);
-	ossl_auto(EVP_MD_CTX) ctx = EVP_MD_CTX_new();
+	ossl_auto(EVP_PKEY_CTX) ctx = ssf_key_sign_ctx(key);
 
-	if (ctx == NULL ||
-	    EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, ssf_key_pkey(key)) != 1 ||
-	    EVP_DigestSign(ctx, sig, &len, (const unsigned char *)input.ptr, input.len) != 1)
+	ssf_sha256(input, digest);
+	if (ctx == NULL || EVP_PKEY_sign(ctx, sig, &len, digest, sizeof(digest)) != 1)
 		return ssf_fail(err, SSF_E_INTERNAL, "signature: cannot sign");
 	if (ssf_key_alg(key) == SSF_ALG_RS256)
 		return ssf_buf_append(out, (struct ssf_str){ (char *)sig, len }, err);
 	if (es256_from_der(sig, len, raw) < 0)
 		return ssf_fail(err, SSF_E_INTERNAL, "signature: cannot convert");
 	return ssf_buf_append(out, (struct ssf_str){ (char *)raw, sizeof(raw) }, err);
+}
+
+/* The text as a JSON string. Those of keys and types are nearly always plain. */
+static int add_string(struct ssf_buf *out, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+:";
+	ssf_auto_free char *escaped = NULL;
+
+	if (text[strspn(text, plain)] == '\0')
+		return ssf_buf_addf(out, "\"%s\"", text);
+	json_auto_t *string = json_string(text);
+	escaped = string != NULL ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
+	return escaped != NULL ? ssf_buf_adds(out, escaped) : -1;
+}
+
+static int add_header(struct ssf_buf *token, const struct ssf_key *key, const char *typ,
+		      struct ssf_err *err)
+{
+	ssf_auto_buf header = SSF_BUF(header_limits.max_bytes);
+
+	ssf_buf_addf(&header, "{\"alg\":\"%s\",\"kid\":", ssf_alg_name(ssf_key_alg(key)));
+	if (add_string(&header, ssf_key_kid(key)) < 0 ||
+	    (typ != NULL && (ssf_buf_adds(&header, ",\"typ\":") < 0 || add_string(&header, typ) < 0)) ||
+	    ssf_buf_addc(&header, '}') < 0)
+		return ssf_fail(err, SSF_E_NOMEM, "header: out of memory");
+	return ssf_b64url_encode(ssf_buf_str(&header), token);
 }
 
 int ssf_jws_sign(const struct ssf_key *key, const char *typ, struct ssf_str payload,
@@ -189,12 +215,8 @@ int ssf_jws_sign(const struct ssf_key *key, const char *typ, struct ssf_str payl
 		return ssf_fail(err, SSF_E_KEY, "key: has no private half");
 	if (payload.len > SSF_JWS_MAX)
 		return ssf_fail(err, SSF_E_LIMIT, "payload: larger than %d bytes", SSF_JWS_MAX);
-	json_auto_t *header = json_pack("{s:s, s:s, s:s*}", "alg", ssf_alg_name(ssf_key_alg(key)),
-					"kid", ssf_key_kid(key), "typ", typ);
-	ssf_auto_free char *text = header == NULL ? NULL : json_dumps(header, JSON_COMPACT);
-	if (text == NULL)
-		return ssf_fail(err, SSF_E_NOMEM, "header: out of memory");
-	ssf_b64url_encode(ssf_str_c(text), &token);
+	if (add_header(&token, key, typ, err) < 0)
+		return -1;
 	ssf_buf_addc(&token, '.');
 	ssf_b64url_encode(payload, &token);
 	if (ssf_buf_failed(&token))

@@ -204,10 +204,9 @@ static int check_text(const char *name, const char *value, struct ssf_err *err)
 	return 0;
 }
 
-int ssf_set_compose(const struct ssf_set_spec *spec, struct ssf_buf *out, struct ssf_err *err)
+int ssf_set_compose_shared(const struct ssf_set_spec *spec, struct ssf_buf *out, struct ssf_err *err)
 {
-	if (check_text("iss", spec->iss, err) < 0 || check_text("aud", spec->aud, err) < 0 ||
-	    check_text("jti", spec->jti, err) < 0 || check_text("txn", spec->txn, err) < 0 ||
+	if (check_text("iss", spec->iss, err) < 0 || check_text("txn", spec->txn, err) < 0 ||
 	    check_text("event", spec->event_uri, err) < 0)
 		return -1;
 	if (spec->sub_id == NULL)
@@ -216,12 +215,37 @@ int ssf_set_compose(const struct ssf_set_spec *spec, struct ssf_buf *out, struct
 	json_auto_t *event = ssf_event_outgoing(ssf_event_by_uri(spec->event_uri), spec->event_claims);
 	/* packing counts a reference to each, and gives it back before we return */
 	json_t *sub_id = (json_t *)spec->sub_id;
-	json_auto_t *claims = json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:O, s:{s:O}}", "iss", spec->iss, "aud", spec->aud,
-		"jti", spec->jti, "txn", spec->txn, "iat", (json_int_t)spec->iat, "sub_id", sub_id,
-		"events", spec->event_uri, event);
+	json_auto_t *claims = json_pack("{s:s, s:s, s:I, s:O, s:{s:O}}", "iss", spec->iss, "txn",
+					spec->txn, "iat", (json_int_t)spec->iat, "sub_id", sub_id,
+					"events", spec->event_uri, event);
 	ssf_auto_free char *text = claims == NULL ? NULL : ssf_json_canonical(claims);
 	if (text == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "claims: out of memory");
 	return ssf_buf_append(out, ssf_str_c(text), err);
+}
+
+int ssf_set_compose_for(struct ssf_str shared, const char *aud, const char *jti, struct ssf_buf *out,
+			struct ssf_err *err)
+{
+	if (check_text("aud", aud, err) < 0 || check_text("jti", jti, err) < 0)
+		return -1;
+
+	json_auto_t *own = json_pack("{s:s, s:s}", "aud", aud, "jti", jti);
+	ssf_auto_free char *text = own == NULL ? NULL : ssf_json_canonical(own);
+	if (text == NULL || shared.len == 0)
+		return ssf_fail(err, SSF_E_NOMEM, "claims: out of memory");
+	/* two objects become one: "{own" "," "shared}" */
+	if (ssf_buf_append(out, (struct ssf_str){ text, strlen(text) - 1 }, err) < 0 ||
+	    ssf_buf_append(out, SSF_STR(","), err) < 0)
+		return -1;
+	return ssf_buf_append(out, (struct ssf_str){ shared.ptr + 1, shared.len - 1 }, err);
+}
+
+int ssf_set_compose(const struct ssf_set_spec *spec, struct ssf_buf *out, struct ssf_err *err)
+{
+	ssf_auto_buf shared = SSF_BUF(out->max);
+
+	if (ssf_set_compose_shared(spec, &shared, err) < 0)
+		return -1;
+	return ssf_set_compose_for(ssf_buf_str(&shared), spec->aud, spec->jti, out, err);
 }

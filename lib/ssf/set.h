@@ -72,3 +72,13 @@ struct ssf_set_spec {
  */
 ssf_nodiscard int ssf_set_compose(const struct ssf_set_spec *spec, struct ssf_buf *out,
 				  struct ssf_err *err);
+
+/*
+ * The same in two steps, for one event that goes to many: what does not depend on the audience (aud and
+ * jti of the spec are ignored), and the whole claims with both of them. shared is what the first step
+ * gave.
+ */
+ssf_nodiscard int ssf_set_compose_shared(const struct ssf_set_spec *spec, struct ssf_buf *out,
+					 struct ssf_err *err);
+ssf_nodiscard int ssf_set_compose_for(struct ssf_str shared, const char *aud, const char *jti,
+				      struct ssf_buf *out, struct ssf_err *err);

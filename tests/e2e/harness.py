@@ -856,8 +856,9 @@ class PollStream:
 class Postgres:
     """A PostgreSQL of the test's own, for hubs that are given --database."""
 
-    def __init__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ssf-e2e-pg-", dir="/tmp"))
+    def __init__(self, *settings, base="/tmp"):
+        self.settings = settings or ("fsync=off",)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ssf-e2e-pg-", dir=base))
         self.user = "postgres" if os.geteuid() == 0 else None
         if self.user:
             shutil.chown(self.folder, self.user)
@@ -883,8 +884,8 @@ class Postgres:
         with open(self.folder / "log", "ab") as log:
             self.popen = subprocess.Popen(
                 [self.bindir / "postgres", "-D", str(self.folder / "pg"), "-k", str(self.folder),
-                 "-c", "listen_addresses=", "-c", "fsync=off"], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, **self._extra())
+                 "-c", "listen_addresses=", *(f"--{s}" for s in self.settings)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self._extra())
         wait_until(self._answers, 30, "postgres answers")
 
     def _answers(self):

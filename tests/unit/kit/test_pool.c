@@ -6,6 +6,8 @@
  */
 #include "lib/kit/pool.h"
 
+#include "lib/ssf/attr.h"
+
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,12 +28,16 @@ struct fixture {
 	unsigned dropped;
 	unsigned expected; /* done plus dropped, for stopping the loop */
 	bool free_in_done;
+	bool later; /* what is submitted from now on */
+	unsigned order[64]; /* which of them have begun, by their number; only with one thread */
+	unsigned submitted;
 };
 
 struct job {
 	struct fixture *f;
 	struct pool_job *handle;
 	bool waits;
+	unsigned number;
 	unsigned result; /* written in the pool, read in the loop: the pool must order the two */
 };
 
@@ -65,6 +71,8 @@ static void work(void *arg)
 	struct fixture *f = j->f;
 
 	pthread_mutex_lock(&f->lock);
+	if (f->started < SSF_ARRAY_SIZE(f->order))
+		f->order[f->started] = j->number;
 	f->started++;
 	pthread_cond_broadcast(&f->changed);
 	while (j->waits && !f->gate_open)
@@ -124,11 +132,12 @@ static void on_drop(void *arg)
 static struct job *submit(struct fixture *f, bool waits)
 {
 	struct job *j = calloc(1, sizeof(*j));
-	const struct pool_work w = { work, on_done, on_drop, j };
+	const struct pool_work w = { work, on_done, on_drop, j, f->later };
 	struct ssf_err err;
 
 	j->f = f;
 	j->waits = waits;
+	j->number = f->submitted++;
 	assert_int_equal(pool_submit(f->pool, &w, &j->handle, &err), 0);
 	return j;
 }
@@ -150,7 +159,7 @@ static void runs_everything(void **state)
 static void is_busy_when_the_queue_is_full(void **state)
 {
 	struct fixture *f = *state;
-	const struct pool_work w = { work, on_done, on_drop, NULL };
+	const struct pool_work w = { work, on_done, on_drop, NULL, false };
 	struct pool_job *handle = NULL;
 	struct ssf_err err;
 
@@ -235,6 +244,34 @@ static void can_be_freed_in_done(void **state)
 	pool_free(NULL);
 }
 
+/* One thread, held up by the first job while twenty that may wait and twenty others come. */
+static void what_may_wait_has_one_turn_in_eight(void **state)
+{
+	struct fixture *f = *state;
+	struct ssf_err err;
+	unsigned between = 0;
+
+	pool_free(f->pool);
+	assert_int_equal(pool_new(f->loop, 1, 64, &f->pool, &err), 0);
+	submit(f, true);
+	wait_started(f, 1);
+	f->later = true;
+	for (int i = 0; i < 20; i++)
+		submit(f, false); /* 1 to 20 */
+	f->later = false;
+	for (int i = 0; i < 20; i++)
+		submit(f, false); /* 21 to 40 */
+	open_gate(f);
+	f->expected = 41;
+	loop_run(f->loop);
+	assert_int_equal(f->done, 41);
+	for (unsigned i = 1; i <= 23; i++)
+		between += f->order[i] <= 20;
+	assert_int_equal(between, 3); /* the others are the twenty */
+	for (unsigned i = 24; i < 41; i++)
+		assert_true(f->order[i] <= 20);
+}
+
 #define pool_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -246,6 +283,7 @@ int main(void)
 		pool_test(drops_a_running_job_on_the_loop),
 		pool_test(freeing_drops_queued_and_running),
 		pool_test(can_be_freed_in_done),
+		pool_test(what_may_wait_has_one_turn_in_eight),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

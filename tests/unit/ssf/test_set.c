@@ -375,9 +375,9 @@ static void composes(void **state)
 	ssf_buf_init(&text, 4096);
 	assert_int_equal(ssf_set_compose(&spec, &text, &err), 0);
 	assert_string_equal(text.ptr,
-			    "{\"aud\":\"https://r\",\"events\":{\"" REVOKED "\":"
+			    "{\"aud\":\"https://r\",\"jti\":\"j\\\"\",\"events\":{\"" REVOKED "\":"
 			    "{\"event_timestamp\":5,\"reason_admin\":{\"en\":\"x\"}}},"
-			    "\"iat\":1000,\"iss\":\"https://i\",\"jti\":\"j\\\"\","
+			    "\"iat\":1000,\"iss\":\"https://i\","
 			    "\"sub_id\":{\"format\":\"opaque\",\"id\":\"1\"},\"txn\":\"t\"}");
 	struct ssf_set set = { 0 };
 	assert_int_equal(verify("secevent+jwt", text.ptr, ec, &policy, &set, &err), 0);

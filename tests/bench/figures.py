@@ -1,0 +1,429 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each figure is measured. A measurement takes (world, quick) and gives {figure: (value, raw)}; raw
+is what the value was made of, the machine's own limits included."""
+import base64
+import collections
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import time
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import machine
+from harness import REVOKED
+from machine import CPUS
+from world import Unmeasured, median, percentile, wait, write_requests
+
+SETS = 40_000        # signed for a run: no figure needs more
+STREAMS = 10
+AHEAD = 400          # events that streams may be behind: more than the window of one, less than the
+                     # tail of the log that is in memory, so that the hub is always busy with live traffic
+
+
+def deliver_one(hub, sink, sets, streams, number=0):
+    """One event to all streams, so that they are loaded, connected and idle when it counts."""
+    load = hub.world.ingest(hub, sets.path, connections=1, skip=number, count=1).begin()
+    load.end()
+    sink.counters.wait(streams, 60, "the first event arrives")
+
+
+# --- push: throughput and processor time ---------------------------------------------------------
+
+def push(world, alg, warm_s, seconds):
+    """Pushes to ten streams of ten clients, as many as the hub can: what happened in the seconds after the
+    first ones. Events come in by POST /events all the while, just as fast as they go out ten times:
+    the price of taking them in is part of the figure."""
+    sets = world.signed(SETS)
+    hub = world.hub()
+    hub.know(sets)
+    sink = world.sink(addresses=STREAMS)
+    hub.push_streams(sink, STREAMS, alg)
+    deliver_one(hub, sink, sets, STREAMS)
+    load = world.ingest(hub, sets.path, connections=16, skip=1, seconds=warm_s + seconds, ahead=AHEAD,
+                        copies=STREAMS, counters=sink.counters.path).begin()
+    time.sleep(warm_s)
+    with world.profiled(hub):
+        count, cpu, began = sink.counters.count, hub.cpu(), time.monotonic()
+        time.sleep(seconds - 0.2)   # while the load still runs
+        count, cpu, took = sink.counters.count - count, hub.cpu() - cpu, time.monotonic() - began
+    said = load.end()
+    if count == 0:
+        raise Unmeasured("nothing was pushed")
+    return {"pushed": count, "seconds": took, "pushed_per_s": count / took, "hub_cpu_s": cpu,
+            "hub_cpu_us_per_set": cpu / count * 1e6, "events_sent": said["sent"],
+            "lost_connections": sink.counters.failed}
+
+
+def rs256(world, quick):
+    """The machine signs before and after, and its mean counts: it may have become slower meanwhile."""
+    seconds = 1 if quick else 3
+    limits = [machine.signatures("RS256", seconds, CPUS)]
+    alone = [machine.signatures("RS256", seconds)]
+    raw = push(world, "RS256", 1, 6 if quick else 15)
+    alone.append(machine.signatures("RS256", seconds))
+    limits.append(machine.signatures("RS256", seconds, CPUS))
+    limit, one_us = sum(limits) / 2, 2e6 / sum(alone)
+    raw.update(signs_per_s_all_cores=limits, sign_cpu_us=one_us)
+    return {"push_rs256_vs_signing": (raw["pushed_per_s"] / limit, raw),
+            "rs256_cpu_ratio": (raw["hub_cpu_us_per_set"] / one_us, raw)}
+
+
+def es256(world, quick):
+    one_us = 1e6 / machine.signatures("ES256", 1 if quick else 3)
+    raw = push(world, "ES256", 1, 5 if quick else 15)
+    raw["sign_cpu_us"] = one_us
+    return {"es256_cpu_us": (raw["hub_cpu_us_per_set"], raw),
+            "es256_cpu_ratio": (raw["hub_cpu_us_per_set"] / one_us, raw)}
+
+
+def slow_receiver(world, quick):
+    """Over the middle of the time in which 1,000 a second are offered."""
+    seconds = 6 if quick else 20
+    sets = world.signed(SETS)
+    hub = world.hub()
+    hub.know(sets)
+    sink = world.sink(delay_us=20_000)
+    hub.push_streams(sink, 1, "RS256")
+    deliver_one(hub, sink, sets, 1)
+    load = world.ingest(hub, sets.path, skip=1, rate=1000, seconds=seconds + 2).begin()
+    time.sleep(1)
+    with world.profiled(hub):
+        count, began = sink.counters.count, time.monotonic()
+        time.sleep(seconds)
+        count, took = sink.counters.count - count, time.monotonic() - began
+    said = load.end()
+    return {"slow_receiver": (count / took, {"pushed": count, "seconds": took, "events_sent": said["sent"],
+                                             "connections": sink.counters.open})}
+
+
+# --- ingest --------------------------------------------------------------------------------------
+
+def ingest(world, quick):
+    """As many clients as pgbench has, each with one SET under way, over TLS. RS256: what transmitters use.
+    There are no streams: what an event costs afterwards is other figures' business; the rules' consumer
+    reads along, as it always does."""
+    seconds = 4 if quick else 10
+    sets = world.signed(SETS)
+    bench = machine.Pgbench(world)
+    hub = world.hub()
+    hub.know(sets)
+    load = world.ingest(hub, sets.path, connections=bench.CLIENTS, seconds=seconds)
+    limits = [bench.tps(seconds)]
+    with world.profiled(hub):
+        hub_cpu, postgres_cpu = hub.cpu(), world.postgres_cpu()
+        said = load.begin().end()
+        hub_cpu, postgres_cpu = hub.cpu() - hub_cpu, world.postgres_cpu() - postgres_cpu
+    limits.append(bench.tps(seconds))
+    count, took = said["accepted"], (said["last_ns"] - said["began_ns"]) / 1e9
+    (stored,) = hub.sql("select count(*) from event")[0]
+    if stored != count:
+        raise Unmeasured(f"{count} were accepted and {stored} stored")
+    raw = {"accepted": count, "seconds": took, "accepted_per_s": count / took, "pgbench_tps": limits,
+           "hub_cpu_us_per_set": hub_cpu / count * 1e6, "postgres_cpu_us_per_set": postgres_cpu / count * 1e6}
+    return {"ingest_vs_pgbench": (count / took / (sum(limits) / 2), raw)}
+
+
+# --- latency -------------------------------------------------------------------------------------
+
+AGENTS = 100
+LEAK_RULE = {"hrl": 1, "rules": [{
+    "id": "leak.bench", "title": "The secret of an agent leaked", "severity": "critical", "mode": "enforce",
+    "on": ["secret.leaked"], "match": {"$agent": {"known": [True]}},
+    "actions": [{"emit": "caep:session-revoked", "subject": "agent"}]}]}
+
+
+def secret_of(agent):
+    return f"acme_{hashlib.sha256(f'agent {agent}'.encode()).hexdigest()}"
+
+
+def leak_reports(world, hub, count):
+    """Has the hub know agents, their secrets, and who reports them; gives a file of reports to send. One
+    report is one leaked secret, and by the rule one event of the agent it belongs to."""
+    folder = world.new_folder()
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.public_key().public_bytes(serialization.Encoding.PEM,
+                                        serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    (folder / "keys.json").write_text(json.dumps(
+        {"public_keys": [{"key_identifier": "bench", "key": pem, "is_current": True}]}))
+    hub.apply({"kind": "source", "id": "partner", "type": "github-partner",
+               "keys_file": str(folder / "keys.json")},
+              {"kind": "person", "id": "ada", "name": "Ada", "email": "ada@acme.example"},
+              {"kind": "rules", "id": "leak", "text": json.dumps(LEAK_RULE)},
+              *({"kind": "agent", "id": f"agent:{i}", "owner": "ada", "purpose": "is measured",
+                 "environment": "prod"} for i in range(AGENTS)),
+              *({"kind": "credential", "id": f"credential-{i}", "agent": f"agent:{i}", "type": "api-token",
+                 "secret": secret_of(i)} for i in range(AGENTS)))
+    reports = []
+    for i in range(count):
+        body = json.dumps([{"token": secret_of(i % AGENTS), "type": "acme_api_token", "source": "commit",
+                            "url": f"https://github.com/acme/app/blob/{i:040x}/config"}]).encode()
+        signature = base64.b64encode(key.sign(body, ec.ECDSA(hashes.SHA256()))).decode()
+        reports.append(f"POST /in/partner HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                       f"Github-Public-Key-Identifier: bench\r\nGithub-Public-Key-Signature: {signature}\r\n"
+                       f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    write_requests(folder / "reports", reports)
+    return folder / "reports"
+
+
+RATE = 200
+
+
+def latency(world, seconds, alg, webhook):
+    """From when a request was due to be sent to each receiver's 202, in milliseconds. The first second
+    is not counted: connections are made then."""
+    count = (1 + seconds) * RATE
+    hub = world.hub()
+    sink = world.sink(addresses=STREAMS, record=True)
+    if webhook:
+        requests_file = leak_reports(world, hub, count)
+    else:
+        sets = world.signed(SETS)
+        hub.know(sets)
+        requests_file = sets.path
+    hub.push_streams(sink, STREAMS, alg)
+    hub.idle()
+    load = world.ingest(hub, requests_file, connections=64, rate=RATE, count=count, times=True).begin()
+    time.sleep(1)
+    with world.profiled(hub):
+        load.end()
+    sink.counters.wait(count * STREAMS, 30, "pushes that arrive")
+    times = list(load.times())
+    number = {txn: i for i, (_, _, txn) in enumerate(times)}   # of a webhook; a SET's txn says it itself
+    accepted = [(answered - due) / 1e6 for due, answered, _ in times[RATE:]]
+    pushed = []
+    for ns, _, _, txn in sink.records():
+        i = number[txn] if webhook else int(txn[-8:])
+        if i >= RATE:
+            pushed.append((ns - times[i][0]) / 1e6)
+    return pushed, {"pushes": len(pushed), "alg": alg, "seconds": seconds,
+                    "p50_ms": percentile(pushed, 50), "p90_ms": percentile(pushed, 90),
+                    "p99_ms": percentile(pushed, 99), "max_ms": max(pushed),
+                    "request_p50_ms": percentile(accepted, 50), "request_p99_ms": percentile(accepted, 99)}
+
+
+def latencies(alg, webhook, prefix):
+    def measure(world, quick):
+        pushed, raw = latency(world, 10 if quick else 30, alg, webhook)
+        return {f"{prefix}_p{p}_ms": (percentile(pushed, p), raw) for p in (50, 99)}
+    return measure
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+def rows_written(world, hub):
+    """Of all tables, once the hub has ended and nothing is left to be counted."""
+    hub.stop()
+    wait(lambda: hub.sql("select count(*) from pg_stat_activity where datname = current_database()")[0][0] == 1,
+         True, 20, "the hub's connections end")
+    return {table: n for table, n in hub.sql(
+        "select relname, n_tup_ins + n_tup_upd + n_tup_del from pg_stat_user_tables") if n}
+
+
+ROWS_AHEAD = 30   # a second's worth: deliveries are what takes time
+
+
+def rows(world, quick):
+    """1,000 push streams of one client, all of which want every event and acknowledge it. All that is
+    written from the start of the hub to its end counts, checkpoints and the rules' cursor included."""
+    streams, seconds = 1000, 5 if quick else 20
+    sets = world.signed(SETS)
+    hub = world.hub()
+    hub.know(sets)
+    sink = world.sink(addresses=streams)
+    hub.push_streams(sink, streams, "ES256", clients=1)
+    deliver_one(hub, sink, sets, streams)
+    before = rows_written(world, hub)
+    hub.start()
+    began = time.monotonic()
+    load = world.ingest(hub, sets.path, skip=1, seconds=seconds, ahead=ROWS_AHEAD, copies=streams,
+                        counters=sink.counters.path).begin()
+    events = load.end()["accepted"]
+    sink.counters.wait((1 + events) * streams, 300, "pushes that arrive")
+    took = time.monotonic() - began
+    after = rows_written(world, hub)
+    tables = {t: n - before.get(t, 0) for t, n in after.items() if n != before.get(t, 0)}
+    return {"db_rows_per_event": (sum(tables.values()) / events,
+                                  {"events": events, "streams": streams, "seconds": took, "rows": tables})}
+
+
+# --- fan-out -------------------------------------------------------------------------------------
+
+def fanout_push(world, quick):
+    """One event to 1,000 clients at 1,000 addresses, from the request that brings it to the last 202; the
+    median of some rounds. Connections are there: the first round, which makes them, does not count."""
+    clients, rounds = 1000, 3 if quick else 7
+    sets = world.signed(SETS)
+    hub = world.hub()
+    hub.know(sets)
+    sink = world.sink(addresses=clients)
+    hub.push_streams(sink, clients, "RS256")
+    deliver_one(hub, sink, sets, clients)
+    limits, times = [machine.signatures("RS256", 1, CPUS)], []
+    with world.profiled(hub):
+        for i in range(rounds):
+            hub.idle()
+            load = world.ingest(hub, sets.path, connections=1, skip=1 + i, count=1).begin()
+            began = load.end()["began_ns"]
+            sink.counters.wait((2 + i) * clients, 60, "pushes that arrive")
+            times.append((sink.counters.last_ns - began) / 1e9)
+    limits.append(machine.signatures("RS256", 1, CPUS))
+    signing = clients / (sum(limits) / 2)
+    return {"fanout_1k_clients_s": (median(times) / signing,
+                                    {"seconds": times, "signs_per_s_all_cores": limits, "signing_s": signing})}
+
+
+POLLS = 10_000
+
+
+def fanout_poll(world, quick):
+    """One event to a fleet that waits, to the last byte of the last answer; the median of some rounds. Those
+    who have their answer poll again when all have."""
+    rounds = 3 if quick else 7
+    sets = world.signed(SETS)
+    hub = world.hub("--max-connections", str(2 * POLLS), "--poll-wait", "600s")
+    hub.know(sets)
+    hub.poll_streams(POLLS, "RS256")
+    hub.idle()
+    before = hub.rss()
+    polls = world.polls(hub, POLLS)
+    polls.wait_open(POLLS, 120)
+    hub.idle()
+    raw = {"rss_kib_without": before, "rss_kib_waiting": hub.rss(), "waiting": POLLS}
+    found = {"waiter_kib": ((raw["rss_kib_waiting"] - before) / POLLS, raw)}
+    times = []
+    with world.profiled(hub):
+        for i in range(rounds):
+            load = world.ingest(hub, sets.path, connections=1, skip=i, count=1).begin()
+            began = load.end()["began_ns"]
+            polls.counters.wait((1 + i) * POLLS, 60, "answers")
+            times.append((polls.counters.last_ns - began) / 1e9)
+            polls.tell()
+            polls.wait_open(POLLS, 60)
+            hub.idle()
+    found["fanout_10k_s"] = (median(times), {"seconds": times, "rss_kib_after": hub.rss()})
+    return found
+
+
+# --- a large log ---------------------------------------------------------------------------------
+
+FEW, MANY = 10_000, int(os.environ.get("SSF_BENCH_EVENTS", 10_000_000))
+SCALE_EVENTS = 3000
+
+
+def fill(hub, count):
+    """Events of long ago, in the way append_events() writes them, but for the JSON between: in the order of
+    seq, under the lock, ids that no other event has and that come in no order, as jti of others do."""
+    for first in range(1, count + 1, 500_000):
+        hub.sql("""with held as materialized (select append_lock())
+            insert into event (seq, origin, origin_id, type, txn, sub_id, body)
+            select nextval('event_seq'), 'issuer:https://old.bench.example', md5('jti' || n), %s, md5('txn' || n),
+                jsonb_build_object('format', 'iss_sub', 'iss', 'https://old.bench.example', 'sub', 'user-' || n),
+                jsonb_build_object('initiating_entity', 'policy', 'event_timestamp', 1700000000 + n)
+            from held, generate_series(%s, %s) n""", REVOKED, first, min(count, first + 499_999))
+    hub.sql("update consumer set cursor = (select max(seq) from event)")   # rules had their turn
+    hub.sql("vacuum analyze event")
+
+
+class Scaled:
+    """A hub whose log has so many events, and ten streams."""
+
+    def __init__(self, world, count):
+        self.world = world
+        self.sets = world.signed(SETS)
+        self.hub = world.hub()
+        self.hub.stop()
+        fill(self.hub, count)
+        self.hub.start()
+        self.hub.know(self.sets)
+        self.sink = world.sink(addresses=STREAMS)
+        self.hub.push_streams(self.sink, STREAMS, "ES256")
+        self.sent = 0
+
+    def round(self):
+        """Processor time an event, in microseconds: the hub's, and PostgreSQL's."""
+        self.hub.idle()
+        hub, postgres = self.hub.cpu(), self.world.postgres_cpu()
+        load = self.world.ingest(self.hub, self.sets.path, skip=self.sent, count=SCALE_EVENTS, ahead=AHEAD,
+                                 copies=STREAMS, counters=self.sink.counters.path).begin()
+        load.end()
+        self.sent += SCALE_EVENTS
+        self.sink.counters.wait(self.sent * STREAMS, 120, "pushes that arrive")
+        self.hub.idle()
+        return [(self.hub.cpu() - hub) / SCALE_EVENTS * 1e6,
+                (self.world.postgres_cpu() - postgres) / SCALE_EVENTS * 1e6]
+
+
+def scale(world, quick):
+    """From SET to ten pushes, the processor time of the hub and of PostgreSQL. Two logs take turns, and the
+    least of some rounds counts for each: what disturbs a round only adds to it."""
+    few, many = Scaled(world, FEW), Scaled(world, MANY)
+    rounds = {"few": [], "many": []}
+    few.round()
+    many.round()   # the first is for caches
+    for _ in range(4):
+        rounds["few"].append(few.round())
+        rounds["many"].append(many.round())
+    best = {name: min(map(sum, found)) for name, found in rounds.items()}
+    return {"scale_events": (best["many"] / best["few"],
+                             {"events": [FEW, MANY], "cpu_us_hub_and_postgres": rounds, "best_us": best})}
+
+
+# --- failover ------------------------------------------------------------------------------------
+
+def owners(port):
+    """{process: addresses that it has connections to} of those who push to this port."""
+    mine = {}
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        host, its_port = fields[2].split(":")
+        if int(its_port, 16) == port and fields[3] == "01":
+            mine[fields[9]] = ".".join(str(b) for b in reversed(bytes.fromhex(host)))
+    found = collections.defaultdict(set)
+    for fd in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            target = os.readlink(fd)
+            if target.startswith("socket:[") and target[8:-1] in mine:
+                found[int(fd.parts[2])].add(mine[target[8:-1]])
+    return found
+
+
+def move(world):
+    """Kills the process that pushes, under load, and gives how long each of its streams was without."""
+    sets = world.signed(SETS)
+    first = world.hub()
+    second = world.hub(database=first.database)
+    first.know(sets)
+    sink = world.sink(addresses=STREAMS, record=True)
+    first.push_streams(sink, STREAMS, "ES256")
+    deliver_one(first, sink, sets, STREAMS)
+    pushing = owners(sink.port)
+    if not pushing:
+        raise Unmeasured("nobody pushes")
+    victim = max(pushing, key=lambda pid: len(pushing[pid]))
+    other = second if victim == first.proc.pid else first   # who takes events in must outlive it
+    load = world.ingest(other, sets.path, skip=1, rate=100, seconds=8).begin()
+    wait(lambda: sink.counters.count, 100 * STREAMS, 30, "pushes before the kill")
+    streams = {int(a.split(".")[2]) * 250 + int(a.split(".")[3]) - 1 for a in owners(sink.port)[victim]}
+    killed = time.monotonic_ns()
+    os.kill(victim, signal.SIGKILL)
+    load.end()
+    sink.counters.wait((1 + 100 * 8) * STREAMS, 60, "all pushes, none of them lost")
+    again = {}
+    for ns, opened, stream, _ in sink.records():
+        if opened > killed and stream in streams:
+            again.setdefault(stream, (ns - killed) / 1e9)
+    if set(again) != streams:
+        raise Unmeasured(f"streams {streams} were pushed to, {set(again)} again after the kill")
+    world.end_figure()
+    return sorted(again.values())
+
+
+def failover(world, quick):
+    """The slowest stream of the slowest round: each had to be pushed to again."""
+    rounds = [move(world) for _ in range(3)]
+    return {"failover_s": (max(max(r) for r in rounds), {"seconds": rounds})}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine's own limits, by the tools that everybody has."""
+import os
+import pathlib
+import re
+import subprocess
+
+import harness
+from world import Unmeasured
+
+CPUS = len(os.sched_getaffinity(0))
+SPEED = {"RS256": ("rsa2048", r"rsa +2048 bits +\S+s +\S+s +([\d.]+) +([\d.]+)"),
+         "ES256": ("ecdsap256", r"256 bits ecdsa \(nistp256\) +\S+s +\S+s +([\d.]+) +([\d.]+)")}
+
+
+def run(*argv):
+    done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        raise Unmeasured(f"{argv[0]}: {done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
+def signatures(alg, seconds, cores=None):
+    """Signatures a second by openssl speed. With cores: of so many at once, by the clock on the wall, which
+    is what the hub has too. Without: of one, by its processor time, so that others who want
+    the processor do not count."""
+    name, pattern = SPEED[alg]
+    args = ["-elapsed", "-multi", str(cores)] if cores else []
+    out = run("openssl", "speed", *args, "-seconds", str(seconds), name)
+    found = re.search(pattern, out)
+    if not found:
+        raise Unmeasured(f"openssl speed says nothing about {name}: {out[-300:]}")
+    return float(found[1])
+
+
+class Pgbench:
+    """Durable commits of one small row each, 64 clients: what the cluster can do at most."""
+
+    CLIENTS = 64
+
+    def __init__(self, world):
+        self.world = world
+        self.database = world.new_database()
+        self.script = world.folder / "commit.sql"
+        self.script.write_text("insert into bench_commit (body) values ('one row, one commit');\n")
+        with world.connect(self.database) as connection:
+            connection.cursor().execute(
+                "create table bench_commit (id bigint generated always as identity primary key, body text)")
+
+    def tps(self, seconds):
+        postgres = self.world.postgres
+        out = run(postgres.bindir / "pgbench", "-n", "-M", "prepared", "-c", self.CLIENTS, "-j", CPUS,
+                  "-T", seconds, "-f", self.script, "-h", postgres.folder, "-U", "ssfhub",
+                  self.database.split("dbname=")[1])
+        return float(re.search(r"tps = ([\d.]+)", out)[1])
+
+
+def facts(world, seconds=1):
+    """What the figures are to be read beside."""
+    cpuinfo = pathlib.Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*: (.*)", cpuinfo)
+    memory = re.search(r"MemTotal: +(\d+)", pathlib.Path("/proc/meminfo").read_text())
+    return {
+        "cpus": CPUS,
+        "cpu_model": model[1] if model else "unknown",
+        "memory_mib": int(memory[1]) // 1024,
+        "kernel": os.uname().release,
+        "openssl": run("openssl", "version").strip(),
+        "postgres": run(world.postgres.bindir / "postgres", "--version").strip(),
+        "rs256_signs_per_s": signatures("RS256", seconds),
+        "rs256_signs_per_s_all_cores": signatures("RS256", seconds, CPUS),
+        "es256_signs_per_s": signatures("ES256", seconds),
+        "es256_signs_per_s_all_cores": signatures("ES256", seconds, CPUS),
+        "pgbench_tps": Pgbench(world).tps(max(2, seconds)),
+        "build": str(harness.BUILD),
+    }
