@@ -28,6 +28,7 @@ struct job {
 	struct upkeep *upkeep;
 	char *stream;
 	int64_t at_ms;
+	int64_t active_at_ms;        /* as we know; of a pause */
 	struct batch_append *append; /* of a heartbeat; NULL: a pause */
 };
 
@@ -170,12 +171,33 @@ static int pause_start(struct job *j, struct ssf_err *err)
 	return put_start(put, on_paused, j, err);
 }
 
+/* What its receiver has asked of other processes is in the database alone. */
+static void on_active_at(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct job *j = arg;
+	int64_t at_ms = err == NULL && db_rows(r) > 0 ? db_int(r, 0, 0) : 0;
+	struct ssf_err why;
+
+	if (err != NULL) {
+		job_fail(j, err);
+	} else if (at_ms > j->active_at_ms) {
+		deliver_active_at(j->upkeep->api->deliver, j->stream, at_ms);
+		job_free(j);
+	} else if (pause_start(j, &why) < 0) {
+		job_fail(j, &why);
+	}
+}
+
 static void pause_stream(struct upkeep *u, const struct deliver_life *life)
 {
 	struct job *j = job_new(u, life->stream);
+	const char *params[] = { life->stream };
 	struct ssf_err err;
 
-	if (j != NULL && pause_start(j, &err) < 0)
+	if (j == NULL)
+		return;
+	j->active_at_ms = life->active_at_ms;
+	if (db_exec(u->api->db, STMT_stream_active_at, params, on_active_at, j, NULL, &err) < 0)
 		job_fail(j, &err);
 }
 

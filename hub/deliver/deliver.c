@@ -432,6 +432,16 @@ void deliver_active(struct deliver *d, const char *stream)
 		outlet_active(o);
 }
 
+void deliver_active_at(struct deliver *d, const char *stream, int64_t at_ms)
+{
+	struct outlet *o = deliver_find(d, stream);
+
+	if (o == NULL || at_ms <= o->active_at_ms)
+		return;
+	o->active_at_ms = at_ms;
+	o->dirty = true;
+}
+
 void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int64_t seq)
 {
 	struct outlet *o = deliver_find(d, stream);

@@ -74,6 +74,8 @@ typedef void deliver_life_f(void *arg, const struct deliver_life *life);
 void deliver_lives(struct deliver *d, deliver_life_f *f, void *arg);
 /* The stream's receiver is active now. Polls are known here. Saved with the cursor, not every time. */
 void deliver_active(struct deliver *d, const char *stream);
+/* It was active then, elsewhere. */
+void deliver_active_at(struct deliver *d, const char *stream, int64_t at_ms);
 /* A heartbeat of the stream was appended. */
 void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int64_t seq);
 

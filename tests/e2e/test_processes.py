@@ -78,19 +78,6 @@ def spread(hub, ask, sink, owners, each=2):
 
 # --- one hub of two processes ---------------------------------------------------------------------
 
-def each_process(hub, work):
-    """Does work with sessions, which are new connections, until both processes had some; by the log."""
-    seen = set()
-    for _ in range(60):
-        before = len(hub.log())
-        with hub.new_session() as session:
-            work(session)
-        seen |= set(harness.re.findall(r"process=(\d)", hub.log()[before:]))
-        if len(seen) == 2:
-            return
-    raise AssertionError(f"only processes {seen} did anything")
-
-
 def test_every_process_answers_for_every_stream(hub):
     polls = [hub.poll_stream() for _ in range(8)]
     sent = [hub.emit(sub=f"s{i}") for i in range(10)]
@@ -149,6 +136,23 @@ def test_a_stream_is_asked_at_its_owner(hub, sink):
     for endpoint in endpoints:
         endpoint.wait(1, txn=txn)
         assert not [p for p in endpoint.pushes if p.txn == other]
+
+
+def test_activity_counts_whichever_process_sees_it(new_hub, sink):
+    """A receiver that only reads its stream, by any process, is not inactive."""
+    hub = new_hub("--processes", "2", "--inactivity-timeout", "3s")
+    streams = [hub.push_stream(sink.endpoint()) for _ in range(4)]
+    idle = hub.push_stream(sink.endpoint())
+    status = lambda stream: hub.get(f"/v1/stream/{stream}").get("status", "enabled")
+    began = time.monotonic()
+    while status(idle) == "enabled" or time.monotonic() - began < 5:
+        for stream in streams:
+            with hub.new_session() as session:
+                got = session.get(hub.url + f"/ssf/streams?stream_id={stream}",
+                                  headers={"Authorization": "Bearer token-" + stream[2:]})
+            assert got.status_code == 200
+        assert time.monotonic() - began < 20
+    assert {status(s) for s in streams} == {"enabled"}
 
 
 def test_long_polls_are_woken_across_processes(hub):
