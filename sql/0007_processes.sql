@@ -2,12 +2,14 @@
 -- streams by their shard (0 to 63), and what only one process may do (64: the rules, 65: attribution,
 -- 66: upkeep of the database). Who holds the advisory lock of a unit owns it; every acquisition
 -- raises its epoch, and what an owner writes is refused unless owner and epoch are still these.
-create table unit (
-	id    smallint primary key,
-	epoch bigint   not null default 0,
-	owner uuid     -- the last one, also when it is gone: its checkpoint is where the unit stands
+create table ownership (
+	epochs bigint[] not null, -- of unit 0, 1 ...: one row, so that taking them all is one write
+	owners uuid[]   not null  -- the last ones, also when they are gone: their checkpoints are where units stand
 );
-insert into unit (id) select n from generate_series(0, 66) n;
+insert into ownership values (array_fill(0::bigint, '{67}'), array_fill(null::uuid, '{67}'));
+create view unit as
+	select (u.n - 1)::smallint as id, u.epoch, u.owner
+	from ownership o cross join unnest(o.epochs, o.owners) with ordinality u(epoch, owner, n);
 
 -- Processes that share the work. One is alive as long as its session holds the lock of its number.
 -- What they have taken over of changes: of resources and of signing keys. Lost in a crash, like the sessions.
@@ -15,9 +17,8 @@ create unlogged table member (
 	owner  uuid   primary key,
 	number int    not null,
 	url    text   not null, -- where the others reach it
-	change bigint not null default 0,
-	keys   bigint not null default 0,
-	leaves boolean not null default false -- hands its units over, and takes none
+	change bigint not null,
+	keys   bigint not null
 );
 create sequence member_number as int cycle;
 
@@ -96,25 +97,27 @@ create view stream_position as
 
 drop function checkpoint_streams(jsonb);
 
--- Advisory locks that sessions of this database hold: 7236521: units, 7236522: members.
+-- Advisory locks that sessions of this database hold: 7236521: units; 7236522: members, by their number;
+-- 7236523: those of them that leave, which hand their units over and take none.
 create view owner_lock as
 	select l.classid::bigint::int as class, l.objid::bigint::int as id, l.pid
 	from pg_locks l
 	where l.locktype = 'advisory' and l.objsubid = 2 and l.granted
-		and l.classid in (7236521, 7236522)
+		and l.classid in (7236521, 7236522, 7236523)
 		and l.database = (select d.oid from pg_database d where d.datname = current_database());
 
 -- A process takes part from now on, by the session that calls this. An earlier session of its own that
 -- the server has not missed yet is ended: it holds what this one wants.
-create function owner_join(me uuid, its_url text) returns void language plpgsql as $$
+create function owner_join(me uuid, its_url text, its_change bigint, its_keys bigint) returns void language plpgsql as $$
 declare
 	n int := nextval('member_number');
 begin
 	perform pg_terminate_backend(l.pid, 1000) from member m join owner_lock l on l.class = 7236522 and l.id = m.number
 	where m.owner = me and l.pid <> pg_backend_pid();
 	perform pg_advisory_lock(7236522, n);
-	insert into member (owner, number, url) values (me, n, its_url)
-	on conflict (owner) do update set number = excluded.number, url = excluded.url;
+	insert into member values (me, n, its_url, its_change, its_keys)
+	on conflict (owner) do update set number = excluded.number, url = excluded.url,
+		change = excluded.change, keys = excluded.keys;
 end
 $$;
 
@@ -162,10 +165,12 @@ begin
 	perform pg_advisory_xact_lock(7236520, 3);
 	select coalesce(array_agg(u.id), '{}'), coalesce(array_agg(u.owner), '{}') into others, owners
 	from unit u where u.id = any (got) and u.owner <> me;
-	with raised as (
-		update unit u set epoch = u.epoch + 1, owner = me where u.id = any (got) returning u.id, u.epoch
-	)
-	select jsonb_agg(jsonb_build_object('unit', r.id, 'epoch', r.epoch)) into taken from raised r;
+	update ownership o set (epochs, owners) = (
+		select array_agg(case when u.id = any (got) then u.epoch + 1 else u.epoch end order by u.id),
+			array_agg(case when u.id = any (got) then me else u.owner end order by u.id)
+		from unit u);
+	select jsonb_agg(jsonb_build_object('unit', u.id, 'epoch', u.epoch)) into taken
+	from unit u where u.id = any (got);
 	if others <> '{}' then
 		perform take_over(me, others, owners);
 	end if;
@@ -184,17 +189,22 @@ language plpgsql as $$
 declare
 	alive int[] := array(select l.id from owner_lock l where l.class = 7236522);
 	held int := (select count(*) from owner_lock l where l.class = 7236521 and l.pid = pg_backend_pid());
+	its_number int := (select m.number from member m where m.owner = me);
+	stay int;
 	share int;
 	taken jsonb := '[]';
 begin
-	if not exists (select from member m where m.owner = me and m.number = any (alive)) then
+	if its_number is null or its_number <> all (alive) then
 		return null;
 	end if;
-	update member m set change = its_change, keys = its_keys, leaves = it_leaves
-	where m.owner = me and (m.change <> its_change or m.keys <> its_keys or m.leaves <> it_leaves);
+	update member m set change = its_change, keys = its_keys
+	where m.owner = me and (m.change <> its_change or m.keys <> its_keys);
 	delete from member m where m.number <> all (alive);
-	share := ceil((select count(*) from unit)
-		/ greatest((select count(*) from member m where not m.leaves), 1)::numeric);
+	if it_leaves and not exists (select from owner_lock l where l.class = 7236523 and l.id = its_number) then
+		perform pg_advisory_lock(7236523, its_number);
+	end if;
+	stay := cardinality(alive) - (select count(*) from owner_lock l where l.class = 7236523);
+	share := ceil((select count(*) from unit) / greatest(stay, 1)::numeric);
 	if held < share and not it_leaves then
 		taken := acquire_units(me, share - held);
 	end if;

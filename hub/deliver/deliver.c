@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECKPOINT_SHARE 20
-#define CHECKPOINT_MAX_MS 1000
+#define CHECKPOINT_SHARE 20     /* at most one twentieth of the time, */
+#define CHECKPOINT_MAX_MS 1000  /* and a stream a millisecond, but not less often than this */
 #define SCAN_SLACK 8192 /* how far the stored cursor of a stream that nothing concerns may be behind */
 
 struct outlet *deliver_find(const struct deliver *d, const char *id)
@@ -91,11 +91,12 @@ static void checkpoint_refused(struct deliver *d)
 			      json_integer_value(json_array_get(d->saving_epochs, i)));
 }
 
-/* The longer they take, the less often they are made: at most a twentieth of the time. */
+/* The longer they take and the more is in them, the less often they are made. */
 static void plan_checkpoint(struct deliver *d)
 {
 	int64_t wait = CHECKPOINT_SHARE * (loop_now_ms() - d->checkpoint_began_ms);
 
+	wait = wait > d->checkpoint_size ? wait : d->checkpoint_size;
 	wait = wait < CHECKPOINT_MAX_MS ? wait : CHECKPOINT_MAX_MS;
 	d->checkpoint_next_ms = d->checkpoint_began_ms + wait;
 }
@@ -168,6 +169,7 @@ void deliver_checkpoint(struct deliver *d)
 	}
 	if (json_object_size(entries) == 0)
 		return;
+	d->checkpoint_size = (int64_t)json_object_size(entries);
 	if (checkpoint_start(d, entries) < 0) {
 		d->checkpoint = NULL;
 		return;

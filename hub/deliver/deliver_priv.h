@@ -47,6 +47,7 @@ struct deliver {
 	struct db_op *checkpoint;
 	int64_t checkpoint_began_ms;
 	int64_t checkpoint_next_ms;   /* not before that */
+	int64_t checkpoint_size;      /* streams in the last one */
 	int64_t checkpoint_count;
 	json_t *saving_units, *saving_epochs; /* what the one under way is about: arrays */
 	json_t *gone;                 /* ids of streams that are deleted and may still be in the checkpoint */

@@ -258,13 +258,18 @@ static void plan_tick(struct owner *o)
 	o->timer = loop_timer_start(o->loop, TICK_MS + random % TICK_JITTER_MS, on_timer, o);
 }
 
+static void numbers_text(const struct owner *o, char change[24], char keys[24])
+{
+	snprintf(change, 24, "%lld", (long long)o->numbers[OWNER_CHANGES].applied);
+	snprintf(keys, 24, "%lld", (long long)o->numbers[OWNER_KEYS].applied);
+}
+
 static int send_tick(struct owner *o)
 {
 	char change[24], keys[24];
 	const char *params[] = { o->id, change, keys, o->leaving ? "true" : "false" };
 
-	snprintf(change, sizeof(change), "%lld", (long long)o->numbers[OWNER_CHANGES].applied);
-	snprintf(keys, sizeof(keys), "%lld", (long long)o->numbers[OWNER_KEYS].applied);
+	numbers_text(o, change, keys);
 	o->again = false;
 	o->asked_ms = loop_now_ms();
 	return db_exec(o->db, STMT_owner_tick, params, on_ticked, o, &o->op, NULL);
@@ -289,8 +294,10 @@ static void on_joined(void *arg, const struct db_result *r, const struct ssf_err
 
 static int send_join(struct owner *o)
 {
-	const char *params[] = { o->id, o->url };
+	char change[24], keys[24];
+	const char *params[] = { o->id, o->url, change, keys };
 
+	numbers_text(o, change, keys);
 	return db_exec(o->db, STMT_owner_join, params, on_joined, o, &o->op, NULL);
 }
 

@@ -396,7 +396,7 @@ def move(world):
     """Kills the process that pushes, under load, and gives how long each of its streams was without."""
     sets = world.signed(SETS)
     first = world.hub()
-    second = world.hub(database=first.database)
+    second = world.hub(like=first)
     first.know(sets)
     sink = world.sink(addresses=STREAMS, record=True)
     first.push_streams(sink, STREAMS, "ES256")

@@ -200,11 +200,11 @@ class Hub(harness.Hub):
     the defaults but for what a load on one machine needs: it may push to loopback and over plain
     HTTP, and one address may send as much as it likes."""
 
-    def __init__(self, world, *args, database=None):
+    def __init__(self, world, *args, like=None):
         self.world = world
-        self.database = database or world.new_database()
+        self.database = like.database if like else world.new_database()
         super().__init__(world.tls, "--database", self.database, "--push-allow-http",
-                         "--rate-limit-address", "0", "--rate-limit-client", "0", *args)
+                         "--rate-limit-address", "0", "--rate-limit-client", "0", *args, like=like)
 
     def new_session(self):
         session = requests.Session()   # without the checks of tests
