@@ -77,7 +77,7 @@ static void on_keys(void *arg, const struct ssf_err *err)
 	finish(v, err);
 }
 
-static int check_issuer(const struct verify *v, struct ssf_err *err)
+static int check_issuer(struct verify *v, struct ssf_err *err)
 {
 	char issuer[ISSUER_MAX];
 

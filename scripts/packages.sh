@@ -17,7 +17,7 @@ BUILD="build-essential cmake ninja-build pkg-config
 	ca-certificates curl openssl python3"
 TEST="clang libclang-rt-dev llvm libcmocka-dev util-linux
 	python3-cryptography python3-jsonschema python3-jwcrypto python3-jwt python3-psycopg2 python3-pytest
-	python3-redis python3-requests python3-authlib nodejs node-jose"
+	python3-redis python3-requests python3-authlib nodejs node-jose nginx-light prometheus spin"
 BENCH="libcmocka-dev python3-cryptography python3-jsonschema python3-jwcrypto python3-psycopg2 python3-requests"
 
 CLUSTER_CONF=/etc/postgresql-common/createcluster.conf
@@ -84,25 +84,27 @@ allow_again() {
 }
 
 # An installed service would start with the machine.
-disable_redis() {
+disable() {
 	if [ -d /run/systemd/system ]; then
-		systemctl disable --now redis-server >/dev/null 2>&1 || true
+		systemctl disable --now "$1" >/dev/null 2>&1 || true
 	fi
 }
 
 install_packages() {
-	new_redis=no
+	services=
 	trap allow_again EXIT
 	trap 'exit 130' INT TERM HUP
 	forbid_services
 	for package in "$@"; do
 		case $package in
 		postgresql) forbid_cluster ;;
-		redis-server) new_redis=yes ;;
+		redis-server | prometheus) services="$services $package" ;;
 		esac
 	done
 	apt_install_or_update "$@"
-	[ "$new_redis" = no ] || disable_redis
+	for service in $services; do
+		disable "$service"
+	done
 }
 
 # --- as anybody ------------------------------------------------------------------------------

@@ -38,16 +38,16 @@ create function shard_of(stream text) returns smallint language sql immutable st
 $$;
 
 -- stream_state is where a stream begins. What its owner has saved since counts instead when it is of the
--- same "rewound", which is another one for each stream that is made and each that is rewound.
-create sequence stream_rewound;
+-- same "rewound". What is owed stands in stream_state alone.
 alter table stream_state
-	add column shard smallint not null generated always as (shard_of(stream_id)) stored,
-	add column rewound bigint not null default nextval('stream_rewound');
+	add column shard smallint not null generated always as (shard_of(stream_id)) stored;
+create index stream_state_shard on stream_state (shard);
 
 -- Where streams stand now. A checkpoint may be large: it is unpacked once, not for each stream.
 create function stream_positions(ids text[]) returns table (stream_id text, rewound bigint, cursor bigint,
 	acked int8multirange, delivered bigint, last_success_at timestamptz, last_error_at timestamptz,
-	last_error text, active_at timestamptz, heartbeat_at timestamptz, heartbeat_seq bigint)
+	last_error text, failing boolean, active_at timestamptz, heartbeat_at timestamptz, heartbeat_seq bigint,
+	backlog bigint, backlog_base bigint, owed int8multirange, again_at timestamptz)
 language plpgsql stable as $$
 declare
 	who uuid;
@@ -56,38 +56,22 @@ begin
 	for who in select distinct u.owner from unit u loop
 		saved := coalesce((select c.state from checkpoint c where c.owner = who), '{}') || '{}';
 		return query select s.stream_id, s.rewound, coalesce((e.v->>'cursor')::bigint, s.cursor),
-			coalesce((e.v->>'acked')::int8multirange, s.acked),
+			coalesce((e.v->>'acked')::int8multirange, case when e.v is null then s.acked else '{}' end),
 			coalesce((e.v->>'delivered')::bigint, s.delivered),
 			coalesce(to_timestamp((e.v->>'success_at')::double precision), s.last_success_at),
 			coalesce(to_timestamp((e.v->>'error_at')::double precision), s.last_error_at),
-			coalesce(e.v->>'error', s.last_error),
+			coalesce(e.v->>'error', s.last_error), coalesce((e.v->>'failing')::boolean, s.failing),
 			greatest(to_timestamp((e.v->>'active_at')::double precision), s.active_at),
 			greatest(to_timestamp((e.v->>'heartbeat_at')::double precision), s.heartbeat_at),
-			greatest((e.v->>'heartbeat_seq')::bigint, s.heartbeat_seq)
+			greatest((e.v->>'heartbeat_seq')::bigint, s.heartbeat_seq),
+			coalesce((e.v->>'backlog')::bigint, s.backlog),
+			coalesce((e.v->>'backlog_base')::bigint, s.backlog_base), s.owed, s.again_at
 		from stream_state s
 		join unit u on u.id = s.shard and u.owner is not distinct from who
 		cross join lateral (select case when (x.v->>'rewound')::bigint = s.rewound then x.v end as v
 			from (select saved->s.stream_id as v) x) e
 		where s.stream_id = any (ids);
 	end loop;
-end
-$$;
-
--- Held shared by whoever writes as an owner, exclusively while units change hands: an owner that
--- was found to be one still is when its write is committed.
-create function fence_lock() returns void language sql as $$
-	select pg_advisory_xact_lock_shared(7236520, 3);
-$$;
-
--- Fails unless this process owns these units under these epochs. For the rest of the transaction.
-create function fence(me uuid, units smallint[], epochs bigint[]) returns void language plpgsql as $$
-begin
-	perform fence_lock();
-	if exists (select from unnest(units, epochs) x(id, epoch) left join unit u on u.id = x.id
-		where u.owner is distinct from me or u.epoch <> x.epoch)
-	then
-		raise exception 'this process does not own the unit any more' using errcode = '40001';
-	end if;
 end
 $$;
 
@@ -162,7 +146,7 @@ begin
 	end if;
 	-- what others have changed before is seen by whoever owns the streams that it is about: put_resources()
 	perform pg_advisory_xact_lock_shared(7236520, 2);
-	perform pg_advisory_xact_lock(7236520, 3);
+	perform pg_advisory_xact_lock(7236520, 4);
 	select coalesce(array_agg(u.id), '{}'), coalesce(array_agg(u.owner), '{}') into others, owners
 	from unit u where u.id = any (got) and u.owner <> me;
 	update ownership o set (epochs, owners) = (
@@ -228,17 +212,137 @@ create function owner_leave(me uuid) returns void language sql as $$
 	select pg_advisory_unlock_all();
 $$;
 
--- Saves where streams of these units have come to; the entries of streams that are gone are dropped. One
--- that comes late, when what it says has been saved again by a later one, changes nothing.
-create function save_checkpoint(me uuid, nth bigint, units smallint[], epochs bigint[], entries jsonb,
+-- Saves where streams of these units have come to; the entries of streams that are gone are dropped. paid:
+-- what of their "owed" is settled, {stream: {"rewound","paid"}} or null. One that comes late, when what it
+-- says has been saved again by a later one, changes nothing. Gives the streams that were rewound since their
+-- owner has read them, or are no more: what is saved of those does not count.
+create function save_checkpoint(me uuid, nth bigint, units smallint[], epochs bigint[], entries jsonb, paid jsonb,
 	gone text[])
-returns void language plpgsql as $$
+returns setof text language plpgsql as $$
 begin
 	perform fence(me, units, epochs);
 	insert into checkpoint as c (owner, state, n) values (me, entries - gone, nth)
 	on conflict (owner) do update set state = (c.state || excluded.state) - gone, n = nth,
 		at = clock_timestamp()
 	where c.n < nth;
+	if found and paid is not null then
+		update stream_state s set owed = s.owed - (p.value->>'paid')::int8multirange
+		from jsonb_each(paid) p
+		where s.stream_id = p.key and s.rewound = (p.value->>'rewound')::bigint;
+	end if;
+	return query select e.key from jsonb_each(entries) e
+		left join stream_state s on s.stream_id = e.key
+		where s.rewound is distinct from (e.value->>'rewound')::bigint;
+end
+$$;
+
+-- Where a stream stands becomes where it begins: as its owner says ("position", an entry of a checkpoint with
+-- "paid"), or else as it was saved.
+create function fold_position(wanted text, "position" jsonb) returns void language sql as $$
+	update stream_state s
+	set cursor = coalesce((e.v->>'cursor')::bigint, p.cursor),
+		acked = coalesce((e.v->>'acked')::int8multirange, case when e.v is null then p.acked else '{}' end),
+		owed = s.owed - coalesce((e.v->>'paid')::int8multirange, '{}'),
+		delivered = coalesce((e.v->>'delivered')::bigint, p.delivered),
+		last_success_at = coalesce(to_timestamp((e.v->>'success_at')::double precision), p.last_success_at),
+		last_error_at = coalesce(to_timestamp((e.v->>'error_at')::double precision), p.last_error_at),
+		last_error = coalesce(e.v->>'error', p.last_error),
+		failing = coalesce((e.v->>'failing')::boolean, p.failing),
+		active_at = greatest(to_timestamp((e.v->>'active_at')::double precision), p.active_at),
+		heartbeat_at = greatest(to_timestamp((e.v->>'heartbeat_at')::double precision), p.heartbeat_at),
+		heartbeat_seq = greatest((e.v->>'heartbeat_seq')::bigint, p.heartbeat_seq),
+		backlog = coalesce((e.v->>'backlog')::bigint, p.backlog),
+		backlog_base = coalesce((e.v->>'backlog_base')::bigint, p.backlog_base)
+	from stream_positions(array[wanted]) p
+	cross join lateral (select case when ("position"->>'rewound')::bigint = p.rewound then "position" end as v) e
+	where s.stream_id = wanted and p.stream_id = s.stream_id;
+$$;
+
+-- As before, of where the stream stands, by its owner.
+drop function rewind_stream(text, bigint, bigint, jsonb);
+create function rewind_stream(me uuid, epoch bigint, wanted text, to_seq bigint, to_ms bigint, "position" jsonb)
+returns table (outcome text, first bigint, oldest bigint) language plpgsql as $$
+declare
+	newest bigint := coalesce((select e.seq from event e order by e.seq desc limit 1),
+		(select q.last_value from event_seq q));
+	to_time timestamptz := to_timestamp(to_ms / 1000.0);
+	oldest_at timestamptz;
+	again int8multirange;
+begin
+	perform fence(me, array[shard_of(wanted)], array[epoch]);
+	select e.seq, e.appended_at into oldest, oldest_at from event e order by e.seq limit 1;
+	perform from stream_state s where s.stream_id = wanted for update;
+	outcome := case
+		when not found then 'no_stream'
+		when (select r.spec->>'status' from resource r where r.kind = 'stream' and r.id = wanted) = 'disabled'
+			then 'disabled'
+		when to_seq > newest or to_time > clock_timestamp() then 'future'
+		when oldest is null or to_seq < oldest or oldest > 1 and to_time < oldest_at then 'gone'
+		else 'done' end;
+	if outcome = 'done' then
+		perform fold_position(wanted, "position");
+		first := coalesce(to_seq, seq_at(to_time));
+		again := int8multirange(int8range(first, null));
+		update stream_state s
+		set cursor = least(s.cursor, first - 1), acked = s.acked - again, owed = s.owed - again,
+			rewound = nextval('stream_rewound'), again_at = clock_timestamp(), backlog = 0
+		where s.stream_id = wanted;
+		delete from dead_letter d where d.stream_id = wanted and d.seq >= first;
+	end if;
+	return next;
+end
+$$;
+
+-- As without, by the stream's owner.
+create function redrive_dead_letters(me uuid, epoch bigint, wanted text, one bigint, most bigint)
+returns table (outcome text, redriven bigint, gone bigint, remaining bigint) language plpgsql as $$
+begin
+	perform fence(me, array[shard_of(wanted)], array[epoch]);
+	return query select * from redrive_dead_letters(wanted, one, most);
+end
+$$;
+
+create function bury_event(me uuid, epoch bigint, wanted text, known_rewound bigint, wanted_seq bigint,
+	its_jti text, why text)
+returns table (current boolean, added boolean) language plpgsql as $$
+begin
+	perform fence(me, array[shard_of(wanted)], array[epoch]);
+	return query select * from bury_event(wanted, known_rewound, wanted_seq, its_jti, why);
+end
+$$;
+
+-- As before, by where streams stand.
+create or replace function event_drop_tell(k bigint, first_seq bigint, last_seq bigint) returns bigint
+language plpgsql as $$
+declare
+	behind jsonb;
+begin
+	execute format($q$
+		select jsonb_agg(jsonb_build_object('id', s.id, 'from', greatest(t.cursor + 1, $1),
+			'status', coalesce(s.spec->>'status', 'enabled')))
+		from stream_positions(array(select r.id from resource r where r.kind = 'stream')) t
+		join resource s on s.kind = 'stream' and s.id = t.stream_id
+		where t.cursor < $2 and coalesce(s.spec->>'status', 'enabled') <> 'disabled'
+			and exists (select from event_p%s e where e.seq > t.cursor and e.sub_id is not null
+				and case when e.origin like 'stream:%%' then e.origin = 'stream:' || s.id
+					else s.spec->'events' is null or s.spec->'events' ? e.type end)$q$, k)
+	into behind using first_seq, last_seq;
+	if behind is null then
+		return 0;
+	end if;
+	insert into stream_dropped (stream_id, from_seq, to_seq, reason)
+	select b.id, b."from", last_seq, 'retention' from jsonb_to_recordset(behind) as b (id text, "from" bigint)
+	on conflict do nothing;
+	perform append_events((select jsonb_agg(jsonb_build_object(
+		'origin', 'stream:' || b.id, 'origin_id', 'dropped.' || last_seq,
+		'type', 'https://schemas.openid.net/secevent/ssf/event-type/stream-updated',
+		'txn', gen_random_uuid()::text,
+		'sub_id', jsonb_build_object('format', 'opaque', 'id', b.id),
+		'body', jsonb_build_object('status', b.status, 'reason', format(
+			'events %s to %s were dropped before they were delivered: they are older than the retention',
+			b."from", last_seq))))
+		from jsonb_to_recordset(behind) as b (id text, "from" bigint, status text)));
+	return jsonb_array_length(behind);
 end
 $$;
 
@@ -343,7 +447,7 @@ create or replace function explain_txn(wanted text) returns jsonb language sql s
 		'events', (select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
 			'seq', seq, 'at', appended_at, 'origin', origin, 'origin_id', origin_id, 'type', type,
 			'cause', cause, 'agent', agent_id, 'sub_id', sub_id, 'body', body,
-			'evidence_sha256', encode(evidence, 'hex'))) order by seq) from ev),
+			'trace', trace, 'evidence_sha256', encode(evidence, 'hex'))) order by seq) from ev),
 		'rules', coalesce((select jsonb_agg(jsonb_build_object(
 			'seq', h.seq, 'rule', h.rule_id, 'file', h.file_id, 'digest', h.digest, 'mode', h.mode,
 			'severity', h.severity, 'why', h.trace, 'actions', h.actions, 'at', h.at) order by h.seq, h.rule_id)
@@ -358,6 +462,7 @@ create or replace function explain_txn(wanted text) returns jsonb language sql s
 			'stream', w.id, 'seq', w.seq, 'type', w.type,
 			'state', case
 				when d.seq is not null then 'dead-lettered'
+				when st.owed @> w.seq then 'pending'
 				when w.seq <= st.cursor or st.acked @> w.seq then 'acknowledged'
 				else 'pending' end,
 			'reason', d.reason)) order by w.seq, w.id)

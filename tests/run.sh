@@ -6,9 +6,10 @@
 #   sh tests/run.sh PART ...    some of them:
 #
 #     tree         every header compiles alone; the tree keeps its own rules (tests/meta)
+#     model        Spin: the protocol of cursors and leases (tests/model)
 #     unit         gcc: builds without warnings; unit tests, fuzz targets over their corpora
 #     asan         clang, AddressSanitizer and UBSan: the same
-#     tsan         clang, ThreadSanitizer: the job pool, where the threads are
+#     tsan         clang, ThreadSanitizer: the job pool, where the threads are, and who uses it
 #     e2e          pytest over the programs of the asan build
 #     quickstart   examples/quickstart.sh, as root (if we are) and as an ordinary user
 #
@@ -67,13 +68,14 @@ configure() {
 	cmake -S . -B "build/$name" -G Ninja -DCMAKE_C_COMPILER="$compiler" -DSSF_TESTS=ON "$@"
 }
 
-# build NAME COMPILER TARGET [OPTION...]: the whole part fails if it does not build.
+# build NAME COMPILER TARGETS [OPTION...]: the whole part fails if it does not build.
 build() {
-	name=$1 compiler=$2 target=$3
+	name=$1 compiler=$2 targets=$3
 	shift 3
 	log=$LOGS/$name-build.log
+	# shellcheck disable=SC2086 # names have no blanks
 	if configure "$name" "$compiler" "$@" >"$log" 2>&1 &&
-		cmake --build "build/$name" --target "$target" >>"$log" 2>&1; then
+		cmake --build "build/$name" --target $targets >>"$log" 2>&1; then
 		report 1 0 "$name: builds with $compiler -Werror" "$log"
 	else
 		report 0 1 "$name: builds with $compiler -Werror" "$log"
@@ -101,9 +103,9 @@ run_ctest() {
 
 # --- parts -----------------------------------------------------------------------------------
 
-# Prints "PASSED FAILED" of what check_tree.py says, a line a rule; without a line it has crashed.
-check_tree() {
-	rules=$(python3 -B tests/meta/check_tree.py) || true
+# lines COMMAND...: prints "PASSED FAILED" of what it says, a line a rule; without a line it has crashed.
+lines() {
+	rules=$("$@") || true
 	printf '%s\n' "$rules" >&2
 	kept=$(printf '%s\n' "$rules" | grep -c ': ok$')
 	broken=$(printf '%s\n' "$rules" | grep -c ': WRONG$')
@@ -114,7 +116,14 @@ part_tree() {
 	: >$LOGS/headers.log
 	counted "tree: headers compile alone" $LOGS/headers.log sh tests/meta/check_headers.sh
 	: >$LOGS/tree.log
-	counted "tree: layers, documents, what is banned" $LOGS/tree.log check_tree
+	counted "tree: layers, documents, what is banned" $LOGS/tree.log \
+		lines python3 -B tests/meta/check_tree.py
+}
+
+part_model() {
+	: >$LOGS/model.log
+	counted "model: cursors and leases, and what would break them" $LOGS/model.log \
+		lines sh tests/model/check.sh
 }
 
 part_unit() {
@@ -125,9 +134,10 @@ part_asan() {
 	build_asan && run_ctest asan "asan: the same with ASan, UBSan, LSan"
 }
 
+# The pool; making keys, resolving names and signing in it.
 part_tsan() {
-	build tsan clang test_pool -DSSF_SANITIZE=thread &&
-		run_ctest tsan "tsan: the job pool with TSan" -R '^unit\.test_pool$'
+	build tsan clang "test_pool test_mint test_put test_ring" -DSSF_SANITIZE=thread &&
+		run_ctest tsan "tsan: the job pool and its users with TSan" -R '^unit\.test_(pool|mint|put|ring)$'
 }
 
 part_e2e() {
@@ -178,12 +188,12 @@ part_quickstart() {
 
 # --- all -------------------------------------------------------------------------------------
 
-[ $# -gt 0 ] || set -- tree unit asan tsan e2e quickstart
+[ $# -gt 0 ] || set -- tree model unit asan tsan e2e quickstart
 for part in "$@"; do
 	case $part in
-	tree | unit | asan | tsan | e2e | quickstart) ;;
+	tree | model | unit | asan | tsan | e2e | quickstart) ;;
 	*)
-		echo "usage: sh tests/run.sh [tree|unit|asan|tsan|e2e|quickstart ...]" >&2
+		echo "usage: sh tests/run.sh [tree|model|unit|asan|tsan|e2e|quickstart ...]" >&2
 		exit 2
 		;;
 	esac

@@ -40,10 +40,29 @@ struct api {
 	int64_t inactivity_s;          /* inactivity_timeout of streams that say nothing; 0: none */
 	json_t *verified_ms;           /* stream id to when one was last asked for, monotonic */
 	char *openapi;                 /* the document of openapi.json once it was asked for; owned */
+	const struct http_server *server; /* for metrics: its connections */
+	const struct http_client *push_client; /* the same */
+	int64_t max_connections;
+	int64_t crypto_threads;
+	int64_t database_connections;
+	int64_t metrics_streams;       /* more of them have no series of their own */
+	const char *version;
 	int64_t started_ms;
+	bool registry_ready, keys_ready;
 	bool ready;                    /* everything is loaded */
 	bool draining;
 };
 
 /* The handler of the HTTP server; arg is the struct api. */
 void api_handle(void *arg, struct http_req *req);
+/* Of one that serves /metrics, /healthz and /readyz alone, to anybody who gets there. */
+void api_handle_open(void *arg, struct http_req *req);
+/* What both are told of answers: counted, by route and status. */
+void api_answered(void *arg, unsigned tag, int status, int64_t us);
+/* Before anything is counted. */
+void api_name_metrics(void);
+/* Puts down what is a state now, for whichever process is asked for metrics. */
+void api_collect(const struct api *api);
+
+/* Whether events can be accepted and delivered now; what else /readyz says is in health.c. */
+bool api_is_ready(const struct api *api);

@@ -28,7 +28,11 @@ bool api_may_repeat(const struct call *c);
 void reply_json(struct http_req *req, int status, json_t *body);
 
 /* wellknown.c */
-handler_f api_configuration, api_oauth_server, api_oauth_resource, api_jwks, api_health, api_ready;
+handler_f api_configuration, api_oauth_server, api_oauth_resource, api_jwks;
+/* health.c */
+handler_f api_health, api_ready;
+/* metrics.c */
+handler_f api_metrics;
 /* openapi.c */
 handler_f api_openapi;
 /* resources.c */
@@ -41,6 +45,10 @@ handler_f api_ssf_status, api_ssf_set_status, api_ssf_verify;
 handler_f api_ssf_subject_add, api_ssf_subject_remove;
 /* stream_test.c */
 handler_f api_stream_test;
+/* replay.c */
+handler_f api_redrive, api_rewind;
+/* stream_health.c */
+handler_f api_ssf_health, api_stream_health;
 /* emit.c */
 handler_f api_emit;
 /* reports.c */

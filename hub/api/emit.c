@@ -5,6 +5,7 @@
  */
 #include "hub/api/api_priv.h"
 
+#include "hub/ingest/trace.h"
 #include "hub/store/draft.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/log.h"
@@ -20,6 +21,7 @@ static void on_emitted(void *arg, const struct batch_result *first, const struct
 {
 	struct http_req *req = arg;
 
+	ingest_count(LABEL_source_emit, first, err);
 	if (err != NULL) {
 		http_reply_error(req, 0, err);
 		return;
@@ -54,7 +56,7 @@ static int parse(const struct call *c, json_t *drafts, struct ssf_err *err)
 	json_auto_t *body = NULL, *claims = NULL;
 	const char *name, *txn = NULL, *reason = NULL;
 	const struct ssf_event_type *type;
-	char made[TXN_LEN], once[TXN_LEN], origin[AUTH_CLIENT_LEN + 8] = "operator";
+	char made[TXN_LEN], once[TXN_LEN], trace[SSF_TRACEPARENT_LEN], origin[AUTH_CLIENT_LEN + 8] = "operator";
 
 	if (ssf_json_parse(http_body(c->req), &limits, &body, err) < 0 ||
 	    ssf_json_only(body, names, err) < 0 || ssf_json_get_str(body, "type", &name, err) < 0 ||
@@ -64,7 +66,8 @@ static int parse(const struct call *c, json_t *drafts, struct ssf_err *err)
 	type = type_of(name);
 	if (type == NULL || type->control)
 		return ssf_fail(err, SSF_E_MALFORMED, "type: not an event of CAEP 1.0 or RISC 1.0");
-	if (ssf_subject_check(json_object_get(body, "subject"), err) < 0)
+	if (ssf_subject_check(json_object_get(body, "subject"), err) < 0 ||
+	    ssf_event_check_subject(type, json_object_get(body, "subject"), err) < 0)
 		return ssf_fail_prefix(err, "subject");
 	claims = json_object_get(body, "claims") != NULL ? json_copy(json_object_get(body, "claims")) :
 							   json_object();
@@ -79,7 +82,8 @@ static int parse(const struct call *c, json_t *drafts, struct ssf_err *err)
 	txn_make(once);
 	struct draft d = { .origin = origin, .origin_id = once, .type = type->uri,
 			   .txn = txn != NULL && txn[0] != '\0' ? txn : made,
-			   .sub_id = json_object_get(body, "subject"), .body = claims };
+			   .sub_id = json_object_get(body, "subject"), .body = claims,
+			   .trace = ingest_trace(c->req, trace) };
 	return draft_add(drafts, &d, err);
 }
 
@@ -92,6 +96,8 @@ void api_emit(const struct call *c)
 	if (drafts == NULL)
 		ssf_fail(&err, SSF_E_NOMEM, "event");
 	if (drafts == NULL || parse(c, drafts, &err) < 0 ||
-	    batch_append_start(c->api->batch, drafts, on_emitted, c->req, &append, &err) < 0)
+	    batch_append_start(c->api->batch, drafts, on_emitted, c->req, &append, &err) < 0) {
+		ingest_count(LABEL_source_emit, NULL, &err);
 		http_reply_error(c->req, 0, &err);
+	}
 }

@@ -467,7 +467,7 @@ static const struct {
 	[KIND_STREAM] = { check_stream,
 			  { "client", "audience", "delivery", "status", "status_reason", "alg", "events",
 			    "events_requested", "description", "default_subjects", "heartbeat",
-			    "inactivity_timeout" } },
+			    "inactivity_timeout", "backlog_limit" } },
 	[KIND_RULES] = { check_rules, { "text", "digest" } },
 };
 

@@ -21,9 +21,7 @@
 
 static json_t *unread(const struct api *api, int64_t cursor)
 {
-	int64_t head = event_log_head(api->log);
-
-	return json_integer(cursor >= 0 && head > cursor ? head - cursor : 0);
+	return json_integer(cursor >= 0 ? (json_int_t)event_log_count(api->log, cursor) : 0);
 }
 
 /* Of this process; the cursor of the rules is -1 if another one applies them. */
@@ -106,13 +104,13 @@ static json_t *row_json(const struct db_result *r, size_t row)
 
 static json_t *row_event(const struct db_result *r, size_t row)
 {
-	json_t *e = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:s*, s:o, s:o*, s:s*}", "seq",
+	json_t *e = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:s*, s:o, s:o*, s:s*, s:s*}", "seq",
 			      (json_int_t)db_int(r, row, 0), "at_ms", (json_int_t)db_int(r, row, 1),
 			      "origin", db_text(r, row, 2), "origin_id", db_text(r, row, 3), "type",
 			      db_text(r, row, 4), "txn", db_text(r, row, 5), "cause",
 			      (json_int_t)db_int(r, row, 6), "agent", db_text(r, row, 7), "body",
-			      db_json(r, row, 9), "sub_id", db_json(r, row, 8), "evidence_sha256",
-			      db_text(r, row, 10));
+			      db_json(r, row, 9), "sub_id", db_json(r, row, 8), "trace",
+			      db_text(r, row, 10), "evidence_sha256", db_text(r, row, 11));
 
 	if (db_int(r, row, 6) == 0)
 		json_object_del(e, "cause");
@@ -197,7 +195,7 @@ static void query_page(const struct call *c, enum stmt stmt,
 
 void api_events(const struct call *c)
 {
-	query_page(c, STMT_event_after, row_event);
+	query_page(c, STMT_event_page, row_event);
 }
 
 void api_unattributed(const struct call *c)
@@ -220,18 +218,34 @@ void api_revocations(const struct call *c)
 	query(c, STMT_revocations, params, row_json, false);
 }
 
+/* "STREAM/SEQ" after which a page of all streams begins; ids have no slash. Absent: from the first. */
+static int page_start(const char *after, char stream[129], char seq[24], struct ssf_err *err)
+{
+	const char *slash = after != NULL ? strchr(after, '/') : NULL;
+	size_t digits = slash != NULL ? strspn(slash + 1, "0123456789") : 0;
+
+	snprintf(stream, 129, "%.*s", slash != NULL ? (int)(slash - after) : 0, slash != NULL ? after : "");
+	snprintf(seq, 24, "%s", slash != NULL ? slash + 1 : "0");
+	if (after != NULL && (slash == NULL || slash - after > 128 || digits == 0 || digits > 18 ||
+			      slash[1 + digits] != '\0'))
+		return ssf_fail(err, SSF_E_MALFORMED, "after: must be STREAM/SEQ of the last one");
+	return 0;
+}
+
+/* Those of a stream from a seq on, or those of all streams. */
 void api_deadletters(const struct call *c)
 {
-	const char *stream = http_query(c->req, "stream");
-	const char *params[] = { stream };
+	const char *one = http_query(c->req, "stream");
+	char stream[129], seq[24], limit[24];
+	const char *params[] = { one != NULL ? one : stream, seq, limit };
 	struct ssf_err err;
 
-	if (stream == NULL) {
-		ssf_fail(&err, SSF_E_MALFORMED, "stream: say which");
+	if (number(c, "limit", LIMIT_DEFAULT, LIMIT_MAX, limit, &err) < 0 ||
+	    (one != NULL ? number(c, "after", 0, INT64_MAX - 1, seq, &err) :
+			   page_start(http_query(c->req, "after"), stream, seq, &err)) < 0)
 		http_reply_error(c->req, 0, &err);
-		return;
-	}
-	query(c, STMT_dead_letters, params, row_json, false);
+	else
+		query(c, one != NULL ? STMT_dead_letters_of : STMT_dead_letters, params, row_json, false);
 }
 
 /* --- lifting ----------------------------------------------------------------------------------------------- */

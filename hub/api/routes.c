@@ -7,6 +7,7 @@
 
 #include "hub/api/forward.h"
 #include "hub/auth/oauth.h"
+#include "hub/metrics/metrics.h"
 #include "lib/kit/http_error.h"
 #include "lib/ssf/json.h"
 
@@ -14,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* WHO_EMITTER: the operator, or a client that may emit. */
-enum who { WHO_ANYBODY, WHO_CLIENT, WHO_ADMIN, WHO_EMITTER };
+/* WHO_EMITTER: the operator, or a client that may emit. WHO_SCRAPER: the operator, or the metrics token. */
+enum who { WHO_ANYBODY, WHO_CLIENT, WHO_ADMIN, WHO_EMITTER, WHO_SCRAPER };
 
 static void api_source(const struct call *c)
 {
@@ -48,6 +49,7 @@ static const struct route {
 } routes[] = {
 	{ "GET", "/healthz", WHO_ANYBODY, 0, true, api_health },
 	{ "GET", "/readyz", WHO_ANYBODY, 0, true, api_ready },
+	{ "GET", "/metrics", WHO_SCRAPER, 0, true, api_metrics },
 	{ "GET", "/.well-known/ssf-configuration", WHO_ANYBODY, 0, true, api_configuration },
 	{ "GET", "/.well-known/risc-configuration", WHO_ANYBODY, 0, true, api_configuration },
 	{ "GET", "/.well-known/oauth-authorization-server", WHO_ANYBODY, 0, true, api_oauth_server },
@@ -65,12 +67,16 @@ static const struct route {
 	{ "DELETE", "/ssf/streams", WHO_CLIENT, PERM_DELETE, false, api_ssf_delete },
 	{ "GET", "/ssf/status", WHO_CLIENT, PERM_READ, false, api_ssf_status },
 	{ "POST", "/ssf/status", WHO_CLIENT, PERM_STATUS, false, api_ssf_set_status },
+	{ "GET", "/ssf/health", WHO_CLIENT, PERM_READ, false, api_ssf_health },
 	{ "POST", "/ssf/verify", WHO_CLIENT, PERM_VERIFY, false, api_ssf_verify },
 	{ "POST", "/ssf/subjects:add", WHO_CLIENT, PERM_SUBJECTS, false, api_ssf_subject_add },
 	{ "POST", "/ssf/subjects:remove", WHO_CLIENT, PERM_SUBJECTS, false, api_ssf_subject_remove },
 	{ "POST", "/v1/apply", WHO_ADMIN, 0, false, api_apply },
 	{ "POST", "/v1/events", WHO_EMITTER, PERM_EMIT, false, api_emit },
 	{ "POST", "/v1/streams/*/test", WHO_ADMIN, 0, false, api_stream_test },
+	{ "POST", "/v1/streams/*/redrive", WHO_ADMIN, 0, false, api_redrive },
+	{ "POST", "/v1/streams/*/rewind", WHO_ADMIN, 0, false, api_rewind },
+	{ "GET", "/v1/streams/*/health", WHO_ADMIN, 0, false, api_stream_health },
 	{ "GET", "/v1/status", WHO_ADMIN, 0, true, api_status },
 	{ "GET", "/v1/explain/*", WHO_ADMIN, 0, false, api_explain },
 	{ "GET", "/v1/events", WHO_ADMIN, 0, false, api_events },
@@ -97,6 +103,8 @@ static const struct owned {
 	{ api_ssf_subject_add, true, true },
 	{ api_ssf_subject_remove, true, true },
 	{ api_stream_test, false, false },
+	{ api_redrive, false, false },
+	{ api_rewind, false, false },
 };
 
 /* Copies what "*" stands for into args; a segment is 1 to 128 bytes. */
@@ -146,10 +154,12 @@ static int check_caller(const struct call *c, struct ssf_err *err)
 {
 	enum who who = c->route->who;
 
+	if (c->caller.metrics)
+		return who == WHO_SCRAPER ? 0 : ssf_fail(err, SSF_E_DENIED, "this token is for /metrics alone");
 	if (c->caller.admin)
 		return who != WHO_CLIENT ? 0 :
 					   ssf_fail(err, SSF_E_DENIED, "this needs the token of a client");
-	if (who == WHO_ADMIN)
+	if (who == WHO_ADMIN || who == WHO_SCRAPER)
 		return ssf_fail(err, SSF_E_DENIED, "this needs the admin token");
 	if ((c->caller.perms & c->route->perm) == 0)
 		return ssf_fail(err, SSF_E_SCOPE, "the token's scopes do not cover this");
@@ -206,7 +216,7 @@ static void run_where(const struct call *c)
 
 static void run_authenticated(const struct call *c)
 {
-	int64_t wait = c->caller.admin ? 0 : auth_rate_client(c->api->auth, c->caller.client);
+	int64_t wait = c->caller.client[0] == '\0' ? 0 : auth_rate_client(c->api->auth, c->caller.client);
 	struct ssf_err err;
 
 	if (wait > 0) {
@@ -297,6 +307,22 @@ static void say_allowed(struct http_req *req, const char *path)
 	http_answer_header(req, "Allow", allow);
 }
 
+/* Whom a request is for, or NULL: then found says whether its path is one of ours. */
+static const struct route *route_of(struct call *c, const char *path, bool *found)
+{
+	*found = false;
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(routes); i++) {
+		if (!path_fits(routes[i].path, path, c))
+			continue;
+		*found = true;
+		if (strcmp(routes[i].method, http_method(c->req)) == 0) {
+			http_tag(c->req, (unsigned)i + 1);
+			return &routes[i];
+		}
+	}
+	return NULL;
+}
+
 /* False: it was answered that there is nothing. */
 static bool find_route(struct call *c)
 {
@@ -304,15 +330,10 @@ static bool find_route(struct call *c)
 	bool ours = issuer_strip(&c->api->issuer, http_path(c->req), &path), found = false;
 	struct ssf_err err;
 
-	for (size_t i = 0; ours && i < SSF_ARRAY_SIZE(routes); i++) {
-		if (!path_fits(routes[i].path, path.ptr, c))
-			continue;
-		found = true;
-		if (strcmp(routes[i].method, http_method(c->req)) == 0) {
-			c->route = &routes[i];
-			return true;
-		}
-	}
+	if (ours)
+		c->route = route_of(c, path.ptr, &found);
+	if (c->route != NULL)
+		return true;
 	if (found)
 		say_allowed(c->req, path.ptr);
 	ssf_fail(&err, found ? SSF_E_METHOD : SSF_E_NOT_FOUND,
@@ -350,6 +371,60 @@ void api_handle_peer(struct api *api, struct http_req *req, const struct caller 
 	} else {
 		api_run(&c);
 	}
+}
+
+void api_handle_open(void *arg, struct http_req *req)
+{
+	struct call c = { .api = arg, .req = req };
+	struct ssf_err err;
+	bool found;
+
+	c.route = route_of(&c, http_path(req), &found);
+	if (c.route != NULL && (c.route->handler == api_metrics || c.route->handler == api_health ||
+				c.route->handler == api_ready)) {
+		c.route->handler(&c);
+		return;
+	}
+	ssf_fail(&err, SSF_E_NOT_FOUND, "here are /metrics, /healthz and /readyz alone");
+	http_reply_error(req, 0, &err);
+}
+
+/* --- what is counted -------------------------------------------------------------------------------- */
+
+/* The last stands for all others. */
+static const struct {
+	int status;
+	const char *name;
+} statuses[] = {
+	{ 200, "200" }, { 202, "202" }, { 201, "201" }, { 204, "204" }, { 400, "400" }, { 401, "401" }, { 403, "403" },
+	{ 404, "404" }, { 405, "405" }, { 408, "408" }, { 409, "409" }, { 412, "412" }, { 413, "413" }, { 415, "415" },
+	{ 429, "429" }, { 431, "431" }, { 500, "500" }, { 501, "501" }, { 503, "503" }, { 0, "other" },
+};
+_Static_assert(SSF_ARRAY_SIZE(statuses) <= LABEL_status_COUNT, "metrics.def: status");
+_Static_assert(SSF_ARRAY_SIZE(routes) < LABEL_route_COUNT, "metrics.def: route");
+
+void api_name_metrics(void)
+{
+	static char names[SSF_ARRAY_SIZE(routes)][80];
+
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(statuses); i++)
+		metrics_name_status[i] = statuses[i].name;
+	metrics_name_route[0] = "none";
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(routes); i++) {
+		snprintf(names[i], sizeof(names[i]), "%s %s", routes[i].method, routes[i].path);
+		metrics_name_route[i + 1] = names[i];
+	}
+}
+
+void api_answered(void *arg, unsigned tag, int status, int64_t us)
+{
+	size_t i = 0;
+
+	(void)arg;
+	while (statuses[i].status != 0 && statuses[i].status != status)
+		i++;
+	metric_add_of2(http_requests, tag, i, 1);
+	metric_observe_of(http_request_seconds, tag, us);
 }
 
 void reply_json(struct http_req *req, int status, json_t *body)

@@ -21,15 +21,17 @@
 #define TICK_MS 250
 #define JOBS_MAX 64
 #define GRACE_MAX_MS 60000
-#define REASON "inactivity"
+#define INACTIVITY "inactivity"
+#define BACKLOG "backlog"
 
 struct job {
 	LIST_ENTRY(job) link;
 	struct upkeep *upkeep;
 	char *stream;
 	int64_t at_ms;
-	int64_t active_at_ms;        /* as we know; of a pause */
-	struct batch_append *append; /* of a heartbeat; NULL: a pause */
+	int64_t active_at_ms;        /* as we know; of a pause for inactivity */
+	struct batch_append *append; /* of a heartbeat; NULL: a pause, and */
+	const char *reason;
 };
 
 struct upkeep {
@@ -141,7 +143,7 @@ static void on_paused(void *arg, const json_t *versions, const struct ssf_err *e
 
 	(void)versions;
 	if (err == NULL)
-		log_info("upkeep.paused", log_str("stream", j->stream), log_str("reason", REASON));
+		log_info("upkeep.paused", log_str("stream", j->stream), log_str("reason", j->reason));
 	else if (err->code != SSF_E_CONFLICT) { /* somebody has changed it: its time begins again */
 		job_fail(j, err);
 		return;
@@ -160,7 +162,7 @@ static int pause_start(struct job *j, struct ssf_err *err)
 
 	if (spec == NULL || put == NULL ||
 	    json_object_set_new(spec, "status", json_string(stream_status_name(STREAM_PAUSED))) < 0 ||
-	    json_object_set_new(spec, "status_reason", json_string(REASON)) < 0) {
+	    json_object_set_new(spec, "status_reason", json_string(j->reason)) < 0) {
 		put_free(put);
 		return ssf_fail(err, SSF_E_NOMEM, "stream");
 	}
@@ -171,31 +173,49 @@ static int pause_start(struct job *j, struct ssf_err *err)
 	return put_start(put, on_paused, j, err);
 }
 
+static void pause_now(struct job *j)
+{
+	struct ssf_err err;
+
+	if (pause_start(j, &err) < 0)
+		job_fail(j, &err);
+}
+
 /* What its receiver has asked of other processes is in the database alone. */
 static void on_active_at(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct job *j = arg;
 	int64_t at_ms = err == NULL && db_rows(r) > 0 ? db_int(r, 0, 0) : 0;
-	struct ssf_err why;
 
 	if (err != NULL) {
 		job_fail(j, err);
 	} else if (at_ms > j->active_at_ms) {
 		deliver_active_at(j->upkeep->api->deliver, j->stream, at_ms);
 		job_free(j);
-	} else if (pause_start(j, &why) < 0) {
-		job_fail(j, &why);
+	} else {
+		pause_now(j);
 	}
 }
 
-static void pause_stream(struct upkeep *u, const struct deliver_life *life)
+static void pause_full(struct upkeep *u, const struct deliver_life *life)
+{
+	struct job *j = job_new(u, life->stream);
+
+	if (j == NULL)
+		return; /* no memory: the next tick tries again */
+	j->reason = BACKLOG;
+	pause_now(j);
+}
+
+static void pause_inactive(struct upkeep *u, const struct deliver_life *life)
 {
 	struct job *j = job_new(u, life->stream);
 	const char *params[] = { life->stream };
 	struct ssf_err err;
 
 	if (j == NULL)
-		return;
+		return; /* no memory: the next tick tries again */
+	j->reason = INACTIVITY;
 	j->active_at_ms = life->active_at_ms;
 	if (db_exec(u->api->db, STMT_stream_active_at, params, on_active_at, j, NULL, &err) < 0)
 		job_fail(j, &err);
@@ -208,11 +228,13 @@ static void on_life(void *arg, const struct deliver_life *life)
 	struct upkeep *u = arg;
 	bool inactive = upkeep_is_inactive(life, u->since_ms, u->now_ms);
 
-	if ((!inactive && !upkeep_heartbeat_due(life, u->now_ms)) || u->job_count >= JOBS_MAX ||
+	if ((!inactive && !life->backlog_passed && !upkeep_heartbeat_due(life, u->now_ms)) || u->job_count >= JOBS_MAX ||
 	    has_job(u, life->stream))
 		return;
-	if (inactive)
-		pause_stream(u, life);
+	if (life->backlog_passed)
+		pause_full(u, life);
+	else if (inactive)
+		pause_inactive(u, life);
 	else
 		heartbeat(u, life);
 }

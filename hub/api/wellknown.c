@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What anybody may read: SSF metadata (SSF 1.0 section 7.1), keys, health. */
+/* What anybody may read: SSF metadata (SSF 1.0 section 7.1), keys. */
 #include "hub/api/api_priv.h"
 
 #include "hub/auth/oauth.h"
@@ -70,19 +70,4 @@ void api_jwks(const struct call *c)
 	snprintf(age, sizeof(age), "public, max-age=%lld",
 		 (long long)ring_jwks_max_age(keys_ring(c->api->keys)));
 	http_reply(c->req, &a);
-}
-
-/* The process runs and its loop turns. */
-void api_health(const struct call *c)
-{
-	http_reply_json(c->req, 200, "{\"status\":\"ok\"}");
-}
-
-/* Events can be accepted and delivered. */
-void api_ready(const struct call *c)
-{
-	bool up = c->api->ready && !c->api->draining && db_is_up(c->api->db) &&
-		  owner_is_up(c->api->owner);
-
-	http_reply_json(c->req, up ? 200 : 503, up ? "{\"status\":\"ready\"}" : "{\"status\":\"not ready\"}");
 }

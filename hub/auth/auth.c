@@ -12,7 +12,7 @@
 #include <string.h>
 
 int auth_new(const struct auth_conf *conf, struct db *db, struct registry *registry,
-	     struct keys *keys, struct documents *documents, struct auth **out, struct ssf_err *err)
+	     struct keys *keys, struct jwks *jwks, struct auth **out, struct ssf_err *err)
 {
 	struct auth *a = calloc(1, sizeof(*a));
 
@@ -22,7 +22,7 @@ int auth_new(const struct auth_conf *conf, struct db *db, struct registry *regis
 	a->db = db;
 	a->registry = registry;
 	a->keys = keys;
-	a->documents = documents;
+	a->jwks = jwks;
 	a->by_client = rate_new(conf->rate_client);
 	a->by_address = rate_new(conf->rate_address);
 	if (a->by_client == NULL || a->by_address == NULL) {

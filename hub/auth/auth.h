@@ -11,7 +11,7 @@
 #include "hub/auth/scope.h"
 #include "hub/keys/keys.h"
 #include "hub/registry/registry.h"
-#include "lib/kit/document.h"
+#include "lib/kit/jwks.h"
 #include "lib/kit/http_server.h"
 
 #define AUTH_CLIENT_LEN 129 /* an id of a resource and its NUL */
@@ -22,6 +22,7 @@ struct auth_conf {
 	const char *issuer;             /* ours, borrowed */
 	const char *token_endpoint;     /* its URL, borrowed */
 	uint8_t admin[SSF_SHA256_LEN];  /* of the operator's token */
+	uint8_t metrics[SSF_SHA256_LEN]; /* of the token that may read metrics */
 	int64_t token_lifetime_s;       /* of access tokens of ours */
 	int64_t rate_client;            /* requests a second, 0: no limit */
 	int64_t rate_address;
@@ -30,13 +31,14 @@ struct auth_conf {
 
 /* All borrowed. */
 ssf_nodiscard int auth_new(const struct auth_conf *conf, struct db *db, struct registry *registry,
-			   struct keys *keys, struct documents *documents, struct auth **out,
+			   struct keys *keys, struct jwks *jwks, struct auth **out,
 			   struct ssf_err *err);
 void auth_free(struct auth *a);
 
 struct caller {
 	bool admin;
-	char client[AUTH_CLIENT_LEN]; /* id of its resource; "" if admin */
+	bool metrics;                 /* may read metrics, and nothing else */
+	char client[AUTH_CLIENT_LEN]; /* id of its resource; "" if it is none of those */
 	unsigned perms;               /* enum perm */
 };
 

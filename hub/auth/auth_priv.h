@@ -21,7 +21,7 @@ struct auth {
 	struct db *db;
 	struct registry *registry;
 	struct keys *keys;
-	struct documents *documents;
+	struct jwks *jwks;
 	struct rate *by_client, *by_address;
 	struct auth_cached cache[AUTH_CACHE_SLOTS];
 };

@@ -271,13 +271,13 @@ static void by_assertion(struct grant *g)
 	if (r == 0 && jwks == NULL && url == NULL)
 		r = ssf_fail(&err, SSF_E_UNAUTHENTICATED, "the client has no keys");
 	if (r == 0 && jwks != NULL) {
-		r = jwks_find(jwks, g->jws.kid, g->jws.alg, &key, &err);
+		r = jwks_find(g->auth->jwks, jwks, g->jws.kid, g->jws.alg, &key, &err);
 		if (r == 0) {
 			verify(g, key);
 			return;
 		}
 	} else if (r == 0) {
-		r = jwks_search_start(g->auth->documents, url, g->jws.kid, g->jws.alg, on_key, g,
+		r = jwks_search_start(g->auth->jwks, url, g->jws.kid, g->jws.alg, on_key, g,
 				      &g->search, &err);
 	}
 	if (r < 0)

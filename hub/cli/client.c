@@ -4,6 +4,7 @@
  * is read from its data directory (hub.url, ca.pem, admin.token), or given by options.
  */
 #include "hub/cli/cli.h"
+#include "hub/cli/deadletters.h"
 #include "hub/cli/emit.h"
 #include "hub/cli/streams.h"
 
@@ -35,6 +36,10 @@ struct options {
 	char *txn;
 	char *alg;
 	bool now;
+	char *stream;
+	int64_t limit;
+	bool all;
+	char *to;
 };
 
 static const struct setting option_table[] = {
@@ -69,6 +74,21 @@ static const struct setting keys_options[] = {
 	{ .name = NULL },
 };
 
+static const struct setting deadletters_options[] = {
+	{ "stream", SETTING_STRING, offsetof(struct options, stream), NULL, 0, 0,
+	  "Of this stream alone; default: of all." },
+	{ "limit", SETTING_INT, offsetof(struct options, limit), "100", 1, 1000000, "At most so many." },
+	{ "all", SETTING_BOOL, offsetof(struct options, all), "off", 0, 0,
+	  "redrive: all of the stream, the oldest first." },
+	{ .name = NULL },
+};
+
+static const struct setting streams_options[] = {
+	{ "to", SETTING_STRING, offsetof(struct options, to), NULL, 0, 0,
+	  "rewind: the first event to be read again, or a time: 2026-11-25T04:00:00Z." },
+	{ .name = NULL },
+};
+
 /* Which command has options of its own: not in the environment, and refused by the others. */
 static const struct own_options {
 	const char *command;
@@ -76,6 +96,8 @@ static const struct own_options {
 } own_options[] = {
 	{ "emit", emit_options },
 	{ "keys", keys_options },
+	{ "deadletters", deadletters_options },
+	{ "streams", streams_options },
 };
 
 /* One request and its answer. */
@@ -314,15 +336,6 @@ static int cmd_emit(struct exchange *x, int argc, char **argv)
 	return 0;
 }
 
-static int cmd_deadletters(struct exchange *x, int argc, char **argv)
-{
-	char path[512];
-
-	(void)argc;
-	snprintf(path, sizeof(path), "/v1/deadletters?stream=%s", argv[0]);
-	return print_answer(x, path);
-}
-
 static long long number(const json_t *o, const char *key)
 {
 	return json_integer_value(json_object_get(o, key));
@@ -359,10 +372,10 @@ static void print_status(const json_t *s)
 	printf("rules    %lld active, at %lld, %lld behind\n", number(rules, "active"),
 	       number(rules, "cursor"), number(rules, "unread_seqs"));
 	json_array_foreach(json_object_get(s, "streams"), i, stream)
-		printf("stream   %s: %s, %s, %lld waiting, oldest %lld s, %lld not read yet%s%s\n",
+		printf("stream   %s: %s, %s, %lld waiting, oldest %lld s, %lld not read yet, %lld dead letters%s%s\n",
 		       text(stream, "id"), text(stream, "method"), text(stream, "status"),
-		       number(stream, "waiting_events"), number(stream, "oldest_age_s"),
-		       number(stream, "unread_seqs"), is_failing(stream) ? ", failing: " : "",
+		       number(stream, "backlog"), number(stream, "oldest_age_s"),
+		       number(stream, "unread_seqs"), number(stream, "dead_letters"), is_failing(stream) ? ", failing: " : "",
 		       is_failing(stream) ? text(stream, "last_error") : "");
 }
 
@@ -451,21 +464,122 @@ static int streams_test(struct exchange *x, const char *id)
 	return delivered ? 0 : 1;
 }
 
-static int cmd_streams(struct exchange *x, int argc, char **argv)
+/* streams health ID: one member a line. */
+static int streams_health(struct exchange *x, const char *id)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "/v1/streams/%s/health", id);
+	return print_answer(x, path);
+}
+
+/* streams rewind ID --to TIME|SEQ */
+static int streams_rewind(struct exchange *x, const char *id)
+{
+	const char *to = x->options.to;
+	bool is_seq = strspn(to, "0123456789") == strlen(to);
+	json_auto_t *body = is_seq ? json_pack("{s:I}", "seq", (json_int_t)strtoll(to, NULL, 10)) :
+				     json_pack("{s:s}", "time", to);
+	json_auto_t *done = NULL;
+	ssf_auto_free char *sent = json_dumps(body, 0);
+	char path[512];
+
+	snprintf(path, sizeof(path), "/v1/streams/%s/rewind", id);
+	if (request(x, "POST", path, ssf_str_c(sent != NULL ? sent : "")) < 0)
+		return 1;
+	done = answer_json(x);
+	printf("%s: read again from %lld\n", text(done, "stream"), number(done, "first"));
+	return 0;
+}
+
+static int streams_list(struct exchange *x)
 {
 	json_auto_t *body = NULL;
 
-	if (argc == 2 && strcmp(argv[0], "test") == 0)
-		return streams_test(x, argv[1]);
-	if (argc != 0) {
-		fprintf(stderr, "usage: ssfhub streams [test ID]\n");
-		return 2;
-	}
 	if (request(x, "GET", "/v1/status", (struct ssf_str){ NULL, 0 }) < 0)
 		return 1;
 	body = answer_json(x);
 	streams_print(json_object_get(body, "streams"), wall_now_ms() / 1000, stdout);
 	return 0;
+}
+
+static int cmd_streams(struct exchange *x, int argc, char **argv)
+{
+	const char *what = argc > 0 ? argv[0] : "";
+	bool to = x->options.to != NULL;
+
+	if (argc == 0 && !to)
+		return streams_list(x);
+	if (argc == 2 && !to && strcmp(what, "test") == 0)
+		return streams_test(x, argv[1]);
+	if (argc == 2 && !to && strcmp(what, "health") == 0)
+		return streams_health(x, argv[1]);
+	if (argc == 2 && to && strcmp(what, "rewind") == 0)
+		return streams_rewind(x, argv[1]);
+	fprintf(stderr, "usage: ssfhub streams [test ID | health ID | rewind ID --to TIME|SEQ]\n");
+	return 2;
+}
+
+/* --- dead letters ---------------------------------------------------------------------------------------------- */
+
+/* Page by page, as one may hold 1000. */
+static int deadletters_list(struct exchange *x)
+{
+	const char *stream = x->options.stream;
+	char path[512], after[DEADLETTERS_AFTER_MAX];
+	int64_t left = x->options.limit;
+	size_t count;
+
+	deadletters_after(NULL, stream != NULL, after);
+	do {
+		json_auto_t *page = NULL;
+		int64_t want = left < 1000 ? left : 1000;
+		snprintf(path, sizeof(path), "/v1/deadletters?%s&limit=%lld%s%s", after, (long long)want,
+			 stream != NULL ? "&stream=" : "", stream != NULL ? stream : "");
+		if (request(x, "GET", path, (struct ssf_str){ NULL, 0 }) < 0)
+			return 1;
+		page = answer_json(x);
+		count = json_array_size(page);
+		deadletters_print(page, left == x->options.limit, stdout);
+		deadletters_after(count > 0 ? json_array_get(page, count - 1) : NULL, stream != NULL, after);
+		left -= want;
+	} while (count == 1000 && left > 0);
+	return 0;
+}
+
+/* seq NULL: all. 1 also when some of all stay dead letters. */
+static int deadletters_redrive(struct exchange *x, const char *stream, const char *seq)
+{
+	json_auto_t *body = seq != NULL ? json_pack("{s:I}", "seq", (json_int_t)strtoll(seq, NULL, 10)) :
+					  json_pack("{s:b}", "all", true);
+	json_auto_t *done = NULL;
+	ssf_auto_free char *sent = json_dumps(body, 0);
+	char path[512];
+
+	snprintf(path, sizeof(path), "/v1/streams/%s/redrive", stream);
+	if (request(x, "POST", path, ssf_str_c(sent != NULL ? sent : "")) < 0)
+		return 1;
+	done = answer_json(x);
+	printf("%s: %lld sent again", text(done, "stream"), number(done, "redriven"));
+	if (number(done, "gone") > 0)
+		printf(", %lld not in the log any more", number(done, "gone"));
+	if (number(done, "remaining") > 0)
+		printf(", %lld later: ask again when these are out", number(done, "remaining"));
+	putchar('\n');
+	return number(done, "remaining") > 0 ? 1 : 0;
+}
+
+static int cmd_deadletters(struct exchange *x, int argc, char **argv)
+{
+	bool all = x->options.all, redrive = argc > 1 && strcmp(argv[0], "redrive") == 0;
+
+	if (argc == 0 && !all)
+		return deadletters_list(x);
+	if (redrive && x->options.stream == NULL && argc == (all ? 2 : 3) &&
+	    (all || strspn(argv[2], "0123456789") == strlen(argv[2])))
+		return deadletters_redrive(x, argv[1], all ? NULL : argv[2]);
+	fprintf(stderr, "usage: ssfhub deadletters [--stream ID] [--limit N] | redrive STREAM SEQ|--all\n");
+	return 2;
 }
 
 static const struct command {
@@ -479,14 +593,16 @@ static const struct command {
 	{ "get", cmd_get, 1, 2, "KIND [ID]", "show resources, in the form that apply takes" },
 	{ "delete", cmd_delete, 2, 2, "KIND ID", "remove a resource" },
 	{ "status", cmd_status, 0, 0, "", "what is up, how far behind each stream is" },
-	{ "streams", cmd_streams, 0, 2, "[test ID]", "how each stream is; or send one a test event and wait" },
+	{ "streams", cmd_streams, 0, 2, "[ACTION]",
+	  "how each stream is; test ID, health ID, rewind ID --to TIME|SEQ" },
 	{ "explain", cmd_explain, 1, 1, "TXN", "what came in, what matched and why, what followed" },
 	{ "unattributed", cmd_unattributed, 0, 0, "", "leaks of nobody that is registered" },
 	{ "revocations", cmd_revocations, 0, 0, "", "what is revoked or suspended now" },
 	{ "emit", cmd_emit, 1, 1, "TYPE --subject SUBJECT [--reason TEXT] [--claims JSON] [--txn TXN]",
 	  "send one event to all who take it: emit caep:session-revoked --subject email:ada@acme.example" },
 	{ "lift", cmd_lift, 3, 3, "EFFECT KIND TARGET", "take one back: lift revoke agent agent:triage-bot" },
-	{ "deadletters", cmd_deadletters, 1, 1, "STREAM", "events that a stream has given up on" },
+	{ "deadletters", cmd_deadletters, 0, 3, "[ACTION]",
+	  "events that streams have given up on; redrive STREAM SEQ|--all sends them again" },
 	{ "keys", cmd_keys, 0, 2, "[ACTION]", "signing keys: list, rotate [--alg A] [--now], revoke KID" },
 };
 

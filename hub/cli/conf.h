@@ -29,6 +29,8 @@ struct conf {
 	int64_t retry_min;
 	int64_t retry_max;
 	int64_t delivery_max_age;
+	int64_t retention;
+	int64_t partition;
 	int64_t poll_wait;
 	int64_t max_streams;
 	char *default_subjects;
@@ -44,11 +46,14 @@ struct conf {
 	int64_t key_keep;
 	int64_t heartbeat;
 	int64_t inactivity_timeout;
+	int64_t backlog_limit;
 	int64_t checkpoint;
 	int64_t drain_timeout;
 	int64_t database_connections;
 	int64_t database_timeout;
 	int64_t crypto_threads;
+	char *metrics_listen;
+	int64_t metrics_streams;
 	char *log_level;
 };
 

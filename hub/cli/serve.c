@@ -13,8 +13,10 @@
 #include "hub/cli/cli.h"
 #include "hub/cli/conf.h"
 #include "hub/cli/supervise.h"
+#include "hub/metrics/metrics.h"
 #include "hub/store/cluster.h"
 #include "hub/store/migrate.h"
+#include "hub/store/partition.h"
 #include "lib/kit/file.h"
 #include "lib/kit/log.h"
 #include "lib/kit/tls.h"
@@ -26,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define DATABASE_WAIT_MS 30000
@@ -34,12 +37,16 @@
 #define CLUSTER_CONNECTIONS 56 /* of the private one, for all processes */
 #define STOP_SLACK_MS 5000
 #define TICK_MS 250
+#define COLLECT_TICKS 4
+#define METRICS_CONNECTIONS 64
+#define METRICS_BODY 1024
 #define READY_WAIT_MS 60000
 
 struct serve {
 	struct conf conf;
 	char *token_endpoint;      /* its URL */
 	uint8_t admin[SSF_SHA256_LEN]; /* of the admin token */
+	uint8_t metrics[SSF_SHA256_LEN]; /* of the token that may read metrics */
 	struct master_key *master;
 	char *conninfo;
 	struct cluster *cluster;   /* NULL in one of several processes: its parent has it */
@@ -50,12 +57,16 @@ struct serve {
 	struct http_client *push_client;   /* to receivers, with the guard */
 	struct http_client *client;        /* to what the operator named */
 	struct documents *documents;
+	struct jwks *jwks;
 	struct attributor *attributor;
 	struct upkeep *upkeep;
+	struct partitions *partitions;
 	struct http_server *server;
+	struct http_server *metrics_server; /* or NULL */
 	struct api api;
 
-	bool registry_ready, keys_ready;
+	int64_t tick_us;           /* when it should come next, monotonic */
+	unsigned ticks;
 	bool delivered, left;      /* drained */
 	int64_t drain_until_ms;
 	int status;                /* of the process */
@@ -65,21 +76,22 @@ struct serve {
 
 /* --- files of the data directory ---------------------------------------------------------------- */
 
-/* Makes DIR/admin.token if it is not there, and takes its digest. */
-static int admin_token(struct serve *s, struct ssf_err *err)
+/* Makes DIR/name if it is not there, and takes its digest. */
+static int token_file(const struct serve *s, const char *name, uint8_t digest[SSF_SHA256_LEN],
+		      struct ssf_err *err)
 {
-	ssf_auto_free char *path = file_join(s->conf.data, "admin.token");
+	ssf_auto_free char *path = file_join(s->conf.data, name);
 	uint8_t bytes[32];
 	char text[2 * sizeof(bytes) + 2];
 	ssf_auto_buf token = SSF_BUF(1024);
 
 	if (path == NULL)
-		return ssf_fail(err, SSF_E_NOMEM, "admin token");
+		return ssf_fail(err, SSF_E_NOMEM, "%s", name);
 	if (file_read(path, &token, err) < 0) {
 		if (err->code != SSF_E_NOT_FOUND)
 			return -1;
 		if (RAND_priv_bytes(bytes, sizeof(bytes)) != 1)
-			return ssf_fail(err, SSF_E_INTERNAL, "admin token: no randomness");
+			return ssf_fail(err, SSF_E_INTERNAL, "%s: no randomness", name);
 		ssf_hex(bytes, sizeof(bytes), text);
 		memcpy(text + 2 * sizeof(bytes), "\n", 2);
 		ssf_buf_adds(&token, text);
@@ -92,7 +104,7 @@ static int admin_token(struct serve *s, struct ssf_err *err)
 		trimmed.len--;
 	if (trimmed.len < 32)
 		return ssf_fail(err, SSF_E_MALFORMED, "%s: shorter than 32 characters", path);
-	ssf_sha256(trimmed, s->admin);
+	ssf_sha256(trimmed, digest);
 	return 0;
 }
 
@@ -117,7 +129,8 @@ static int data_files(struct serve *s, struct ssf_err *err)
 	if (master == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "data directory");
 	if (file_mkdir(s->conf.data, mode, err) < 0 || master_key_open(master, &s->master, err) < 0 ||
-	    admin_token(s, err) < 0)
+	    token_file(s, "admin.token", s->admin, err) < 0 ||
+	    token_file(s, "metrics.token", s->metrics, err) < 0)
 		return -1;
 	if (s->conf.tls_off || s->conf.tls_cert != NULL)
 		return 0;
@@ -167,7 +180,7 @@ static void on_owner_ready(void *arg)
 /* What it acts by is there: it may take its part of the work. */
 static void check_ready(struct serve *s)
 {
-	if (s->registry_ready && s->keys_ready)
+	if (s->api.registry_ready && s->api.keys_ready)
 		owner_start(s->api.owner);
 }
 
@@ -175,7 +188,7 @@ static void on_registry_ready(void *arg)
 {
 	struct serve *s = arg;
 
-	s->registry_ready = true;
+	s->api.registry_ready = true;
 	check_ready(s);
 }
 
@@ -183,7 +196,7 @@ static void on_keys_ready(void *arg)
 {
 	struct serve *s = arg;
 
-	s->keys_ready = true;
+	s->api.keys_ready = true;
 	check_ready(s);
 }
 
@@ -257,10 +270,23 @@ static void drain(void *arg)
 	owner_leave(s->api.owner, on_left, s);
 }
 
+/* The tick is due every TICK_MS: what it is late by, something else has taken. */
+static void count_tick(struct serve *s)
+{
+	int64_t now = loop_now_us();
+
+	if (s->tick_us != 0)
+		metric_observe(loop_late, now - s->tick_us);
+	s->tick_us = now + TICK_MS * 1000;
+}
+
 static void on_tick(void *arg)
 {
 	struct serve *s = arg;
 
+	count_tick(s);
+	if (metrics_processes() > 1 && ++s->ticks % COLLECT_TICKS == 0)
+		api_collect(&s->api);
 	if (keys_locked_out(s->api.keys)) {
 		fprintf(stderr, "ssfhub: no stored signing key opens with this master.key\n");
 		end(s, 1);
@@ -377,9 +403,22 @@ static int open_server(struct serve *s, struct ssf_err *err)
 		.max_body = (size_t)s->conf.max_body,
 		.request_timeout_ms = (int)s->conf.request_timeout,
 		.max_connections = (unsigned)s->conf.max_connections,
+		.answered = api_answered,
 	};
+	/* of several processes the first: it shows what all have counted */
+	const struct http_server_conf open = { .listen = s->child.number <= 1 ? s->conf.metrics_listen : NULL,
+					       .max_body = METRICS_BODY,
+					       .max_connections = METRICS_CONNECTIONS,
+					       .answered = api_answered };
 
-	return http_server_new(s->loop, &conf, api_handle, &s->api, &s->server, err);
+	api_name_metrics();
+	if (http_server_new(s->loop, &conf, api_handle, &s->api, &s->server, err) < 0)
+		return -1;
+	if (open.listen != NULL && http_server_new(s->loop, &open, api_handle_open, &s->api,
+						   &s->metrics_server, err) < 0)
+		return ssf_fail_prefix(err, "metrics");
+	s->api.server = s->server;
+	return 0;
 }
 
 /* The port is known: in the parent of several processes, or when there is one. */
@@ -402,7 +441,8 @@ static int open_auth(struct serve *s, struct ssf_err *err)
 	};
 
 	memcpy(conf.admin, s->admin, sizeof(conf.admin));
-	return auth_new(&conf, s->api.db, s->api.registry, s->api.keys, s->documents, &s->api.auth, err);
+	memcpy(conf.metrics, s->metrics, sizeof(conf.metrics));
+	return auth_new(&conf, s->api.db, s->api.registry, s->api.keys, s->jwks, &s->api.auth, err);
 }
 
 /* Rounded up: what is on stays on. */
@@ -440,14 +480,19 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.checkpoint_ms = c->checkpoint,
 		.heartbeat_s = whole_seconds(c->heartbeat),
 		.inactivity_s = whole_seconds(c->inactivity_timeout),
+		.backlog_limit = c->backlog_limit,
+		.retention_ms = c->retention,
 	};
+	const struct partition_conf partitions = { c->retention, c->partition };
 	const struct rota_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
 
 	if (netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
 	    http_client_new(s->loop, s->guard, c->ca_file, &s->push_client, err) < 0 ||
 	    http_client_new(s->loop, NULL, c->ca_file, &s->client, err) < 0 ||
 	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
+	    jwks_new(s->documents, &s->jwks, err) < 0 ||
 	    open_forwarder(s, err) < 0 || open_owner(s, err) < 0 || event_log_new(s->loop, a->db, &a->log, err) < 0 ||
+	    partitions_new(s->loop, a->db, a->log, &partitions, &s->partitions, err) < 0 ||
 	    registry_new(s->loop, a->db, on_registry_ready, s, &a->registry, err) < 0 ||
 	    keys_new(s->loop, a->db, s->pool, s->master, &keys, s->api.issuer.url, on_keys_ready, s, &a->keys,
 		     err) < 0 ||
@@ -466,6 +511,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	ring_share(keys_ring(a->keys), a->owner);
 	event_log_on_wake(a->log, on_appended, s);
 	a->pool = s->pool;
+	a->push_client = s->push_client;
 	a->master = s->master;
 	a->guard = s->guard;
 	a->max_streams = c->max_streams;
@@ -473,11 +519,16 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	a->removal_grace_s = c->subject_removal_grace / 1000;
 	a->verify_interval_s = c->min_verification_interval / 1000;
 	a->inactivity_s = deliver.inactivity_s;
+	a->max_connections = c->max_connections;
+	a->crypto_threads = c->crypto_threads;
+	a->database_connections = c->database_connections;
+	a->metrics_streams = c->metrics_streams;
+	a->version = SSFHUB_VERSION;
 	a->started_ms = loop_now_ms();
 	a->verified_ms = json_object();
 	if (a->verified_ms == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "api");
-	a->ingest = (struct ingest){ a->registry, a->batch,  s->documents,
+	a->ingest = (struct ingest){ a->registry,   a->batch,  s->documents,	    s->jwks,
 				     s->attributor, s->master, s->api.issuer.url };
 	return upkeep_new(s->loop, a, &s->upkeep, err);
 }
@@ -493,11 +544,24 @@ static void hold_signals(int how)
 	sigprocmask(how, &set, NULL);
 }
 
+/* Every long poll and every push has a descriptor; the soft limit is what old programs with select() need. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 /* Before there are several processes. */
 static int prepare(struct serve *s, struct ssf_err *err)
 {
 	if (s->conf.issuer != NULL &&
 	    issuer_parse(s->conf.issuer, s->conf.tls_off, &s->api.issuer, err) < 0)
+		return -1;
+	if (metrics_open((unsigned)s->conf.processes, (size_t)s->conf.metrics_streams, err) < 0)
 		return -1;
 	return data_files(s, err) < 0 || prepare_database(s, err) < 0 ? -1 : 0;
 }
@@ -524,6 +588,7 @@ static void run(struct serve *s)
 	struct ssf_err err;
 
 	log_set_process(s->child.number);
+	metrics_be(s->child.number > 0 ? s->child.number - 1 : 0);
 	if (start(s, &err) < 0) {
 		fprintf(stderr, "ssfhub: %s\n", err.msg);
 		s->status = 1;
@@ -572,11 +637,14 @@ static void stop(struct serve *s)
 	pool_free(s->pool);
 	batch_free(s->api.batch);
 	documents_free(s->documents);
+	jwks_free(s->jwks);
 	auth_free(s->api.auth);
 	registry_free(s->api.registry);
+	partitions_free(s->partitions);
 	event_log_free(s->api.log);
 	http_client_free(s->push_client);
 	http_client_free(s->client);
+	http_server_free(s->metrics_server);
 	http_server_free(s->server);
 	forwarder_free(s->api.forwarder);
 	owner_free(s->api.owner);
@@ -592,6 +660,7 @@ static void stop(struct serve *s)
 	json_decref(s->api.critical);
 	free(s->token_endpoint);
 	free(s->conninfo);
+	metrics_close();
 }
 
 int cli_serve(int argc, char **argv)
@@ -619,6 +688,7 @@ int cli_serve(int argc, char **argv)
 		return 2;
 	}
 	log_set_level(level);
+	raise_descriptors();
 	hold_signals(SIG_BLOCK);
 	if (prepare(&s, &err) < 0 || (s.conf.processes > 1 && fork_all(&s, &err) < 0)) {
 		fprintf(stderr, "ssfhub: %s\n", err.msg);

@@ -76,7 +76,7 @@ static void print_stream(const json_t *stream, const struct widths *w, int64_t n
 	used = fprintf(to, "%-*s %-*s %-6s %-8s %-3s %7lld %6lld %6s %7s %5s", w->id,
 		       text(stream, "id"), w->owner, text(stream, "client"), text(stream, "method"),
 		       text(stream, "status"), healthy ? "yes" : "no",
-		       number(stream, "waiting_events"), number(stream, "unread_seqs"), oldest, success,
+		       number(stream, "backlog"), number(stream, "dead_letters"), oldest, success,
 		       error);
 	if (json_object_get(stream, "last_error") != NULL)
 		fprintf(to, " %.*s", used + 1 + ERROR_MIN < WIDTH ? WIDTH - used - 1 : ERROR_MIN,
@@ -106,7 +106,7 @@ void streams_print(const json_t *streams, int64_t now, FILE *to)
 	}
 	qsort(sorted, count, sizeof(*sorted), by_id);
 	fprintf(to, "%-*s %-*s %-6s %-8s %-3s %7s %6s %6s %7s %5s\n", w.id, "STREAM", w.owner, "OWNER",
-		"METHOD", "STATUS", "OK", "WAITING", "UNREAD", "OLDEST", "SUCCESS", "ERROR");
+		"METHOD", "STATUS", "OK", "BACKLOG", "DEAD", "OLDEST", "SUCCESS", "ERROR");
 	for (i = 0; i < count; i++)
 		print_stream(sorted[i], &w, now, to);
 }

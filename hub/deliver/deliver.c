@@ -39,15 +39,17 @@ static int acked_text(const struct outlet *o, struct ssf_buf *out)
 	return ssf_buf_addc(out, '}');
 }
 
-static json_t *outlet_state(const struct outlet *o)
+json_t *outlet_state(const struct outlet *o)
 {
 	ssf_auto_buf acked = SSF_BUF(1024 * 1024);
 	json_t *state;
 
 	if (acked_text(o, &acked) < 0)
 		return NULL;
-	state = json_pack("{s:I, s:I, s:I}", "rewound", (json_int_t)o->rewound, "cursor",
-			  (json_int_t)outlet_cursor(o), "delivered", (json_int_t)o->delivered);
+	state = json_pack("{s:I, s:I, s:I, s:b, s:I, s:I}", "rewound", (json_int_t)o->rewound, "cursor",
+			  (json_int_t)outlet_cursor(o), "delivered", (json_int_t)o->delivered, "failing",
+			  o->failures > 0, "backlog", (json_int_t)backlog_to_save(o), "backlog_base",
+			  (json_int_t)o->backlog_base);
 	if (acked.len > 2)
 		json_object_set_new(state, "acked", json_string(acked.ptr));
 	if (o->success_at_ms != 0)
@@ -69,13 +71,15 @@ static void outlet_saved(struct outlet *o)
 {
 	o->dirty = false;
 	o->saved_scan = outlet_cursor(o);
+	o->backlog_saved = backlog_to_save(o);
+	owed_saving(o);
 	o->active_saved_ms = o->active_at_ms;
 }
 
 void outlet_mark(struct outlet *o)
 {
 	o->dirty = o->loaded && (o->dirty || o->active_at_ms > o->active_saved_ms ||
-				 outlet_cursor(o) > o->saved_scan);
+				 backlog_to_save(o) != o->backlog_saved || outlet_cursor(o) > o->saved_scan);
 }
 
 static void drain_step(struct deliver *d);
@@ -106,30 +110,48 @@ static void on_checkpoint(void *arg, const struct db_result *r, const struct ssf
 	struct deliver *d = arg;
 	struct outlet *o;
 
-	(void)r;
 	d->checkpoint = NULL;
 	plan_checkpoint(d);
-	if (err != NULL) {
-		/* it may not have been saved: save all again */
+	if (err != NULL) /* it may not have been saved: save all again */
 		log_warn("deliver.checkpoint.failed", log_why(err));
-		LIST_FOREACH(o, &d->outlets, link)
+	LIST_FOREACH(o, &d->outlets, link) {
+		owed_saved(o, err == NULL);
+		if (err != NULL)
 			o->dirty = o->loaded;
-		if (err->code == SSF_E_CONFLICT)
-			checkpoint_refused(d);
+	}
+	if (err != NULL && err->code == SSF_E_CONFLICT)
+		checkpoint_refused(d);
+	for (size_t row = 0; err == NULL && row < db_rows(r); row++) {
+		o = deliver_find(d, db_text(r, row, 0));
+		if (o != NULL && o->loaded)
+			outlet_reload(o); /* it was rewound, and we did not know yet */
 	}
 	shards_kick(d);
 	drain_step(d);
 }
 
+/* What of "owed" is settled: where it is noted is another row, which is rarely written. */
+static json_t *outlet_paid(const struct outlet *o)
+{
+	ssf_auto_buf paid = SSF_BUF(64 * 1024);
+
+	if (o->owed.paid_count == 0 || owed_paid_text(o, &paid) < 0)
+		return NULL;
+	return json_pack("{s:I, s:s}", "rewound", (json_int_t)o->rewound, "paid", paid.ptr);
+}
+
 /* Those of one shard that have something to be saved. */
-static void collect(struct deliver *d, int shard, json_t *entries)
+static void collect(struct deliver *d, int shard, json_t *entries, json_t *paid)
 {
 	size_t before = json_object_size(entries);
 	struct outlet *o;
 
 	LIST_FOREACH(o, &d->shards[shard].outlets, shard_link) {
+		json_t *its = o->dirty && o->loaded ? outlet_paid(o) : NULL;
 		if (o->dirty && o->loaded)
 			json_object_set_new(entries, o->stream->id, outlet_state(o));
+		if (its != NULL)
+			json_object_set_new(paid, o->stream->id, its);
 	}
 	if (json_object_size(entries) == before)
 		return;
@@ -137,14 +159,15 @@ static void collect(struct deliver *d, int shard, json_t *entries)
 	json_array_append_new(d->saving_epochs, json_integer((json_int_t)owner_epoch(d->owner, shard)));
 }
 
-static int checkpoint_start(struct deliver *d, const json_t *entries)
+static int checkpoint_start(struct deliver *d, const json_t *entries, const json_t *paid)
 {
 	ssf_auto_free char *units = db_array(d->saving_units);
 	ssf_auto_free char *epochs = db_array(d->saving_epochs);
 	ssf_auto_free char *gone = db_array(d->gone);
 	ssf_auto_free char *text = json_dumps(entries, JSON_COMPACT);
+	ssf_auto_free char *paid_text = json_object_size(paid) > 0 ? json_dumps(paid, JSON_COMPACT) : NULL;
 	char nth[24];
-	const char *params[] = { owner_id(d->owner), nth, units, epochs, text, gone };
+	const char *params[] = { owner_id(d->owner), nth, units, epochs, text, paid_text, gone };
 
 	if (units == NULL || epochs == NULL || gone == NULL || text == NULL)
 		return -1;
@@ -154,23 +177,23 @@ static int checkpoint_start(struct deliver *d, const json_t *entries)
 
 void deliver_checkpoint(struct deliver *d)
 {
-	json_auto_t *entries = json_object();
+	json_auto_t *entries = json_object(), *paid = json_object();
 	const char *id;
 	json_t *entry;
 
-	if (d->checkpoint != NULL || entries == NULL)
+	if (d->checkpoint != NULL || entries == NULL || paid == NULL)
 		return;
 	d->checkpoint_began_ms = loop_now_ms();
 	json_array_clear(d->saving_units);
 	json_array_clear(d->saving_epochs);
 	for (int i = 0; i < OWNER_SHARDS; i++) {
 		if (owner_holds(d->owner, i))
-			collect(d, i, entries);
+			collect(d, i, entries, paid);
 	}
 	if (json_object_size(entries) == 0)
 		return;
 	d->checkpoint_size = (int64_t)json_object_size(entries);
-	if (checkpoint_start(d, entries) < 0) {
+	if (checkpoint_start(d, entries, paid) < 0) {
 		d->checkpoint = NULL;
 		return;
 	}
@@ -421,6 +444,7 @@ void deliver_lives(struct deliver *d, deliver_life_f *f, void *arg)
 			.heartbeat_s = heartbeat_s >= 0 ? heartbeat_s : d->conf.heartbeat_s,
 			.heartbeat_at_ms = o->heartbeat_at_ms,
 			.heartbeat_settled = outlet_is_settled(o, o->heartbeat_seq),
+			.backlog_passed = backlog_passed(o),
 		};
 		f(arg, &life);
 	}
@@ -455,6 +479,42 @@ void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int
 	o->dirty = true;
 }
 
+/* --- lag --------------------------------------------------------------------------------------------- */
+
+/* What was not looked at may be for nobody: then it is looked at soon, and the age was a moment's. */
+static int64_t oldest_age_ms(const struct outlet *o, int64_t now_ms)
+{
+	const struct entry *first = TAILQ_FIRST(&o->entries);
+	int64_t at_ms = first != NULL ? first->event->at_ms : event_log_next_at_ms(o->deliver->log, outlet_scan(o));
+
+	if (at_ms == 0 || o->stream->status == STREAM_DISABLED || at_ms > now_ms)
+		return 0;
+	return now_ms - at_ms;
+}
+
+void deliver_lags(const struct deliver *d, deliver_lag_f *f, void *arg)
+{
+	int64_t now = wall_now_ms();
+	const struct outlet *o;
+
+	LIST_FOREACH(o, &d->outlets, link) {
+		struct deliver_lag lag = {
+			.stream = o->stream->id,
+			.method = o->stream->method,
+			.status = o->stream->status,
+			.failing = o->failures > 0,
+			.in_flight = o->in_flight,
+			.waiting_retries = o->waiting_retries,
+			.waiting_polls = o->waiting_count,
+			.waiting_events = backlog_count(o),
+			.dead_letters = o->dead_letters,
+			.unread_seqs = o->loaded ? event_log_count(d->log, outlet_scan(o)) : 0,
+			.age_ms = o->loaded ? oldest_age_ms(o, now) : 0,
+		};
+		f(arg, &lag);
+	}
+}
+
 /* --- status ------------------------------------------------------------------------------------------ */
 
 /* NULL: never */
@@ -466,26 +526,42 @@ static json_t *time_json(int64_t ms)
 	return ms != 0 ? json_string(text) : NULL;
 }
 
+static json_t *outlet_report(const struct outlet *o)
+{
+	const struct deliver *d = o->deliver;
+	const struct entry *first = TAILQ_FIRST(&o->entries);
+	int64_t limit = backlog_limit(o);
+	int64_t oldest_ms = first != NULL ? first->event->at_ms : 0;
+	int64_t end_ms = oldest_ms != 0 && d->conf.retention_ms > 0 ? oldest_ms + d->conf.retention_ms : 0;
+
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o*, s:I, s:o*, s:b, s:s*, s:o*, s:o*, s:o*}",
+		"id", o->stream->id, "client", o->stream->client, "method",
+		o->stream->method == STREAM_PUSH ? "push" : "poll", "status",
+		stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
+		"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
+		(json_int_t)event_log_count(d->log, outlet_scan(o)), "backlog", (json_int_t)backlog_count(o),
+		"oldest_age_s", (json_int_t)(oldest_ms != 0 ? (wall_now_ms() - oldest_ms) / 1000 : 0),
+		"retention_end", time_json(end_ms), "dead_letters", (json_int_t)o->dead_letters,
+		"backlog_limit", limit > 0 ? json_integer(limit) : NULL, "healthy", o->failures == 0, "circuit",
+		o->endpoint != NULL ? circuit_name(endpoint_circuit(o->endpoint)) : NULL, "last_success_at",
+		time_json(o->success_at_ms), "last_error_at", time_json(o->error_at_ms), "last_error",
+		o->error_at_ms != 0 ? json_string(o->error) : NULL);
+}
+
+json_t *deliver_stream_status(const struct deliver *d, const char *stream)
+{
+	const struct outlet *o = deliver_find(d, stream);
+
+	return o != NULL ? outlet_report(o) : NULL;
+}
+
 json_t *deliver_status(const struct deliver *d)
 {
 	json_t *list = json_array();
 	const struct outlet *o;
-	int64_t head = event_log_head(d->log);
 
-	LIST_FOREACH(o, &d->outlets, link) {
-		const struct entry *first = TAILQ_FIRST(&o->entries);
-		json_t *s = json_pack(
-			"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s*, s:o*, s:o*, s:o*}", "id", o->stream->id, "client",
-			o->stream->client, "method", o->stream->method == STREAM_PUSH ? "push" : "poll",
-			"status", stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
-			"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
-			(json_int_t)(head > outlet_scan(o) ? head - outlet_scan(o) : 0), "oldest_age_s",
-			(json_int_t)(first != NULL ? (wall_now_ms() - first->event->at_ms) / 1000 : 0),
-			"healthy", o->failures == 0, "circuit",
-			o->endpoint != NULL ? circuit_name(endpoint_circuit(o->endpoint)) : NULL, "last_success_at", time_json(o->success_at_ms),
-			"last_error_at", time_json(o->error_at_ms), "last_error",
-			o->error_at_ms != 0 ? json_string(o->error) : NULL);
-		json_array_append_new(list, s);
-	}
+	LIST_FOREACH(o, &d->outlets, link)
+		json_array_append_new(list, outlet_report(o));
 	return list;
 }

@@ -11,6 +11,7 @@
 #include "hub/registry/registry.h"
 #include "hub/store/event.h"
 #include "hub/store/owner.h"
+#include "hub/streams/stream.h"
 #include "lib/kit/http_client.h"
 #include "lib/kit/http_server.h"
 
@@ -26,6 +27,8 @@ struct deliver_conf {
 	int64_t checkpoint_ms;    /* between two savings of cursors */
 	int64_t heartbeat_s;      /* of streams that say nothing themselves; 0: none */
 	int64_t inactivity_s;
+	int64_t backlog_limit;    /* events that may wait before a stream is paused; 0: no limit */
+	int64_t retention_ms;     /* how long events are kept in the log at least; 0: for ever */
 };
 
 /* All borrowed. client has the SSRF guard. Delivers the streams of the shards that this process owns. */
@@ -68,6 +71,7 @@ struct deliver_life {
 	int64_t heartbeat_s;       /* 0: none */
 	int64_t heartbeat_at_ms;   /* of the last one, or when the stream was made */
 	bool heartbeat_settled;    /* or there was none */
+	bool backlog_passed;       /* backlog_limit: it is to be paused */
 };
 typedef void deliver_life_f(void *arg, const struct deliver_life *life);
 /* Of every stream that is enabled and loaded; borrowed for the call. */
@@ -104,5 +108,59 @@ ssf_nodiscard int deliver_watch_start(struct deliver *d, const char *stream, int
 				      struct ssf_err *err);
 void deliver_watch_cancel(struct deliver_watch *w);
 
+/* How far behind each stream is, in constant time each; borrowed for the call. */
+struct deliver_lag {
+	const char *stream;
+	enum stream_method method;
+	enum stream_status status;
+	bool failing;           /* push: the last attempt failed */
+	size_t in_flight;       /* pushes under way */
+	size_t waiting_retries; /* pushes that wait for their next attempt */
+	size_t waiting_polls;   /* long polls that are held */
+	int64_t waiting_events; /* not settled; redriven ones among them */
+	int64_t dead_letters;
+	int64_t unread_seqs;    /* of the log, not looked at yet */
+	int64_t age_ms;         /* of the oldest event that may still have to be delivered; 0: there is none */
+};
+typedef void deliver_lag_f(void *arg, const struct deliver_lag *lag);
+void deliver_lags(const struct deliver *d, deliver_lag_f *f, void *arg);
+/* Hosts that are pushed to, by what their circuits are (hub/deliver/endpoint.h). */
+struct deliver_circuits {
+	int64_t closed, open, half_open;
+};
+struct deliver_circuits deliver_circuits(const struct deliver *d);
+
+/*
+ * Sends dead letters of a stream again, under the same jti: that of seq, or (0) as many as there is
+ * room for. They are owed from the transaction that makes them no dead letters any more, whatever
+ * is killed. SSF_E_NOT_FOUND: no such stream or dead letter. SSF_E_GONE: the log does not have the
+ * event any more. SSF_E_CONFLICT: the stream is disabled. SSF_E_BUSY: too many are owed.
+ */
+struct deliver_redriven {
+	int64_t redriven;
+	int64_t gone;      /* stay dead letters: the log does not have them any more */
+	int64_t remaining; /* stay dead letters: there is no room now */
+};
+typedef void deliver_redrive_f(void *arg, const struct deliver_redriven *r, const struct ssf_err *err);
+ssf_nodiscard int deliver_redrive(struct deliver *d, const char *stream, int64_t seq,
+				  deliver_redrive_f *f, void *arg, struct ssf_err *err);
+
+/*
+ * Reads a stream again from an event, or (seq 0) from the first one that was appended at a time; what is
+ * under way of it is stopped. Nothing is skipped: what it has not had yet it gets all the same. f gets
+ * the seq from which. When it fails nothing has changed: SSF_E_NOT_FOUND: no such stream.
+ * SSF_E_MALFORMED: in the future. SSF_E_GONE: not all from there on is in the log.
+ * SSF_E_CONFLICT: the stream is disabled, and would keep nothing of it.
+ */
+struct deliver_point {
+	int64_t seq;
+	int64_t at_ms; /* since 1970 */
+};
+typedef void deliver_rewind_f(void *arg, int64_t first, const struct ssf_err *err);
+ssf_nodiscard int deliver_rewind(struct deliver *d, const char *stream, struct deliver_point to,
+				 deliver_rewind_f *f, void *arg, struct ssf_err *err);
+
 /* For status (docs/api.md): how each stream is; new reference. */
 json_t *deliver_status(const struct deliver *d);
+/* The same of one; NULL when there is none. */
+json_t *deliver_stream_status(const struct deliver *d, const char *stream);

@@ -68,6 +68,8 @@ void load_soon(struct outlet *o); /* where it is, when the current callback has 
 void load_retry(struct deliver *d);
 void load_forget(struct outlet *o);
 void load_stop(struct deliver *d);
+/* Where it has come to, as checkpoints save it; NULL: no memory. */
+json_t *outlet_state(const struct outlet *o);
 /* dispatch.c */
 void dispatch_head(void *arg, int64_t head); /* event_log_f */
 /* watch.c */

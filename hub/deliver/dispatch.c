@@ -6,6 +6,7 @@
  */
 #include "hub/deliver/deliver_priv.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 
 #include <stdlib.h>
@@ -44,6 +45,7 @@ static void all_behind(struct deliver *d)
 /* The owners are collected first: an offer may change the index. */
 static size_t hand_out(struct deliver *d, struct event *e)
 {
+	int64_t began = loop_now_us();
 	struct ssf_err err;
 
 	d->found_count = 0;
@@ -56,6 +58,8 @@ static size_t hand_out(struct deliver *d, struct event *e)
 	for (size_t i = 0; i < d->found_count; i++)
 		outlet_offer(d->found[i], e);
 	d->live = e->seq;
+	metric_observe(match_seconds, loop_now_us() - began);
+	metric_observe(match_streams, (int64_t)d->found_count);
 	return d->found_count;
 }
 

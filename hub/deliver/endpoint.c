@@ -183,3 +183,16 @@ void endpoint_probe_cancelled(struct endpoint *ep)
 	if (ep->circuit == CIRCUIT_HALF_OPEN)
 		circuit_open(ep);
 }
+
+struct deliver_circuits deliver_circuits(const struct deliver *d)
+{
+	struct deliver_circuits n = { 0 };
+	const struct endpoint *ep;
+
+	LIST_FOREACH(ep, &d->endpoints, link) {
+		n.closed += ep->circuit == CIRCUIT_CLOSED;
+		n.open += ep->circuit == CIRCUIT_OPEN;
+		n.half_open += ep->circuit == CIRCUIT_HALF_OPEN;
+	}
+	return n;
+}

@@ -19,11 +19,16 @@ void lanes_init(struct lanes *l)
 	TAILQ_INIT(&l->ready);
 }
 
+void lanes_clear(struct lanes *l)
+{
+	free(l->buckets);
+	lanes_init(l);
+}
+
 void lanes_done(struct lanes *l)
 {
 	assert(l->lane_count == 0);
-	free(l->buckets);
-	lanes_init(l);
+	lanes_clear(l);
 }
 
 static const uint8_t *key_of(const struct entry *e)

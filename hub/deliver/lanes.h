@@ -21,9 +21,10 @@ struct lanes {
 };
 
 void lanes_init(struct lanes *l);
+void lanes_clear(struct lanes *l); /* all entries are out, whatever order they are freed in */
 void lanes_done(struct lanes *l); /* all entries must be out */
 
-/* An unsettled event, newer than all that are in. -1: out of memory. */
+/* An unsettled event, which goes after all of its subject that are in. -1: out of memory. */
 int lanes_add(struct lanes *l, struct entry *e);
 /* It is settled, or dropped: the next of its subject may go. */
 void lanes_remove(struct lanes *l, struct entry *e);

@@ -2,6 +2,7 @@
 /* Owns the window of a stream. An entry leaves it only when it is settled. */
 #include "hub/deliver/deliver_priv.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 
 #include <stdio.h>
@@ -18,14 +19,15 @@ static bool is_push(const struct outlet *o)
 	return o->stream->method == STREAM_PUSH;
 }
 
+/* Which is in no lane any more. */
 static void entry_free(struct outlet *o, struct entry *e)
 {
-	if (e->settled)
-		o->settled_count--;
-	else if (is_push(o))
-		lanes_remove(&o->lanes, e);
+	if (o->first == e)
+		o->first = TAILQ_NEXT(e, link);
 	TAILQ_REMOVE(&o->entries, e, link);
 	o->entry_count--;
+	o->settled_count -= e->settled;
+	o->owed_entries -= e->owed;
 	event_free(e->event);
 	free(e);
 }
@@ -33,10 +35,8 @@ static void entry_free(struct outlet *o, struct entry *e)
 /* Settled entries at the front need not be remembered: the cursor passes them. */
 static void trim(struct outlet *o)
 {
-	struct entry *e;
-
-	while ((e = TAILQ_FIRST(&o->entries)) != NULL && e->settled)
-		entry_free(o, e);
+	while (o->first != NULL && o->first->settled)
+		entry_free(o, o->first);
 }
 
 int64_t outlet_scan(const struct outlet *o)
@@ -46,9 +46,7 @@ int64_t outlet_scan(const struct outlet *o)
 
 int64_t outlet_cursor(const struct outlet *o)
 {
-	const struct entry *first = TAILQ_FIRST(&o->entries);
-
-	return first != NULL ? first->event->seq - 1 : outlet_scan(o);
+	return o->first != NULL ? o->first->event->seq - 1 : outlet_scan(o);
 }
 
 size_t outlet_backlog(const struct outlet *o)
@@ -86,8 +84,15 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 		o->delivered++;
 		o->success_at_ms = wall_now_ms();
 		o->failures = 0;
+		metric_observe_of(delivery_seconds, is_push(o) ? LABEL_method_push : LABEL_method_poll,
+				  (o->success_at_ms - e->event->at_ms) * 1000);
+	}
+	if (e->owed) {
+		owed_settled(o, seq, delivered);
+		entry_free(o, e);
 	}
 	trim(o);
+	backlog_settled(o);
 	watch_settled(o, seq, delivered);
 	outlet_fill(o);
 }
@@ -146,62 +151,125 @@ void outlet_active(struct outlet *o)
 struct burial {
 	struct deliver *deliver;
 	char *stream;
+	int64_t epoch;
+	int64_t rewound;
 	int64_t seq;
+	enum label_burial label;
 };
+
+static enum label_burial burial_label(const char *reason)
+{
+	static const struct {
+		const char *prefix;
+		enum label_burial label;
+	} labels[] = {
+		{ "refused", LABEL_burial_refused },
+		{ "expired", LABEL_burial_expired },
+		{ OUTLET_GONE, LABEL_burial_gone },
+	};
+
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(labels); i++) {
+		if (ssf_str_has_prefix(ssf_str_c(reason), labels[i].prefix))
+			return labels[i].label;
+	}
+	return LABEL_burial_disabled;
+}
+
+static void burial_free(struct burial *b)
+{
+	if (b != NULL)
+		free(b->stream);
+	free(b);
+}
+
+/* It is no dead letter: the tick tries again. */
+static void burial_failed(struct outlet *o, struct entry *e, int64_t seq)
+{
+	if (e == NULL) {
+		owed_let_go(o, seq);
+		return;
+	}
+	e->burying = false;
+	if (is_push(o) && e->delivery == NULL && !e->ready)
+		lanes_give_back(&o->lanes, e);
+}
+
+static void burial_done(struct outlet *o, struct entry *e, int64_t seq)
+{
+	if (e == NULL) {
+		owed_settled(o, seq, false);
+		owed_fill(o);
+		return;
+	}
+	e->burying = false;
+	push_cancel(e); /* of a window that was read anew */
+	outlet_settle(o, e, false);
+	push_kick(o);
+}
 
 /* The stream may be gone, or its window may have been read anew, since the burial began. */
 static void on_buried(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct burial *b = arg;
 	struct outlet *o = deliver_find(b->deliver, b->stream);
-	struct entry *e = o != NULL ? outlet_find(o, b->seq) : NULL;
 
-	(void)r;
 	if (err != NULL)
 		log_warn("deliver.deadletter.failed", log_str("stream", b->stream), log_why(err));
-	if (e != NULL) {
-		e->burying = false;
-		if (err != NULL && is_push(o) && e->delivery == NULL && !e->ready)
-			lanes_give_back(&o->lanes, e);
-		if (err == NULL) { /* if not, the tick tries again */
-			push_cancel(e); /* of a window that was read anew */
-			outlet_settle(o, e, false);
-			push_kick(o);
+	if (err != NULL && err->code == SSF_E_CONFLICT)
+		owner_refused(b->deliver->owner, owner_shard(b->stream), b->epoch);
+	if (o != NULL && o->rewound == b->rewound) {
+		struct entry *e = outlet_find(o, b->seq);
+		bool current = err == NULL && db_text(r, 0, 0)[0] == 't';
+		if (current) {
+			metric_add_of(dead_letters, b->label, 1);
+			o->dead_letters += db_text(r, 0, 1)[0] == 't';
+			burial_done(o, e, b->seq);
+		} else {
+			burial_failed(o, e, b->seq);
 		}
-		shards_kick(o->deliver);
+		if (err == NULL && !current)
+			outlet_reload(o); /* it was rewound, and we did not know yet */
 	}
-	free(b->stream);
-	free(b);
+	shards_kick(b->deliver);
+	burial_free(b);
+}
+
+bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *txn, const char *reason)
+{
+	char jti[KEYS_JTI_LEN], epoch[24], seq_text[24], rewound[24];
+	const char *params[] = { owner_id(o->deliver->owner), epoch, o->stream->id, rewound, seq_text, jti,
+				 reason };
+	struct burial *b = calloc(1, sizeof(*b));
+	struct ssf_err err;
+
+	if (b == NULL || (b->stream = strdup(o->stream->id)) == NULL) {
+		burial_free(b);
+		return false;
+	}
+	b->deliver = o->deliver;
+	b->epoch = owner_epoch(o->deliver->owner, o->shard);
+	b->rewound = o->rewound;
+	b->seq = seq;
+	b->label = burial_label(reason);
+	keys_jti(o->deliver->keys, seq, o->stream->audience, jti);
+	snprintf(epoch, sizeof(epoch), "%lld", (long long)b->epoch);
+	snprintf(seq_text, sizeof(seq_text), "%lld", (long long)seq);
+	snprintf(rewound, sizeof(rewound), "%lld", (long long)o->rewound);
+	if (db_exec(o->deliver->db, STMT_bury_event, params, on_buried, b, NULL, &err) < 0) {
+		log_warn("deliver.deadletter.failed", log_str("stream", o->stream->id), log_why(&err));
+		burial_free(b);
+		return false;
+	}
+	log_warn("deliver.deadletter", log_str("stream", o->stream->id), log_str("jti", jti),
+		 log_str("txn", txn), log_str("reason", reason));
+	return true;
 }
 
 bool outlet_bury(struct outlet *o, struct entry *e, const char *reason)
 {
-	char jti[KEYS_JTI_LEN], seq[24];
-	const char *params[] = { o->stream->id, seq, jti, reason };
-	struct burial *b;
-	struct ssf_err err;
-
-	if (e->burying)
-		return true;
-	b = calloc(1, sizeof(*b));
-	if (b == NULL || (b->stream = strdup(o->stream->id)) == NULL) {
-		free(b);
-		return false;
-	}
-	b->deliver = o->deliver;
-	b->seq = e->event->seq;
-	keys_jti(o->deliver->keys, e->event->seq, o->stream->audience, jti);
-	snprintf(seq, sizeof(seq), "%lld", (long long)e->event->seq);
-	if (db_exec(o->deliver->db, STMT_dead_letter_add, params, on_buried, b, NULL, &err) < 0) {
-		log_warn("deliver.deadletter.failed", log_str("stream", o->stream->id), log_why(&err));
-		free(b->stream);
-		free(b);
-		return false;
-	}
-	log_warn("deliver.deadletter", log_str("stream", o->stream->id), log_str("jti", jti),
-		 log_str("txn", e->event->txn), log_str("reason", reason));
-	e->burying = true;
-	return true;
+	if (!e->burying)
+		e->burying = outlet_bury_seq(o, e->event->seq, e->event->txn, reason);
+	return e->burying;
 }
 
 /* --- reading on --------------------------------------------------------------------------------- */
@@ -274,15 +342,41 @@ static int take_event(struct outlet *o, struct event *event)
 		return -1;
 	e->event = event;
 	/* kept though settled: the next checkpoint has to name it until the cursor is past it */
-	e->settled = was_acked(o, event->seq);
+	e->settled = was_acked(o, event->seq) || owed_has(o, event->seq);
 	if (!e->settled && is_push(o) && lanes_add(&o->lanes, e) < 0) {
 		free(e);
 		return -1;
 	}
 	event_ref(event);
 	TAILQ_INSERT_TAIL(&o->entries, e, link);
+	if (o->first == NULL)
+		o->first = e;
 	o->entry_count++;
 	o->settled_count += e->settled;
+	if (!e->settled)
+		backlog_taken(o, event);
+	return 0;
+}
+
+int outlet_take_owed(struct outlet *o, struct event *event)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+
+	if (e == NULL)
+		return -1;
+	e->event = event;
+	e->owed = true;
+	if (is_push(o) && lanes_add(&o->lanes, e) < 0) {
+		free(e);
+		return -1;
+	}
+	event_ref(event);
+	if (o->first != NULL)
+		TAILQ_INSERT_BEFORE(o->first, e, link);
+	else
+		TAILQ_INSERT_TAIL(&o->entries, e, link);
+	o->entry_count++;
+	o->owed_entries++;
 	return 0;
 }
 
@@ -309,10 +403,12 @@ static bool may_be_live(const struct outlet *o)
 
 void outlet_offer(struct outlet *o, struct event *e)
 {
-	if (!o->live || e->seq <= o->scan || !wants(o, e))
+	if (!o->loaded || o->subjects == NULL || e->seq <= o->scan || !wants(o, e))
 		return;
-	if (!has_room(o) || take_event(o, e) < 0) {
+	if (o->live && (!has_room(o) || take_event(o, e) < 0))
 		outlet_behind(o, e->seq - 1);
+	if (!o->live) {
+		backlog_offered(o, e);
 		return;
 	}
 	o->scan = e->seq;
@@ -357,11 +453,13 @@ void outlet_fill(struct outlet *o)
 
 	if (o->loaded)
 		load_subjects(o);
+	owed_fill(o);
 	if (!o->loaded || o->subjects == NULL || o->read != NULL || d->draining || o->live || !d->started ||
 	    d->shards[o->shard].yielding)
 		return;
 	if (o->scan >= d->live && may_be_live(o)) {
 		o->live = true;
+		backlog_up_to_date(o);
 		return;
 	}
 	if (o->scan >= event_log_head(d->log) || !has_room(o))
@@ -399,6 +497,7 @@ static void load_health(struct outlet *o, const struct db_result *r, size_t row)
 	o->success_at_ms = db_int(r, row, 5);
 	o->error_at_ms = db_int(r, row, 6);
 	snprintf(o->error, sizeof(o->error), "%s", error != NULL ? error : "");
+	o->failures = db_text(r, row, 12)[0] == 't';
 }
 
 /* What may have been lost of activity is the stream's. */
@@ -420,11 +519,18 @@ void outlet_loaded(struct outlet *o, const struct db_result *r, size_t row)
 	o->rewound = db_int(r, row, 1);
 	o->scan = o->saved_scan = db_int(r, row, 2);
 	parse_acked(o, db_text(r, row, 3));
-	load_health(o, r, row);
-	load_upkeep(o, r, row);
-	o->loaded = true;
+	owed_loaded(o, db_text(r, row, 11));
+	o->behind = o->backlog_saved = db_int(r, row, 13);
+	o->dead_letters = db_int(r, row, 15);
+	o->again_at_ms = db_int(r, row, 16);
+	if (!o->known) {
+		load_health(o, r, row);
+		load_upkeep(o, r, row);
+		o->backlog_base = db_int(r, row, 14);
+	}
+	o->loaded = o->known = true;
 	/* most streams have none: nothing need be read for those */
-	if (o->subjects == NULL && !o->subjects_stale && db_text(r, row, 11)[0] == 'f')
+	if (o->subjects == NULL && !o->subjects_stale && db_text(r, row, 17)[0] == 'f')
 		begin_subjects(o, subjects_new(o->stream->all_subjects, SUBJECTS_MAX));
 	outlet_fill(o);
 	poll_loaded(o);
@@ -487,6 +593,7 @@ static int set_up(struct outlet *o)
 {
 	struct ssf_err err;
 
+	push_start(o);
 	o->indexed = stream_index_add(o->deliver->index, o->stream, o, &err) == 0;
 	return is_push(o) && endpoint_join(o) < 0 ? -1 : o->indexed ? 0 : -1;
 }
@@ -526,6 +633,7 @@ struct outlet *outlet_new(struct deliver *d, struct stream *s)
 
 static void drop_entries(struct outlet *o)
 {
+	lanes_clear(&o->lanes);
 	while (!TAILQ_EMPTY(&o->entries))
 		entry_free(o, TAILQ_FIRST(&o->entries));
 }
@@ -535,17 +643,35 @@ static void stop(struct outlet *o)
 {
 	push_stop(o);
 	poll_stop(o);
+	owed_stop(o);
 	event_log_cancel(o->read);
 	o->read = NULL;
+}
+
+void outlet_reload(struct outlet *o)
+{
+	stop(o);
+	outlet_behind(o, o->scan);
+	drop_entries(o);
+	owed_done(o);
+	free(o->acked);
+	o->acked = NULL;
+	o->acked_count = 0;
+	o->loaded = o->dirty = false;
+	load_soon(o);
 }
 
 void outlet_reconfigure(struct outlet *o, struct stream *s)
 {
 	int64_t cursor = outlet_cursor(o);
+	bool was_enabled = o->stream->status == STREAM_ENABLED;
+	bool moved = !json_equal(json_object_get(o->stream->spec, "delivery"),
+				 json_object_get(s->spec, "delivery"));
 	struct entry *e;
 
 	stop(o);
 	take_down(o);
+	backlog_again(o);
 	outlet_behind(o, cursor);
 	/* what matches may be other events now: read on from the cursor again, minus what is settled */
 	if (o->loaded) {
@@ -571,11 +697,14 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 		subjects_free(o->subjects);
 		o->subjects = NULL;
 	}
-	if (!json_equal(o->stream->spec, s->spec)) /* as stmt.def's stream_state sees it after a restart */
+	if (!json_equal(o->stream->spec, s->spec)) /* as stmt.def's stream_positions sees it after a restart */
 		outlet_active(o);
 	stream_free(o->stream);
 	o->stream = s;
-	o->failures = 0;
+	if (s->status == STREAM_ENABLED && !was_enabled)
+		backlog_enabled(o);
+	if (moved)
+		o->failures = 0; /* of another receiver; the same one still fails, though it is paused now */
 	o->not_before = 0;
 	if (set_up(o) < 0) /* without the index it reads for itself, without an endpoint it waits */
 		log_error("deliver.stream.nomem", log_str("stream", s->id));
@@ -589,6 +718,7 @@ void outlet_free(struct outlet *o, enum deliver_fate fate)
 	stop(o);
 	watch_end_all(o, fate);
 	load_forget(o);
+	owed_done(o);
 	db_cancel(o->load_subjects);
 	subjects_free(o->subjects);
 	loop_defer_cancel(o->push);

@@ -10,6 +10,7 @@
 
 #include "hub/deliver/deliver.h"
 #include "hub/deliver/lanes.h"
+#include "hub/deliver/owed.h"
 #include "hub/streams/stream.h"
 #include "hub/streams/subjects.h"
 
@@ -24,6 +25,7 @@ struct entry {
 	struct event *event;
 	bool settled;
 	bool burying;             /* its dead letter is being written */
+	bool owed;                /* is not of the window, and says nothing of the cursor: owed.h */
 	struct delivery *delivery; /* push: under way or waiting for its next attempt */
 
 	/* push: lanes.c */
@@ -45,16 +47,19 @@ struct outlet {
 	struct deliver *deliver;
 	struct stream *stream;
 	int shard;
-	int64_t rewound;          /* which life of the stream it is, as stored */
 	bool loaded;              /* cursor and acked are known */
+	bool known;               /* were, and so the rest of what is stored: it is newer here */
+	int64_t rewound;          /* how often; what is done for an earlier state has no effect */
 	bool indexed;             /* in deliver->index */
 	bool live;                /* sees every new event when it comes, up to deliver->live */
 	int64_t scan;             /* events up to here are in the window, settled, or not wanted: outlet_scan */
 	int64_t saved_scan;       /* the cursor of the last checkpoint */
 	struct range *acked;
 	size_t acked_count;
-	TAILQ_HEAD(, entry) entries; /* by seq; the first is unsettled */
+	TAILQ_HEAD(, entry) entries; /* what is owed, then the window: by seq, the first unsettled */
+	struct entry *first;      /* of the window, or NULL */
 	size_t entry_count;
+	size_t owed_entries;      /* of the entries */
 	size_t settled_count;     /* of the entries */
 	struct event_log_read *read;
 	TAILQ_ENTRY(outlet) load_link;
@@ -62,6 +67,16 @@ struct outlet {
 	struct subjects *subjects; /* NULL until they are loaded */
 	struct db_op *load_subjects;
 	bool subjects_stale;      /* changed while they were being loaded: to be loaded again */
+
+	struct owed owed;
+	int64_t dead_letters;
+	int64_t again_at_ms;      /* of the last redrive or rewind, since 1970; 0: never */
+
+	/* Events that were offered while it is behind, and were not read yet: backlog.c. */
+	int64_t behind;
+	int64_t counted;          /* seq of the last of them */
+	int64_t backlog_saved;
+	int64_t backlog_base;     /* backlog when it was last enabled, if that was above the limit */
 
 	/* What checkpoints save, with the cursor. */
 	bool dirty;
@@ -85,7 +100,7 @@ struct outlet {
 	size_t in_flight;
 	size_t waiting_retries;   /* deliveries that wait for their next attempt */
 	unsigned failures;        /* in a row */
-	unsigned successes;       /* since the last failure, as far as they widen the window */
+	unsigned push_window;     /* how many may be in flight */
 	int64_t not_before;       /* ms, monotonic: nothing is sent until then (Retry-After) */
 	struct loop_defer *push;
 
@@ -100,6 +115,8 @@ int64_t outlet_scan(const struct outlet *o);
 /* All matching events at or below it are settled. */
 int64_t outlet_cursor(const struct outlet *o);
 size_t outlet_backlog(const struct outlet *o); /* unsettled in the window */
+/* Reads all that is stored anew, and stops what is under way: it was rewound. */
+void outlet_reload(struct outlet *o);
 /* Whether an entry may go out now: not settled nor on its way out, and the stream is enabled or it is a control event. */
 bool outlet_may_send(const struct outlet *o, const struct entry *e);
 bool outlet_is_settled(const struct outlet *o, int64_t seq); /* of an event that it takes */
@@ -112,6 +129,10 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered);
  * if it fails, the event stays. Returns false if that could not be started.
  */
 bool outlet_bury(struct outlet *o, struct entry *e, const char *reason);
+#define OUTLET_GONE "not in the log any more"
+/* The same of what is owed and not in the window; txn is for the log. */
+bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *txn, const char *reason);
+int outlet_take_owed(struct outlet *o, struct event *event); /* -1: no memory */
 /* Why a receiver has refused a SET, of its {"err"}: only what looks like a code is taken from it. */
 #define OUTLET_REASON_MAX 96
 void outlet_refusal(const json_t *error, char out[OUTLET_REASON_MAX]);
@@ -119,9 +140,22 @@ void outlet_active(struct outlet *o); /* its receiver is, now */
 int64_t outlet_inactivity_s(const struct outlet *o); /* 0: no timeout */
 void outlet_error(struct outlet *o, const char *what); /* for the stream's health */
 
+/* backlog.c */
+int64_t backlog_count(const struct outlet *o); /* events that wait, as far as they were counted */
+int64_t backlog_limit(const struct outlet *o); /* 0: none */
+bool backlog_passed(const struct outlet *o);   /* the stream is to be paused */
+void backlog_settled(struct outlet *o);        /* there is one less */
+void backlog_offered(struct outlet *o, const struct event *e); /* wanted, and there is no room for it now */
+void backlog_taken(struct outlet *o, const struct event *e); /* read into the window */
+void backlog_again(struct outlet *o);          /* the window is about to be dropped, and read anew */
+void backlog_up_to_date(struct outlet *o);
+void backlog_enabled(struct outlet *o);        /* the stream was not, and is */
+int64_t backlog_to_save(const struct outlet *o); /* then o->backlog_saved */
+
 /* push.c */
 /* Full jitter: anywhere between 0 and the doubling cap. */
 int64_t push_backoff_ms(const struct deliver_conf *conf, unsigned attempts);
+void push_start(struct outlet *o);           /* nothing is known of the receiver yet */
 void push_kick(struct outlet *o);            /* start what may be started */
 void push_hurry(struct outlet *o);           /* what waits for its next attempt need not */
 void push_stop(struct outlet *o);            /* cancel all; entries stay unsettled */

@@ -9,6 +9,7 @@
  */
 #include "hub/deliver/deliver_priv.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/json.h"
@@ -63,10 +64,13 @@ static void answer_send(struct poll_answer *a)
 	text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
 	/* what could be signed is worth sending: the rest comes with the next poll */
 	if (text != NULL && (!a->failed || json_object_size(a->sets) > 0)) {
+		metric_add_of(polls, json_object_size(a->sets) > 0 ? LABEL_poll_sets : LABEL_poll_empty, 1);
+		metric_add(poll_sets, (int64_t)json_object_size(a->sets));
 		http_reply_json(a->req, 200, text);
 	} else {
 		if (text == NULL)
 			ssf_fail(&a->err, SSF_E_NOMEM, "poll");
+		metric_add_of(polls, LABEL_poll_failed, 1);
 		http_reply_error(a->req, 0, &a->err);
 	}
 	free(text);
@@ -157,6 +161,7 @@ static void answer(struct outlet *o, struct http_req *req, size_t max)
 
 static void answer_empty(struct http_req *req)
 {
+	metric_add_of(polls, LABEL_poll_empty, 1);
 	http_reply_json(req, 200, "{\"sets\":{},\"moreAvailable\":false}");
 }
 

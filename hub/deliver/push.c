@@ -10,9 +10,11 @@
  */
 #include "hub/deliver/deliver_priv.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/json.h"
 #include "lib/ssf/set.h"
+#include "lib/ssf/traceparent.h"
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -21,11 +23,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IN_FLIGHT_FIRST 16    /* of a stream; grows with every success, back to this after a failure */
-#define IN_FLIGHT_MAX 64
+#define WINDOW_FIRST 16       /* in flight to a stream; one more with every success, after a failure from 1 on */
+#define WINDOW_MAX 64
 #define FAILING_MAX 16        /* begun, of a stream that fails */
 #define ANSWER_MAX (256 * 1024) /* a 2xx with more is taken for a failure, and sent again */
 #define RETRY_AFTER_MAX_S 3600
+#define TRACE_HEADER "traceparent: "
+#define TRACE_HEADER_LEN (sizeof(TRACE_HEADER) + SSF_TRACEPARENT_LEN)
 
 struct delivery {
 	struct outlet *outlet;
@@ -80,9 +84,12 @@ static void wait_start(struct delivery *dl, int64_t ms)
 	dl->outlet->waiting_retries += dl->wait != NULL;
 }
 
+/* What the operator has sent again is as old as that: it is not given up at the first failure. */
 static bool too_old(const struct outlet *o, const struct entry *e)
 {
-	return wall_now_ms() - e->event->at_ms > o->deliver->conf.max_age_ms;
+	int64_t since = e->event->at_ms > o->again_at_ms ? e->event->at_ms : o->again_at_ms;
+
+	return wall_now_ms() - since > o->deliver->conf.max_age_ms;
 }
 
 static void bury(struct delivery *dl, const char *reason);
@@ -130,6 +137,7 @@ static void retry(struct delivery *dl, int retry_after_s)
 	if (retry_after_s > 0)
 		dl->outlet->not_before = loop_now_ms() + retry_after_s * 1000LL;
 	leave_flight(dl);
+	metric_add(push_retries, 1);
 	wait_start(dl, push_backoff_ms(&dl->outlet->deliver->conf, dl->attempts++));
 }
 
@@ -153,7 +161,7 @@ static void failed(struct delivery *dl, const char *what, int retry_after_s)
 	char reason[200];
 
 	o->failures++;
-	o->successes = 0;
+	o->push_window = 1;
 	outlet_error(o, what);
 	log_warn("deliver.push.failed", log_str("stream", o->stream->id),
 		 log_str("txn", dl->entry->event->txn), log_int("attempt", dl->attempts + 1),
@@ -196,8 +204,8 @@ static void delivered(struct delivery *dl, const struct http_result *r)
 	struct entry *e = dl->entry;
 	unsigned failures = o->failures;
 
-	if (IN_FLIGHT_FIRST + o->successes < IN_FLIGHT_MAX)
-		o->successes++;
+	if (o->push_window < WINDOW_MAX)
+		o->push_window++;
 	log_debug("deliver.push.done", log_str("stream", o->stream->id), log_str("txn", e->event->txn),
 		 log_int("seq", e->event->seq), log_int("status", r->status),
 		 log_int("us", r->elapsed_us));
@@ -221,6 +229,17 @@ static void refused(struct delivery *dl, const struct http_result *r)
 	bury(dl, reason);
 }
 
+static void count(const struct http_result *r)
+{
+	if (r != NULL)
+		metric_observe(push_seconds, r->elapsed_us);
+	metric_add_of(push_attempts,
+		      r != NULL && r->status >= 200 && r->status < 300 ? LABEL_push_delivered :
+		      r != NULL && r->status == 400			 ? LABEL_push_refused :
+									   LABEL_push_failed,
+		      1);
+}
+
 static void on_answer(void *arg, const struct http_result *r, const struct ssf_err *err)
 {
 	struct delivery *dl = arg;
@@ -230,6 +249,7 @@ static void on_answer(void *arg, const struct http_result *r, const struct ssf_e
 	dl->call = NULL;
 	dl->probe = false;
 	endpoint_result(o->endpoint, err == NULL);
+	count(r);
 	if (err != NULL) {
 		failed(dl, err->msg, 0);
 	} else if (r->status >= 200 && r->status < 300) {
@@ -256,21 +276,36 @@ static int authorization(const struct outlet *o, struct ssf_buf *header, struct 
 	return unseal(o->deliver->master, context, ssf_str_c(o->stream->authorization), header, err);
 }
 
+/* Of the trace that led to the event, if there was one (W3C Trace Context); each attempt is a request of its own. */
+static const char *trace_header(const struct event *e, char out[TRACE_HEADER_LEN])
+{
+	uint64_t parent_id = 0;
+
+	if (e->trace == NULL || RAND_bytes((unsigned char *)&parent_id, sizeof(parent_id)) != 1)
+		return NULL;
+	memcpy(out, TRACE_HEADER, sizeof(TRACE_HEADER) - 1);
+	ssf_traceparent_child(e->trace, parent_id | 1, out + sizeof(TRACE_HEADER) - 1);
+	return out;
+}
+
 static void delivery_send(struct delivery *dl, struct ssf_str set)
 {
 	struct outlet *o = dl->outlet;
 	ssf_auto_buf header = SSF_BUF(8192);
+	char trace_text[TRACE_HEADER_LEN];
+	const char *trace = trace_header(dl->entry->event, trace_text);
 	struct ssf_err why;
 
 	if (authorization(o, &header, &why) < 0) {
 		failed(dl, why.msg, 0);
 		return;
 	}
+	const char *own = header.len > 0 ? header.ptr : NULL;
 	struct http_call_spec spec = {
 		.method = "POST",
 		.url = o->stream->endpoint,
 		.headers = { "Content-Type: " SSF_SET_MEDIA_TYPE, "Accept: application/json",
-			     "User-Agent: ssfhub", header.len > 0 ? header.ptr : NULL },
+			     "User-Agent: ssfhub", own != NULL ? own : trace, own != NULL ? trace : NULL },
 		.body = set,
 		.timeout_ms = (int)o->deliver->conf.push_timeout_ms,
 		.max_body = ANSWER_MAX,
@@ -333,7 +368,7 @@ static bool has_room(const struct outlet *o)
 {
 	if (o->failures > 0)
 		return o->in_flight == 0 && o->waiting_retries < FAILING_MAX;
-	return o->in_flight < IN_FLIGHT_FIRST + o->successes;
+	return o->in_flight < o->push_window;
 }
 
 /* What is too old and cannot even be tried is given up: the endpoint has not answered for so long. */
@@ -377,6 +412,11 @@ static void on_push(void *arg)
 		e->delivery = dl;
 		delivery_begin(dl);
 	}
+}
+
+void push_start(struct outlet *o)
+{
+	o->push_window = WINDOW_FIRST;
 }
 
 void push_kick(struct outlet *o)

@@ -6,6 +6,10 @@
  */
 #include "hub/ingest/batch.h"
 
+#include "hub/metrics/metrics.h"
+#include "lib/ssf/attr.h"
+#include "lib/ssf/json.h"
+
 #include <stdlib.h>
 #include <sys/queue.h>
 
@@ -13,6 +17,7 @@ struct batch_append {
 	TAILQ_ENTRY(batch_append) link;
 	struct batch *batch;
 	json_t *drafts;
+	size_t weight;   /* of the drafts, in memory */
 	batch_done_f *f; /* NULL: cancelled */
 	void *arg;
 	bool alone;      /* its batch was refused: to be tried by itself */
@@ -26,22 +31,26 @@ struct batch {
 	struct event_log *log;
 	struct append_list waiting;
 	struct append_list flying;
-	size_t events; /* drafts in both lists */
+	size_t events, weight; /* of the drafts in both lists */
+	json_t *drafts;        /* of those that fly, or NULL */
 	struct db_op *op;
+	int64_t began_us; /* the commit under way */
 	struct loop_defer *kick;
 };
 
 static void append_free(struct batch_append *a)
 {
 	a->batch->events -= json_array_size(a->drafts);
+	a->batch->weight -= a->weight;
 	json_decref(a->drafts);
 	free(a);
 }
 
-static void append_finish(struct batch_append *a, const struct batch_result *first,
+/* Of the list that it is in. */
+static void append_finish(struct append_list *list, struct batch_append *a, const struct batch_result *first,
 			  const struct ssf_err *err)
 {
-	TAILQ_REMOVE(&a->batch->flying, a, link);
+	TAILQ_REMOVE(list, a, link);
 	if (a->f != NULL)
 		a->f(a->arg, first, err);
 	append_free(a);
@@ -63,89 +72,110 @@ static void kick(struct batch *b)
 		b->kick = loop_defer_start(b->loop, on_kick, b);
 }
 
-static void fail_flying(struct batch *b, const struct ssf_err *err)
+static void fail_all(struct append_list *list, const struct ssf_err *err)
 {
-	while (!TAILQ_EMPTY(&b->flying))
-		append_finish(TAILQ_FIRST(&b->flying), NULL, err);
+	while (!TAILQ_EMPTY(list))
+		append_finish(list, TAILQ_FIRST(list), NULL, err);
 }
 
 /* Back to the head of the queue, each to be sent by itself. */
-static void split_flying(struct batch *b)
+static void split(struct batch *b, struct append_list *list)
 {
 	struct batch_append *a;
 
-	while ((a = TAILQ_LAST(&b->flying, append_list)) != NULL) {
-		TAILQ_REMOVE(&b->flying, a, link);
+	while ((a = TAILQ_LAST(list, append_list)) != NULL) {
+		TAILQ_REMOVE(list, a, link);
 		a->alone = true;
 		TAILQ_INSERT_HEAD(&b->waiting, a, link);
 	}
 }
 
+static void count(const struct batch *b, const struct db_result *r, const struct ssf_err *err)
+{
+	size_t rows = err == NULL ? db_rows(r) : 0;
+	int64_t fresh = 0;
+
+	if (err != NULL) {
+		metric_add(commit_failures, 1);
+		return;
+	}
+	for (size_t i = 0; i < rows; i++)
+		fresh += db_text(r, i, DRAFT_ROW_APPENDED)[0] == 't';
+	metric_add_of(ingest_events, LABEL_stored_new, fresh);
+	metric_add_of(ingest_events, LABEL_stored_duplicate, (int64_t)rows - fresh);
+	metric_observe(commit_events, (int64_t)rows);
+	metric_observe(commit_seconds, loop_now_us() - b->began_us);
+}
+
+static void answer_all(struct append_list *list, const struct db_result *r)
+{
+	size_t row = 0;
+
+	while (!TAILQ_EMPTY(list)) {
+		struct batch_append *a = TAILQ_FIRST(list);
+		struct batch_result first = { db_int(r, row, DRAFT_ROW_SEQ), db_text(r, row, DRAFT_ROW_TXN),
+					      db_text(r, row, DRAFT_ROW_APPENDED)[0] == 't' };
+		row += json_array_size(a->drafts);
+		append_finish(list, a, &first, NULL);
+	}
+}
+
+/* What waits is sent first: the database works on it while those who are done are told. */
 static void on_appended(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct batch *b = arg;
-	size_t row = 0;
+	struct append_list done = TAILQ_HEAD_INITIALIZER(done);
+	json_auto_t *drafts = SSF_STEAL(b->drafts);
 
 	b->op = NULL;
-	if (err != NULL && err->code == SSF_E_INTERNAL &&
-	    TAILQ_NEXT(TAILQ_FIRST(&b->flying), link) != NULL) {
-		split_flying(b);
-	} else if (err != NULL) {
-		fail_flying(b, err);
-	} else {
-		event_log_wake(b->log);
-		while (!TAILQ_EMPTY(&b->flying)) {
-			struct batch_append *a = TAILQ_FIRST(&b->flying);
-			struct batch_result first = { db_int(r, row, 1), db_text(r, row, 2),
-						      db_text(r, row, 3)[0] == 't' };
-			row += json_array_size(a->drafts);
-			append_finish(a, &first, NULL);
-		}
+	count(b, r, err);
+	TAILQ_CONCAT(&done, &b->flying, link);
+	if (err != NULL && err->code == SSF_E_INTERNAL && TAILQ_NEXT(TAILQ_FIRST(&done), link) != NULL)
+		split(b, &done);
+	flush(b);
+	if (err != NULL) {
+		fail_all(&done, err);
+		return;
 	}
-	kick(b);
+	event_log_stored(b->log, drafts, r);
+	answer_all(&done, r);
 }
 
-/* Moves as much as fits into one commit from waiting to flying; returns its drafts. */
-static json_t *take(struct batch *b)
+/* Moves as much as fits into one commit from waiting to flying. */
+static void take(struct batch *b)
 {
-	json_t *drafts = json_array();
 	struct batch_append *a;
+	size_t weight = 0;
 
-	while ((a = TAILQ_FIRST(&b->waiting)) != NULL) {
-		size_t have = json_array_size(drafts);
-		if (have > 0 && (a->alone || have + json_array_size(a->drafts) > BATCH_MAX))
+	b->drafts = json_array();
+	while (b->drafts != NULL && (a = TAILQ_FIRST(&b->waiting)) != NULL) {
+		size_t have = json_array_size(b->drafts);
+		if (have > 0 && (a->alone || have + json_array_size(a->drafts) > BATCH_MAX ||
+				 weight + a->weight > BATCH_BYTES))
 			break;
 		TAILQ_REMOVE(&b->waiting, a, link);
 		TAILQ_INSERT_TAIL(&b->flying, a, link);
-		json_array_extend(drafts, a->drafts);
+		json_array_extend(b->drafts, a->drafts);
+		weight += a->weight;
 		if (a->alone)
 			break;
 	}
-	return drafts;
 }
 
 static void flush(struct batch *b)
 {
-	json_t *drafts;
-	char *text;
 	struct ssf_err err;
-	int started = -1;
 
 	if (b->op != NULL || TAILQ_EMPTY(&b->waiting))
 		return;
-	drafts = take(b);
-	text = json_dumps(drafts, JSON_COMPACT);
-	if (text != NULL) {
-		const char *params[] = { text };
-		started = db_exec(b->db, STMT_append_events, params, on_appended, b, &b->op, &err);
-	} else {
-		ssf_fail(&err, SSF_E_NOMEM, "events");
-	}
-	free(text);
-	json_decref(drafts);
-	if (started < 0) {
+	take(b);
+	b->began_us = loop_now_us();
+	if (b->drafts == NULL) {
+		kick(b); /* out of memory for the moment */
+	} else if (drafts_append(b->db, b->drafts, on_appended, b, &b->op, &err) < 0) {
 		b->op = NULL;
-		fail_flying(b, &err);
+		json_decref(SSF_STEAL(b->drafts));
+		fail_all(&b->flying, &err);
 		kick(b);
 	}
 }
@@ -166,28 +196,19 @@ int batch_new(struct loop *loop, struct db *db, struct event_log *log, struct ba
 	return 0;
 }
 
-static void list_free(struct append_list *list)
-{
-	struct batch_append *a;
-	struct ssf_err err;
-
-	ssf_fail(&err, SSF_E_UNAVAILABLE, "shutting down");
-	while ((a = TAILQ_FIRST(list)) != NULL) {
-		TAILQ_REMOVE(list, a, link);
-		if (a->f != NULL) /* its request has to be answered; it may be stored all the same */
-			a->f(a->arg, NULL, &err);
-		append_free(a);
-	}
-}
-
 void batch_free(struct batch *b)
 {
+	struct ssf_err err;
+
 	if (b == NULL)
 		return;
+	ssf_fail(&err, SSF_E_UNAVAILABLE, "shutting down");
 	db_cancel(b->op);
 	loop_defer_cancel(b->kick);
-	list_free(&b->flying);
-	list_free(&b->waiting);
+	/* requests have to be answered; some may be stored all the same */
+	fail_all(&b->flying, &err);
+	fail_all(&b->waiting, &err);
+	json_decref(b->drafts);
 	free(b);
 }
 
@@ -199,21 +220,23 @@ size_t batch_pending(const struct batch *b)
 int batch_append_start(struct batch *b, json_t *drafts, batch_done_f *f, void *arg,
 		       struct batch_append **out, struct ssf_err *err)
 {
-	size_t count = json_array_size(drafts);
+	size_t count = json_array_size(drafts), weight = ssf_json_weight(drafts);
 	struct batch_append *a;
 
 	if (count == 0 || count > BATCH_MAX)
 		return ssf_fail(err, SSF_E_LIMIT, "more than %d events at once", BATCH_MAX);
-	if (b->events + count > BATCH_QUEUE)
+	if (b->events + count > BATCH_QUEUE || b->weight + weight > BATCH_QUEUE_BYTES)
 		return ssf_fail(err, SSF_E_BUSY, "too many events are waiting to be stored");
 	if (!db_is_up(b->db))
 		return ssf_fail(err, SSF_E_UNAVAILABLE, "the database is away");
 	a = calloc(1, sizeof(*a));
 	if (a == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "event");
-	*a = (struct batch_append){ .batch = b, .drafts = json_incref(drafts), .f = f, .arg = arg };
+	*a = (struct batch_append){ .batch = b, .drafts = json_incref(drafts), .weight = weight, .f = f,
+				    .arg = arg };
 	TAILQ_INSERT_TAIL(&b->waiting, a, link);
 	b->events += count;
+	b->weight += weight;
 	kick(b);
 	*out = a;
 	return 0;

@@ -13,7 +13,9 @@
 #include "hub/store/event.h"
 
 #define BATCH_MAX 1000     /* events in one commit */
+#define BATCH_BYTES (8 << 20) /* of memory that they take; one request may be more */
 #define BATCH_QUEUE 10000  /* events waiting; above it SSF_E_BUSY */
+#define BATCH_QUEUE_BYTES (128 << 20) /* of memory that they take */
 
 struct batch;
 struct batch_append;

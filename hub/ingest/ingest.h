@@ -8,20 +8,26 @@
 
 #include "hub/ingest/attribute.h"
 #include "hub/ingest/batch.h"
-#include "lib/kit/document.h"
 #include "hub/keys/seal.h"
+#include "hub/metrics/metrics.h"
 #include "hub/registry/registry.h"
+#include "lib/kit/document.h"
 #include "lib/kit/http_server.h"
+#include "lib/kit/jwks.h"
 
 /* What both ways need; all borrowed. */
 struct ingest {
 	struct registry *registry;
 	struct batch *batch;
 	struct documents *documents;
+	struct jwks *jwks;
 	struct attributor *attributor;
 	const struct master_key *master;
 	const char *issuer; /* the hub's: what inbound SETs are addressed to */
 };
+
+/* Counts a request that brings events: what was stored first (NULL: nothing had to be), or why nothing was. */
+void ingest_count(enum label_source source, const struct batch_result *first, const struct ssf_err *err);
 
 void ingest_source(struct ingest *in, struct http_req *req, const char *source);
 void ingest_set(struct ingest *in, struct http_req *req);

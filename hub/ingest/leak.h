@@ -13,7 +13,7 @@
 #define LEAK_TYPE "secret.leaked"
 
 /*
- * Adds the event to drafts. d: origin, origin_id, txn, cause, evidence are taken; the rest is set
+ * Adds the event to drafts. d: origin, origin_id, txn, cause, evidence, trace are taken; the rest is set
  * here. detail is extended by "fingerprint" (if there is one), "credential" and "attributed_by".
  * With a fingerprint only that counts: a secret that is known and not registered is not blamed
  * on the agent that the repository belongs to. *known says whether an agent was found.

@@ -5,6 +5,7 @@
  */
 #include "hub/ingest/ingest.h"
 
+#include "hub/ingest/trace.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/jwks.h"
 #include "lib/kit/log.h"
@@ -39,6 +40,7 @@ static void refuse(struct set_req *s, const struct ssf_err *err)
 {
 	int status = ssf_code_info(err->code)->http_status;
 
+	ingest_count(LABEL_source_set, NULL, err);
 	log_warn("ingest.set.refused", log_why(err), log_str("peer", http_peer(s->req)));
 	http_reply_error(s->req, status >= 500 || status == 413 || status == 429 ? status : 400, err);
 	request_free(s);
@@ -52,8 +54,9 @@ static void on_appended(void *arg, const struct batch_result *first, const struc
 		refuse(s, err);
 		return;
 	}
-	log_info("ingest.set.accepted", log_str("txn", first->txn), log_int("seq", first->seq),
-		 log_str("new", first->appended ? "yes" : "no"));
+	ingest_count(LABEL_source_set, first, NULL);
+	log_debug("ingest.set.accepted", log_str("txn", first->txn), log_int("seq", first->seq),
+		  log_str("new", first->appended ? "yes" : "no"));
 	http_reply_json(s->req, 202, NULL);
 	request_free(s);
 }
@@ -75,13 +78,16 @@ static const char *agent_of(const struct ingest *in, const json_t *sub_id)
 static int add_events(struct set_req *s, const struct ssf_set *set, json_t *drafts,
 		      struct ssf_err *err)
 {
-	char origin[ISSUER_MAX + 8], origin_id[300], txn[TXN_LEN];
+	char origin[ISSUER_MAX + 8], origin_id[300], txn[TXN_LEN], trace[SSF_TRACEPARENT_LEN];
+	const char *traced = ingest_trace(s->req, trace);
+	bool own_txn = set->txn != NULL && set->txn[0] != '\0';
 	uint8_t evidence[SSF_SHA256_LEN];
 	const char *type;
 	json_t *claims;
 	size_t n = 0;
 
-	txn_make(txn);
+	if (!own_txn)
+		txn_make(txn);
 	ssf_sha256(http_body(s->req), evidence);
 	snprintf(origin, sizeof(origin), "issuer:%s", set->iss);
 	json_object_foreach((json_t *)set->events, type, claims) {
@@ -93,11 +99,12 @@ static int add_events(struct set_req *s, const struct ssf_set *set, json_t *draf
 			.origin = origin,
 			.origin_id = origin_id,
 			.type = type,
-			.txn = set->txn != NULL && set->txn[0] != '\0' ? set->txn : txn,
+			.txn = own_txn ? set->txn : txn,
 			.agent_id = agent_of(s->in, set->sub_id),
 			.sub_id = set->sub_id,
 			.body = claims,
 			.evidence = evidence,
+			.trace = traced,
 		};
 		if (draft_add(drafts, &d, err) < 0)
 			return -1;
@@ -136,10 +143,11 @@ static void on_key(void *arg, struct ssf_key *key, const struct ssf_err *err)
 	struct set_req *s = arg;
 
 	s->search = NULL;
-	if (err != NULL)
+	if (err != NULL) {
 		refuse(s, err);
-	else
-		accept_set(s, key);
+		return;
+	}
+	accept_set(s, key);
 }
 
 /* By kid and algorithm, of the transmitter's own keys. */
@@ -150,9 +158,9 @@ static void find_key(struct set_req *s)
 	ssf_auto(ssf_key) key = NULL;
 	struct ssf_err err;
 
-	if (jwks != NULL && jwks_find(jwks, s->jws.kid, s->jws.alg, &key, &err) == 0)
+	if (jwks != NULL && jwks_find(s->in->jwks, jwks, s->jws.kid, s->jws.alg, &key, &err) == 0)
 		accept_set(s, key);
-	else if (jwks != NULL || jwks_search_start(s->in->documents, url, s->jws.kid, s->jws.alg,
+	else if (jwks != NULL || jwks_search_start(s->in->jwks, url, s->jws.kid, s->jws.alg,
 						   on_key, s, &s->search, &err) < 0)
 		refuse(s, &err);
 }

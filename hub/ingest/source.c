@@ -6,6 +6,7 @@
 #include "hub/ingest/ingest.h"
 
 #include "hub/ingest/leak.h"
+#include "hub/ingest/trace.h"
 #include "lib/kit/file.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/log.h"
@@ -27,6 +28,7 @@ struct source_req {
 	json_t *spec;
 	bool refreshed;          /* the keys were fetched anew for this request */
 	bool lookup;             /* a credential has to be asked for */
+	enum label_source label;
 	struct signal_list signals;
 	bool *known;             /* partner: whether each token is ours */
 	struct document_get *get;
@@ -43,8 +45,21 @@ static void request_free(struct source_req *s)
 	free(s);
 }
 
+void ingest_count(enum label_source source, const struct batch_result *first, const struct ssf_err *err)
+{
+	enum label_taken taken = LABEL_taken_duplicate;
+
+	if (err != NULL)
+		taken = ssf_code_info(err->code)->http_status >= 500 ? LABEL_taken_unavailable :
+								       LABEL_taken_refused;
+	else if (first == NULL || first->appended)
+		taken = LABEL_taken_accepted;
+	metric_add_of2(ingest_requests, source, taken, 1);
+}
+
 static void refuse(struct source_req *s, const struct ssf_err *err)
 {
+	ingest_count(s->label, NULL, err);
 	log_warn("ingest.refused", log_str("source", s->id), log_why(err),
 		 log_str("peer", http_peer(s->req)));
 	http_reply_error(s->req, 0, err);
@@ -73,6 +88,7 @@ static void on_appended(void *arg, const struct batch_result *first, const struc
 		refuse(s, err);
 		return;
 	}
+	ingest_count(s->label, first, NULL);
 	log_info("ingest.accepted", log_str("source", s->id), log_str("txn", first->txn),
 		 log_int("seq", first->seq), log_str("new", first->appended ? "yes" : "no"));
 	if (s->lookup && first->appended)
@@ -91,7 +107,7 @@ static int add_signal(struct source_req *s, size_t i, const uint8_t *evidence, j
 		      struct ssf_err *err)
 {
 	const struct signal *signal = &s->signals.items[i];
-	char txn[TXN_LEN];
+	char txn[TXN_LEN], trace[SSF_TRACEPARENT_LEN];
 
 	txn_make(txn);
 	struct draft d = {
@@ -102,6 +118,7 @@ static int add_signal(struct source_req *s, size_t i, const uint8_t *evidence, j
 		.body = signal->detail,
 		.evidence = evidence,
 		.lookup = signal->lookup != SIGNAL_LOOKUP_NONE,
+		.trace = ingest_trace(s->req, trace),
 	};
 	s->lookup = s->lookup || d.lookup;
 	if (signal->has_fingerprint)
@@ -124,6 +141,7 @@ static void append(struct source_req *s)
 	for (size_t i = 0; r == 0 && i < s->signals.count; i++)
 		r = add_signal(s, i, evidence, drafts, &err);
 	if (r == 0 && s->signals.count == 0) { /* an empty report: nothing to store */
+		ingest_count(s->label, NULL, NULL);
 		http_reply_json(s->req, 202, NULL);
 		request_free(s);
 		return;
@@ -183,32 +201,45 @@ static void github_start(struct source_req *s)
 
 /* --- github-partner ------------------------------------------------------------------------- */
 
-static void partner_with_keys(void *arg, struct ssf_str text, const struct ssf_err *err);
+static int parse_keys(struct ssf_str text, void **out, struct ssf_err *err)
+{
+	struct github_keys *keys;
+
+	if (github_keys_parse(text, &keys, err) < 0)
+		return -1;
+	*out = keys;
+	return 0;
+}
+
+static void free_keys(void *parsed)
+{
+	github_keys_free(parsed);
+}
+
+static const struct document_form keys_form = { parse_keys, free_keys };
+
+static void partner_with_keys(void *arg, const void *parsed, const struct ssf_err *err);
 
 static void partner_fetch(struct source_req *s, bool refresh)
 {
 	const char *url = json_string_value(json_object_get(s->spec, "keys_url"));
 	struct ssf_err err;
 
-	if (document_get_start(s->in->documents, url, refresh, partner_with_keys, s, &s->get, &err) < 0)
+	if (document_get_start(s->in->documents, url, &keys_form, refresh, partner_with_keys, s, &s->get,
+			       &err) < 0)
 		refuse(s, &err);
 }
 
-static void partner_with_keys(void *arg, struct ssf_str text, const struct ssf_err *err)
+static void partner_with_keys(void *arg, const void *parsed, const struct ssf_err *err)
 {
 	struct source_req *s = arg;
 	struct ssf_str id = http_header(s->req, PARTNER_ID_HEADER);
-	ssf_auto(github_keys) keys = NULL;
+	const struct github_keys *keys = parsed;
 	struct ssf_err why;
 
 	s->get = NULL;
 	if (err != NULL) {
 		refuse(s, err);
-		return;
-	}
-	if (github_keys_parse(text, &keys, &why) < 0) {
-		why.code = SSF_E_UNAVAILABLE; /* not the caller's fault */
-		refuse(s, &why);
 		return;
 	}
 	if (!github_keys_has(keys, id) && !s->refreshed && json_object_get(s->spec, "keys_url") != NULL) {
@@ -228,18 +259,19 @@ static void partner_start(struct source_req *s)
 {
 	const char *path = json_string_value(json_object_get(s->spec, "keys_file"));
 	ssf_auto_buf text = SSF_BUF(DOCUMENT_MAX);
+	ssf_auto(github_keys) keys = NULL;
 	struct ssf_err err;
 
 	if (path == NULL) {
 		partner_fetch(s, false);
 		return;
 	}
-	if (file_read(path, &text, &err) < 0) {
-		err.code = SSF_E_UNAVAILABLE;
+	if (file_read(path, &text, &err) < 0 || github_keys_parse(ssf_buf_str(&text), &keys, &err) < 0) {
+		err.code = SSF_E_UNAVAILABLE; /* not the caller's fault */
 		refuse(s, &err);
 		return;
 	}
-	partner_with_keys(s, ssf_buf_str(&text), NULL);
+	partner_with_keys(s, keys, NULL);
 }
 
 /* --- all ------------------------------------------------------------------------------------- */
@@ -265,6 +297,7 @@ void ingest_source(struct ingest *in, struct http_req *req, const char *source)
 	s->in = in;
 	s->req = req;
 	s->spec = json_incref((json_t *)spec);
+	s->label = strcmp(type, "github") == 0 ? LABEL_source_github : LABEL_source_partner;
 	signal_list_init(&s->signals, BATCH_MAX);
 	if ((s->id = strdup(source)) == NULL || asprintf(&s->origin, "source:%s", source) < 0) {
 		s->origin = NULL;
@@ -272,7 +305,7 @@ void ingest_source(struct ingest *in, struct http_req *req, const char *source)
 		refuse(s, &err);
 		return;
 	}
-	if (strcmp(type, "github") == 0)
+	if (s->label == LABEL_source_github)
 		github_start(s);
 	else
 		partner_start(s);

@@ -6,6 +6,7 @@
  */
 #include "hub/keys/keys.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/ssf/set.h"
 
 #include <stdlib.h>
@@ -56,6 +57,7 @@ struct signature {
 	struct pool_job *job;
 	struct loop_defer *defer;   /* to sign on the loop, or to answer */
 	struct sign_work *work;     /* ours unless it is in the pool */
+	int64_t began_us;
 };
 
 struct keys_sign {
@@ -239,6 +241,7 @@ struct ssf_str keys_signed(const struct keys *k, const struct event *e, const ch
 {
 	const struct cached *c = k->stopped ? NULL : cache_find(k, e->seq, alg, audience);
 
+	metric_add_of(sign_requests, LABEL_from_cache, c != NULL);
 	return c != NULL ? (struct ssf_str){ c->set, c->len } : (struct ssf_str){ NULL, 0 };
 }
 
@@ -394,6 +397,7 @@ static int sign_in_pool(struct signature *g, struct ssf_err *err)
 	bool later = wall_now_ms() - g->at_ms > LATER_MS;
 	struct pool_work work = { work_run, work_done, work_drop, g->work, later };
 
+	g->began_us = loop_now_us();
 	if (work_key(g, err) < 0 || pool_submit(g->keys->pool, &work, &g->job, err) < 0)
 		return -1;
 	g->work = NULL;
@@ -436,8 +440,17 @@ static void on_answer(void *arg)
 	answer_some(g);
 }
 
+static void count(const struct signature *g)
+{
+	enum label_alg alg = g->alg == SSF_ALG_RS256 ? LABEL_alg_rs256 : LABEL_alg_es256;
+
+	metric_add_of2(signatures, alg, g->work->result == 0 ? LABEL_result_ok : LABEL_result_failed, 1);
+	metric_observe_of(sign_seconds, alg, loop_now_us() - g->began_us);
+}
+
 static void on_signed(struct signature *g)
 {
+	count(g);
 	if (g->work->result < 0) {
 		struct ssf_err err = g->work->err;
 		signature_fail(g, &err);
@@ -468,6 +481,7 @@ static void on_sign_here(void *arg)
 		signature_fail(g, &err);
 		return;
 	}
+	g->began_us = loop_now_us();
 	work_run(g->work);
 	on_signed(g);
 }
@@ -515,6 +529,7 @@ static int signature_new(struct keys *k, const struct event *e, const char *audi
 	g->alg = alg;
 	TAILQ_INIT(&g->waiting);
 	LIST_INSERT_HEAD(&k->signatures[hash(e->seq, alg, audience) % BUCKETS], g, link);
+	metric_add_of(sign_requests, c != NULL ? LABEL_from_cache : LABEL_from_made, 1);
 	if (work_new(g, e, err) < 0 || (c != NULL ? take_cached(g, c, err) : sign(g, err)) < 0) {
 		signature_free(g);
 		return -1;
@@ -545,6 +560,7 @@ int keys_sign_start(struct keys *k, const struct event *e, const char *audience,
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "SET");
+	metric_add_of(sign_requests, LABEL_from_joined, g != NULL);
 	if (g == NULL && signature_new(k, e, audience, alg, &g, err) < 0) {
 		free(s);
 		return -1;

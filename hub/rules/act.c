@@ -60,6 +60,8 @@ static void action_id(const struct act *a, char out[SSF_SHA256_HEX])
 
 static int emit_subject(const struct act *a, json_t **out, struct ssf_err *err)
 {
+	const struct ssf_event_type *type = ssf_event_by_uri(a->action->event_uri);
+
 	if (json_is_string(a->action->subject)) { /* "agent" */
 		if (a->event->agent_id == NULL)
 			return ssf_fail(err, SSF_E_NOT_FOUND, "subject: the event has no agent");
@@ -68,7 +70,7 @@ static int emit_subject(const struct act *a, json_t **out, struct ssf_err *err)
 	}
 	json_auto_t *subject = NULL;
 	if (rule_fill_json(a->action->subject, a->document, &subject, err) < 0 ||
-	    ssf_subject_check(subject, err) < 0)
+	    ssf_subject_check(subject, err) < 0 || ssf_event_check_subject(type, subject, err) < 0)
 		return ssf_fail_prefix(err, "subject");
 	*out = SSF_STEAL(subject);
 	return 0;

@@ -4,6 +4,7 @@
 
 #include "hub/rules/fill.h"
 #include "lib/ssf/catalog.h"
+#include "lib/ssf/subject.h"
 
 #include <string.h>
 
@@ -50,15 +51,35 @@ static int compile_event(const json_t *action, const struct place *at, struct bl
 	return 0;
 }
 
-static int compile_subject(const json_t *subject, const struct place *at, struct blame *b)
+/* What is no template is checked now, not when the rule fires. */
+static int check_constant(const json_t *subject, const struct ssf_event_type *type,
+			  const struct place *at, struct blame *b)
+{
+	struct ssf_err why;
+
+	if (fill_check(subject, at, b) < 0)
+		return -1;
+	if (!fill_is_open(subject) && ssf_subject_check(subject, &why) < 0)
+		return place_fail(b, at, why.code, "%s", why.msg);
+	if (!fill_is_open(json_object_get(subject, "format")) &&
+	    ssf_event_check_subject(type, subject, &why) < 0)
+		return place_fail(b, at, why.code, "%s", why.msg);
+	return 0;
+}
+
+static int compile_subject(const json_t *subject, const struct ssf_event_type *type,
+			   const struct place *at, struct blame *b)
 {
 	struct place here = { at, "subject", 0 };
 	const char *text = json_string_value(subject);
+	struct ssf_err why;
 
 	if (subject == NULL)
 		return place_fail(b, at, SSF_E_MALFORMED, "the action needs \"subject\"");
-	if (text != NULL && strcmp(text, "agent") == 0)
-		return 0;
+	if (text != NULL && strcmp(text, "agent") == 0) /* which is of the format iss_sub */
+		return ssf_event_check_subject(type, NULL, &why) == 0 ?
+			       0 :
+			       place_fail(b, &here, why.code, "%s", why.msg);
 	if (text != NULL && (strcmp(text, "token") == 0 || strcmp(text, "owner") == 0))
 		return place_fail(b, &here, SSF_E_MALFORMED,
 				  "\"%s\" is not supported by this version", text);
@@ -67,7 +88,7 @@ static int compile_subject(const json_t *subject, const struct place *at, struct
 				  "\"subject\" takes \"agent\" or a subject identifier");
 	if (json_string_length(json_object_get(subject, "format")) == 0)
 		return place_fail_member(b, &here, "format", "a subject identifier needs \"format\"");
-	return fill_check(subject, &here, b);
+	return check_constant(subject, type, &here, b);
 }
 
 /* Required members must be written; values are checked as far as they are not templates. */
@@ -118,7 +139,7 @@ static int compile_emit(const json_t *action, const struct place *at, struct bla
 	out->claims = json_object_get(action, "claims");
 	if (place_only(b, at, action, names, later) < 0 ||
 	    compile_event(action, at, b, &type) < 0 ||
-	    compile_subject(out->subject, at, b) < 0 ||
+	    compile_subject(out->subject, type, at, b) < 0 ||
 	    compile_claims(out->claims, type, at, b) < 0)
 		return -1;
 	out->event_uri = type->uri;

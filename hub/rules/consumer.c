@@ -8,6 +8,7 @@
  */
 #include "hub/rules/consumer.h"
 
+#include "hub/metrics/metrics.h"
 #include "hub/rules/act.h"
 #include "lib/kit/log.h"
 
@@ -148,6 +149,7 @@ static int match_file(struct rules_consumer *c, const struct loaded *l, const st
 			return -1;
 		if (!matched)
 			continue;
+		metric_add_of(rules_matches, rule->mode == RULE_ENFORCE ? LABEL_mode_enforce : LABEL_mode_dry_run, 1);
 		log_info("rules.matched", log_str("rule", rule->id), log_str("txn", e->txn),
 			 log_int("seq", e->seq),
 			 log_str("mode", rule->mode == RULE_ENFORCE ? "enforce" : "dry-run"));
@@ -230,6 +232,7 @@ static void on_committed(void *arg, const struct db_result *r, const struct ssf_
 	(void)r;
 	c->op = NULL;
 	c->committing = false;
+	metric_add_of(rules_commits, err == NULL ? LABEL_result_ok : LABEL_result_failed, 1);
 	if (err != NULL) {
 		if (err->code == SSF_E_INTERNAL)
 			refused(c, err);
@@ -273,6 +276,7 @@ static void on_events(void *arg, struct event *const *events, size_t count,
 	struct rules_consumer *c = arg;
 	struct outcome o;
 	struct ssf_err why;
+	int64_t began;
 	int r = 0;
 
 	c->read = NULL;
@@ -284,8 +288,11 @@ static void on_events(void *arg, struct event *const *events, size_t count,
 		fail(c, &why);
 		return;
 	}
+	began = loop_now_us();
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = match_event(c, events[i], &o, &why);
+	metric_observe(rules_step_seconds, loop_now_us() - began);
+	metric_add(rules_events, (int64_t)count);
 	if (r == 0 && count > 0) {
 		c->next = events[count - 1]->seq;
 		if (json_array_size(o.hits) > 0)

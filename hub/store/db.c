@@ -9,12 +9,14 @@
  */
 #include "hub/store/db.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/attr.h"
 
 #include <libpq-fe.h>
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -22,6 +24,13 @@
 #define RECONNECT_MIN_MS 50
 #define RECONNECT_MAX_MS 2000
 #define CONNECT_TIMEOUT_MS 10000
+/*
+ * Every statement here is meant to go by an index, whatever the size of its tables, and is planned once: a plan
+ * that was made when a table was small must not read it through when it is large.
+ */
+#define SESSION_SQL \
+	"select count(set_config(n, v, false)) = 3 from (values ('enable_seqscan', 'off'), ('jit', 'off')," \
+	" ('plan_cache_mode', 'force_generic_plan')) s (n, v)"
 
 struct statement {
 	const char *name;
@@ -34,6 +43,7 @@ static const struct statement statements[STMT_COUNT] = {
 #include "hub/store/stmt.def"
 #undef STMT
 };
+_Static_assert((int)STMT_COUNT <= (int)LABEL_statement_COUNT, "metrics.def: statement");
 
 enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_SESSION, CONN_READY, CONN_BUSY };
 
@@ -43,9 +53,12 @@ struct db_op {
 	struct conn *conn;       /* that runs it, or NULL while queued */
 	enum stmt stmt;
 	char *params[DB_MAX_PARAMS];
+	int lengths[DB_MAX_PARAMS]; /* of binary ones; text ends by itself */
+	int formats[DB_MAX_PARAMS]; /* 1: binary */
 	db_done_f *done;
 	void *arg;
 	struct loop_timer *deadline;
+	int64_t queued_us, sent_us; /* monotonic */
 };
 
 struct conn {
@@ -77,6 +90,7 @@ struct db {
 	bool stopped;
 	unsigned up;               /* connections that are ready or busy */
 	size_t queued;
+	int64_t answered_us;       /* when anything was answered last, monotonic */
 	TAILQ_HEAD(, db_op) queue;
 	struct loop_defer *kick;
 	unsigned conn_count;
@@ -101,11 +115,21 @@ static void op_free(struct db_op *op)
 	free(op);
 }
 
+static void op_count(const struct db_op *op, bool ok)
+{
+	int64_t us = loop_now_us() - op->queued_us;
+
+	metric_add_of2(db_statements, op->stmt, ok ? LABEL_result_ok : LABEL_result_failed, 1);
+	metric_add_of(db_statement_time, op->stmt, us);
+	metric_observe(db_statement_seconds, us);
+}
+
 /* Takes op out of wherever it is, tells its owner, frees it. */
 static void op_finish(struct db_op *op, const PGresult *pg, const struct ssf_err *err)
 {
 	struct db_result result = { pg };
 
+	op_count(op, err == NULL);
 	if (op->conn != NULL) {
 		op->conn->op = NULL;
 	} else {
@@ -161,6 +185,8 @@ static void conn_down(struct conn *c, enum ssf_code code, const char *why)
 	if (!db->stopped && (was_up || c->backoff_ms == RECONNECT_MAX_MS))
 		log_warn("db.down", log_why(&err), log_int("retry_ms", c->backoff_ms));
 	conn_close(c);
+	if (c->state == CONN_CONNECTING || c->state == CONN_SESSION)
+		metric_add_of(db_connects, LABEL_result_failed, 1);
 	c->state = CONN_DOWN;
 	if (!db->stopped)
 		c->timer = loop_timer_start(db->loop, c->backoff_ms, conn_connect, c);
@@ -180,6 +206,7 @@ static void conn_up(struct conn *c)
 {
 	struct db *db = c->db;
 
+	metric_add_of(db_connects, LABEL_result_ok, 1);
 	c->state = CONN_READY;
 	c->backoff_ms = RECONNECT_MIN_MS;
 	if (db->up++ == 0 && db->state_f != NULL)
@@ -217,12 +244,6 @@ static void on_connecting(void *arg, bool readable, bool writable)
 			break;
 		}
 		watch_set(c, true, false, on_ready);
-		if (c->db->session_sql == NULL) {
-			loop_timer_cancel(c->timer);
-			c->timer = NULL;
-			conn_up(c);
-			break;
-		}
 		c->state = CONN_SESSION;
 		if (PQsendQuery(c->pg, c->db->session_sql) != 1)
 			conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
@@ -281,19 +302,30 @@ static int conn_send(struct conn *c)
 	c->preparing = !c->prepared[c->op->stmt];
 	if (c->preparing)
 		return PQsendPrepare(c->pg, s->name, s->sql, s->params, NULL) == 1 ? 0 : -1;
-	return PQsendQueryPrepared(c->pg, s->name, s->params, params, NULL, NULL, 0) == 1 ? 0 : -1;
+	return PQsendQueryPrepared(c->pg, s->name, s->params, params, c->op->lengths, c->op->formats,
+				   0) == 1 ? 0 : -1;
 }
 
+static void on_unsent(void *arg)
+{
+	struct conn *c = arg;
+
+	c->timer = NULL;
+	conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+}
+
+/* Tells nobody of a failure before it has returned. */
 static void conn_start_op(struct conn *c, struct db_op *op)
 {
 	TAILQ_REMOVE(&op->db->queue, op, link);
 	op->db->queued--;
 	op->conn = c;
+	op->sent_us = loop_now_us();
 	c->op = op;
 	c->op_failed = false;
 	c->state = CONN_BUSY;
 	if (conn_send(c) < 0 || conn_flush(c) < 0)
-		conn_down(c, SSF_E_UNAVAILABLE, PQerrorMessage(c->pg));
+		c->timer = loop_timer_start(c->db->loop, 0, on_unsent, c); /* without it the deadline comes */
 }
 
 /* What an SQLSTATE means to who asked: the statement is at fault only if nothing else is. */
@@ -352,6 +384,7 @@ static void conn_op_done(struct conn *c)
 	PGresult *result = SSF_STEAL(c->result);
 	bool failed = c->op_failed;
 	struct ssf_err err = c->err;
+	c->db->answered_us = loop_now_us();
 	c->state = CONN_READY;
 	db_kick(c->db);
 	op_finish(op, result, failed ? &err : NULL);
@@ -428,15 +461,20 @@ static void on_ready(void *arg, bool readable, bool writable)
 
 /* --- the pool --------------------------------------------------------------------------- */
 
+static void start_queued(struct db *db)
+{
+	for (unsigned i = 0; i < db->conn_count && !TAILQ_EMPTY(&db->queue); i++) {
+		if (db->conns[i].state == CONN_READY)
+			conn_start_op(&db->conns[i], TAILQ_FIRST(&db->queue));
+	}
+}
+
 static void on_kick(void *arg)
 {
 	struct db *db = arg;
 
 	db->kick = NULL;
-	for (unsigned i = 0; i < db->conn_count && !TAILQ_EMPTY(&db->queue); i++) {
-		if (db->conns[i].state == CONN_READY)
-			conn_start_op(&db->conns[i], TAILQ_FIRST(&db->queue));
-	}
+	start_queued(db);
 }
 
 static void db_kick(struct db *db)
@@ -476,14 +514,15 @@ int db_new(struct loop *loop, const struct db_conf *conf, db_state_f *state, voi
 	db->state_f = state;
 	db->state_arg = arg;
 	db->conninfo = strdup(conf->conninfo);
-	if (conf->session_sql != NULL)
-		db->session_sql = strdup(conf->session_sql);
+	if (asprintf(&db->session_sql, SESSION_SQL ";%s", conf->session_sql != NULL ? conf->session_sql : "") < 0)
+		db->session_sql = NULL;
 	db->conns = calloc(conf->connections, sizeof(*db->conns));
-	if (db->conninfo == NULL || db->conns == NULL ||
-	    (conf->session_sql != NULL && db->session_sql == NULL)) {
+	if (db->conninfo == NULL || db->conns == NULL || db->session_sql == NULL) {
 		db_free(db);
 		return ssf_fail(err, SSF_E_NOMEM, "database");
 	}
+	for (int i = 0; i < STMT_COUNT; i++)
+		metrics_name_statement[i] = statements[i].name;
 	db->conn_count = conf->connections;
 	for (unsigned i = 0; i < db->conn_count; i++) {
 		struct conn *c = &db->conns[i];
@@ -540,10 +579,47 @@ bool db_is_up(const struct db *db)
 	return db->up > 0;
 }
 
-int db_exec(struct db *db, enum stmt stmt, const char *const *params, db_done_f *done, void *arg,
-	    struct db_op **out, struct ssf_err *err)
+int64_t db_silent_ms(const struct db *db)
 {
-	assert(statements[stmt].params <= DB_MAX_PARAMS);
+	int64_t since = INT64_MAX;
+
+	for (unsigned i = 0; i < db->conn_count; i++) {
+		const struct db_op *op = db->conns[i].op;
+		if (op != NULL && op->sent_us < since)
+			since = op->sent_us;
+	}
+	if (since == INT64_MAX)
+		return 0;
+	return (loop_now_us() - (since > db->answered_us ? since : db->answered_us)) / 1000;
+}
+
+unsigned db_connections(const struct db *db)
+{
+	return db->up;
+}
+
+size_t db_queued(const struct db *db)
+{
+	return db->queued;
+}
+
+static int op_take_values(struct db_op *op, const struct db_value *values)
+{
+	for (int i = 0; i < statements[op->stmt].params; i++) {
+		if (values[i].ptr == NULL)
+			continue;
+		op->lengths[i] = (int)values[i].len;
+		op->formats[i] = values[i].binary;
+		op->params[i] = ssf_str_dup((struct ssf_str){ values[i].ptr, values[i].len });
+		if (op->params[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+int db_exec_values(struct db *db, enum stmt stmt, const struct db_value *values, db_done_f *done,
+		   void *arg, struct db_op **out, struct ssf_err *err)
+{
 	if (db->up == 0)
 		return ssf_fail(err, SSF_E_UNAVAILABLE, "database: no connection");
 	if (db->queued >= db->queue_max)
@@ -553,28 +629,31 @@ int db_exec(struct db *db, enum stmt stmt, const char *const *params, db_done_f 
 		return ssf_fail(err, SSF_E_NOMEM, "database");
 	op->db = db;
 	op->stmt = stmt;
+	op->queued_us = loop_now_us();
 	op->done = done;
 	op->arg = arg;
-	for (int i = 0; i < statements[stmt].params; i++) {
-		if (params[i] == NULL)
-			continue;
-		op->params[i] = strdup(params[i]);
-		if (op->params[i] == NULL) {
-			op_free(op);
-			return ssf_fail(err, SSF_E_NOMEM, "database");
-		}
-	}
 	op->deadline = loop_timer_start(db->loop, db->timeout_ms, on_deadline, op);
-	if (op->deadline == NULL) {
+	if (op->deadline == NULL || op_take_values(op, values) < 0) {
 		op_free(op);
 		return ssf_fail(err, SSF_E_NOMEM, "database");
 	}
 	TAILQ_INSERT_TAIL(&db->queue, op, link);
 	db->queued++;
-	db_kick(db);
+	start_queued(db);
 	if (out != NULL)
 		*out = op;
 	return 0;
+}
+
+int db_exec(struct db *db, enum stmt stmt, const char *const *params, db_done_f *done, void *arg,
+	    struct db_op **out, struct ssf_err *err)
+{
+	struct db_value values[DB_MAX_PARAMS] = { { NULL, 0, false } };
+
+	assert(statements[stmt].params <= DB_MAX_PARAMS);
+	for (int i = 0; i < statements[stmt].params; i++)
+		values[i] = (struct db_value){ params[i], params[i] != NULL ? strlen(params[i]) : 0, false };
+	return db_exec_values(db, stmt, values, done, arg, out, err);
 }
 
 void db_cancel(struct db_op *op)

@@ -35,7 +35,7 @@ struct db_conf {
 	unsigned connections;
 	size_t queue_max;       /* statements waiting; above it SSF_E_BUSY */
 	int timeout_ms;         /* for one statement, waiting included */
-	/* Run on every new connection before it is used; NULL: none. If it fails, it is tried again later. */
+	/* Run on every new connection after our settings, before it is used; NULL: none. If it fails, it is tried again. */
 	const char *session_sql;
 	/*
 	 * The connections find out within seconds that the other end has vanished, and let it find out
@@ -58,9 +58,23 @@ void db_stop(struct db *db);
 /* Gives all connections up, as if they had broken; they are made anew. */
 void db_drop(struct db *db, const char *why);
 bool db_is_up(const struct db *db);
+/*
+ * For how long the database has not answered anything though a statement waits for it; 0: nothing waits.
+ * A connection that has died in silence is up until its statement is late.
+ */
+int64_t db_silent_ms(const struct db *db);
+unsigned db_connections(const struct db *db); /* that are up */
+size_t db_queued(const struct db *db);        /* statements that wait for a connection */
 
 /* Text format; NULL is SQL null. Copied. */
-#define DB_MAX_PARAMS 8
+#define DB_MAX_PARAMS 12
+
+/* A parameter in text (ends with NUL) or binary format; ptr NULL is SQL null. Copied. */
+struct db_value {
+	const char *ptr;
+	size_t len;
+	bool binary;
+};
 
 /* err NULL: result is borrowed for the call. */
 typedef void db_done_f(void *arg, const struct db_result *result, const struct ssf_err *err);
@@ -68,6 +82,8 @@ typedef void db_done_f(void *arg, const struct db_result *result, const struct s
 /* SSF_E_UNAVAILABLE, SSF_E_BUSY. Params beyond those of the statement are ignored. */
 ssf_nodiscard int db_exec(struct db *db, enum stmt stmt, const char *const *params,
 			  db_done_f *done, void *arg, struct db_op **out, struct ssf_err *err);
+ssf_nodiscard int db_exec_values(struct db *db, enum stmt stmt, const struct db_value *values,
+				 db_done_f *done, void *arg, struct db_op **out, struct ssf_err *err);
 /* The statement may still take effect. NULL is a no-op. */
 void db_cancel(struct db_op *op);
 

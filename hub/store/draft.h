@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "hub/store/db.h"
 #include "lib/ssf/buf.h"
 #include "lib/ssf/err.h"
 
@@ -20,6 +21,7 @@ struct draft {
 	const json_t *body;
 	const uint8_t *evidence;     /* SSF_SHA256_LEN bytes, or NULL */
 	bool lookup;                 /* its credential has to be asked for */
+	const char *trace;           /* traceparent, or NULL: that of its cause, if there is one */
 };
 
 #define DRAFT_NAME_MAX 256         /* bytes of type and of txn */
@@ -27,6 +29,14 @@ struct draft {
 
 /* Adds a draft to a JSON array, in the form that append_events() takes. SSF_E_LIMIT, SSF_E_NOMEM. */
 ssf_nodiscard int draft_add(json_t *drafts, const struct draft *d, struct ssf_err *err);
+
+/*
+ * Appends drafts (an array as draft_add makes it, not empty) with STMT_append_events: one row a draft, in order
+ * (DRAFT_ROW_*).
+ */
+enum draft_row { DRAFT_ROW_SEQ, DRAFT_ROW_TXN, DRAFT_ROW_APPENDED, DRAFT_ROW_AT_MS };
+ssf_nodiscard int drafts_append(struct db *db, const json_t *drafts, db_done_f *done, void *arg,
+				struct db_op **out, struct ssf_err *err);
 
 /* A new transaction id. */
 #define TXN_LEN 37

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the tail of the log in memory. It must never show an event before it is committed, nor
- * out of order: it only ever holds what it has read back from the database, in seq order.
+ * out of order: it holds what it has read from the database in seq order, and of what this process has
+ * itself committed only the number that follows on its last.
  */
 #include "hub/store/event.h"
 
+#include "hub/store/spans.h"
 #include "lib/kit/log.h"
+#include "lib/ssf/json.h"
 #include "lib/ssf/subject.h"
 
 #include <assert.h>
@@ -33,11 +36,14 @@ struct event_log {
 	struct db *db;
 	struct event *ring[EVENT_RING];
 	size_t first, count;      /* oldest at ring[first] */
+	size_t bytes;             /* weight of all of them */
 	int64_t head;             /* newest seq seen */
 	int64_t from;             /* the ring holds every event with seq > from */
 	bool started;             /* head is known */
 	bool again;               /* woken while reading */
 	struct db_op *follow;
+	struct spans spans;       /* of all partitions with events; the last one ends at head */
+	struct db_op *recount;
 	struct loop_tick *tick;
 	struct {
 		event_log_f *f;
@@ -83,51 +89,156 @@ static size_t text_size(const char *text)
 	return text == NULL ? 0 : strlen(text) + 1;
 }
 
+/* Copies the texts of like, which are borrowed, and takes its body and subject over. NULL: out of memory. */
+static struct event *event_make(const struct event *like)
+{
+	ssf_auto(event) e = calloc(1, sizeof(*e));
+	const char *const texts[] = { like->origin, like->origin_id, like->type, like->txn, like->agent_id,
+				      like->trace };
+	size_t size = 0;
+
+	if (e != NULL) {
+		*e = *like;
+		e->refs = 1;
+	} else {
+		json_decref(like->body);
+		json_decref(like->sub_id);
+		return NULL;
+	}
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(texts); i++)
+		size += text_size(texts[i]);
+	char *at = e->text = malloc(size);
+	if (e->text == NULL || e->body == NULL ||
+	    (e->sub_id != NULL && ssf_subject_key(e->sub_id, e->subject_key) < 0))
+		return NULL;
+	e->origin = put_text(&at, like->origin);
+	e->origin_id = put_text(&at, like->origin_id);
+	e->type = put_text(&at, like->type);
+	e->txn = put_text(&at, like->txn);
+	e->agent_id = put_text(&at, like->agent_id);
+	e->trace = put_text(&at, like->trace);
+	e->weight = sizeof(*e) + size + ssf_json_weight(e->body) + ssf_json_weight(e->sub_id);
+	return SSF_STEAL(e);
+}
+
 /* Columns as in event_after. NULL when out of memory. */
 static struct event *event_from_row(const struct db_result *r, size_t row)
 {
-	ssf_auto(event) e = calloc(1, sizeof(*e));
-	size_t size = 0;
+	struct event like = { .seq = db_int(r, row, 0),
+			      .at_ms = db_int(r, row, 1),
+			      .origin = db_text(r, row, 2),
+			      .origin_id = db_text(r, row, 3),
+			      .type = db_text(r, row, 4),
+			      .txn = db_text(r, row, 5),
+			      .cause = db_int(r, row, 6),
+			      .agent_id = db_text(r, row, 7),
+			      .sub_id = db_json(r, row, 8),
+			      .body = db_json(r, row, 9),
+			      .trace = db_text(r, row, 10) };
 
-	if (e == NULL)
+	if (like.sub_id == NULL && db_text(r, row, 8) != NULL) { /* out of memory */
+		json_decref(like.body);
 		return NULL;
-	e->refs = 1;
-	for (int column = 2; column <= 7; column++)
-		size += text_size(db_text(r, row, column));
-	e->text = malloc(size);
-	e->body = db_json(r, row, 9);
-	if (e->text == NULL || e->body == NULL)
-		return NULL;
-	char *at = e->text;
-	e->seq = db_int(r, row, 0);
-	e->at_ms = db_int(r, row, 1);
-	e->origin = put_text(&at, db_text(r, row, 2));
-	e->origin_id = put_text(&at, db_text(r, row, 3));
-	e->type = put_text(&at, db_text(r, row, 4));
-	e->txn = put_text(&at, db_text(r, row, 5));
-	e->cause = db_int(r, row, 6);
-	e->agent_id = put_text(&at, db_text(r, row, 7));
-	if (db_text(r, row, 8) != NULL) {
-		e->sub_id = db_json(r, row, 8);
-		if (e->sub_id == NULL || ssf_subject_key(e->sub_id, e->subject_key) < 0)
-			return NULL;
 	}
-	return SSF_STEAL(e);
+	return event_make(&like);
+}
+
+static const char *draft_text(const json_t *draft, const char *name)
+{
+	return json_string_value(json_object_get(draft, name));
+}
+
+/*
+ * The event that a draft has become. NULL when it has to be read: out of memory, or the database may
+ * give it otherwise. That is so of numbers with fractions and exponents, and of a trace that is its cause's.
+ */
+static struct event *event_from_draft(const json_t *draft, int64_t seq, int64_t at_ms)
+{
+	json_t *body = json_object_get(draft, "body"), *sub_id = json_object_get(draft, "sub_id");
+	struct event like = { .seq = seq,
+			      .at_ms = at_ms,
+			      .origin = draft_text(draft, "origin"),
+			      .origin_id = draft_text(draft, "origin_id"),
+			      .type = draft_text(draft, "type"),
+			      .txn = draft_text(draft, "txn"),
+			      .agent_id = draft_text(draft, "agent_id"),
+			      .trace = draft_text(draft, "trace") };
+
+	if (ssf_json_has_real(body) || ssf_json_has_real(sub_id) || json_is_null(sub_id) ||
+	    json_object_get(draft, "cause") != NULL)
+		return NULL;
+	like.body = json_incref(body);
+	like.sub_id = json_incref(sub_id);
+	return event_make(&like);
+}
+
+/* --- how much there is ------------------------------------------------------------------ */
+
+/* Of event_partitions, up to the head: what is above is not ours to know yet. */
+static void take_spans(struct event_log *log, const struct db_result *r)
+{
+	spans_done(&log->spans);
+	for (size_t i = 0; i < db_rows(r) && db_int(r, i, 0) <= log->head; i++) {
+		int64_t last = db_int(r, i, 1);
+		if (!spans_add(&log->spans, db_int(r, i, 0), last < log->head ? last : log->head))
+			return; /* what is told of the backlog is too little, until it is read again */
+	}
+}
+
+/* The head has moved. */
+static void extend_spans(struct event_log *log)
+{
+	struct spans *s = &log->spans;
+	struct span *last = s->count > 0 ? &s->items[s->count - 1] : NULL;
+
+	if (last != NULL && last->last / EVENT_PARTITION_SEQS == log->head / EVENT_PARTITION_SEQS)
+		last->last = log->head;
+	else
+		(void)spans_add(s, log->head, log->head);
+}
+
+int64_t event_log_count(const struct event_log *log, int64_t after)
+{
+	return spans_count(&log->spans, after);
+}
+
+static void on_recounted(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct event_log *log = arg;
+
+	log->recount = NULL;
+	if (err == NULL)
+		take_spans(log, r);
+}
+
+void event_log_recount(struct event_log *log)
+{
+	if (log->recount == NULL && log->started &&
+	    db_exec(log->db, STMT_event_partitions, NULL, on_recounted, log, &log->recount, NULL) < 0)
+		log->recount = NULL; /* it is counted by what was known */
 }
 
 /* --- the tail --------------------------------------------------------------------------- */
 
+static void ring_shift(struct event_log *log)
+{
+	struct event *oldest = log->ring[log->first];
+
+	log->from = oldest->seq;
+	log->bytes -= oldest->weight;
+	event_free(oldest);
+	log->first = (log->first + 1) % EVENT_RING;
+	log->count--;
+}
+
 static void ring_add(struct event_log *log, struct event *e)
 {
-	if (log->count == EVENT_RING) {
-		struct event *oldest = log->ring[log->first];
-		log->from = oldest->seq;
-		event_free(oldest);
-		log->first = (log->first + 1) % EVENT_RING;
-		log->count--;
-	}
+	while (log->count == EVENT_RING || (log->count > 0 && log->bytes + e->weight > EVENT_RING_BYTES))
+		ring_shift(log);
 	log->ring[(log->first + log->count++) % EVENT_RING] = e;
+	log->bytes += e->weight;
 	log->head = e->seq;
+	extend_spans(log);
 }
 
 /* Position in the ring of the first event after seq. */
@@ -165,13 +276,16 @@ static void on_followed(void *arg, const struct db_result *r, const struct ssf_e
 	}
 	if (!log->started) {
 		log->started = true;
-		log->head = log->from = db_int(r, 0, 0);
+		log->head = log->from = db_rows(r) > 0 ? db_int(r, db_rows(r) - 1, 1) : 0;
+		take_spans(log, r);
 		tell(log);
 		follow(log);
 		return;
 	}
 	rows = db_rows(r);
 	for (size_t i = 0; i < rows; i++) {
+		if (db_int(r, i, 0) <= log->head)
+			continue; /* taken by event_log_stored meanwhile */
 		struct event *e = event_from_row(r, i);
 		if (e == NULL) {
 			log_error("log.follow.nomem");
@@ -198,7 +312,7 @@ static void follow(struct event_log *log)
 	}
 	log->again = false;
 	snprintf(after, sizeof(after), "%lld", (long long)log->head);
-	if (db_exec(log->db, log->started ? STMT_event_after : STMT_event_head, params, on_followed,
+	if (db_exec(log->db, log->started ? STMT_event_after : STMT_event_partitions, params, on_followed,
 		    log, &log->follow, &err) < 0)
 		log->follow = NULL; /* the tick tries again; the database's state is logged elsewhere */
 }
@@ -208,11 +322,16 @@ static void on_tick(void *arg)
 	follow(arg);
 }
 
+static void say_woken(const struct event_log *log)
+{
+	if (log->woken != NULL)
+		log->woken(log->woken_arg);
+}
+
 void event_log_wake(struct event_log *log)
 {
 	follow(log);
-	if (log->woken != NULL)
-		log->woken(log->woken_arg);
+	say_woken(log);
 }
 
 void event_log_on_wake(struct event_log *log, loop_f *f, void *arg)
@@ -224,6 +343,39 @@ void event_log_on_wake(struct event_log *log, loop_f *f, void *arg)
 void event_log_look(struct event_log *log)
 {
 	follow(log);
+}
+
+/* Of what has come into the log as the draft says, the number after our last: nothing can be in between. */
+static bool take_stored(struct event_log *log, const json_t *draft, const struct db_result *r, size_t row)
+{
+	struct event *e;
+
+	if (!log->started || db_int(r, row, DRAFT_ROW_SEQ) != log->head + 1 ||
+	    db_text(r, row, DRAFT_ROW_APPENDED)[0] != 't')
+		return false;
+	e = event_from_draft(draft, log->head + 1, db_int(r, row, DRAFT_ROW_AT_MS));
+	if (e == NULL)
+		return false;
+	ring_add(log, e);
+	return true;
+}
+
+void event_log_stored(struct event_log *log, const json_t *drafts, const struct db_result *r)
+{
+	size_t rows = db_rows(r), taken = 0;
+	bool more = false;
+
+	for (size_t i = 0; i < rows && !more; i++) {
+		if (take_stored(log, json_array_get(drafts, i), r, i))
+			taken++;
+		else /* a repeat is there already, or it has to be read */
+			more = db_int(r, i, DRAFT_ROW_SEQ) > log->head;
+	}
+	if (taken > 0)
+		tell(log);
+	if (more)
+		follow(log);
+	say_woken(log);
 }
 
 int event_log_new(struct loop *loop, struct db *db, struct event_log **out, struct ssf_err *err)
@@ -252,6 +404,8 @@ void event_log_free(struct event_log *log)
 		event_log_cancel(LIST_FIRST(&log->reads));
 	loop_tick_cancel(log->tick);
 	db_cancel(log->follow);
+	db_cancel(log->recount);
+	spans_done(&log->spans);
 	for (size_t i = 0; i < log->count; i++)
 		event_free(log->ring[(log->first + i) % EVENT_RING]);
 	free(log);
@@ -268,6 +422,13 @@ void event_log_listen(struct event_log *log, event_log_f *f, void *arg)
 int64_t event_log_head(const struct event_log *log)
 {
 	return log->head;
+}
+
+int64_t event_log_next_at_ms(const struct event_log *log, int64_t seq)
+{
+	size_t at = ring_find(log, seq);
+
+	return at < log->count ? log->ring[(log->first + at) % EVENT_RING]->at_ms : 0;
 }
 
 bool event_log_recent(const struct event_log *log, int64_t after, struct event **out, size_t max,

@@ -11,11 +11,13 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "hub/store/db.h"
+#include "hub/store/draft.h"
 #include "lib/ssf/attr.h"
 #include "lib/ssf/buf.h"
 
 #define EVENT_RING 4096
+#define EVENT_RING_BYTES (64 << 20) /* of their weights */
+#define EVENT_PARTITION_SEQS 1000000000LL /* event_width() in sql/0005_partitions.sql */
 #define EVENT_ORIGIN_RULES "rules"
 #define EVENT_ORIGIN_ATTRIBUTION "attribution"
 
@@ -30,10 +32,12 @@ struct event {
 	const char *txn;
 	int64_t cause;           /* seq, or 0 */
 	const char *agent_id;    /* or NULL */
+	const char *trace;       /* traceparent (lib/ssf/traceparent.h) of the request that led to it, or NULL */
 	json_t *sub_id;          /* or NULL: a signal, which no stream carries */
 	json_t *body;
 	uint8_t subject_key[SSF_SHA256_LEN]; /* of sub_id; zero without */
 	char *text;              /* backs the strings */
+	size_t weight;           /* about how many bytes of memory it takes */
 };
 
 struct event *event_ref(struct event *e);
@@ -55,7 +59,24 @@ void event_log_listen(struct event_log *log, event_log_f *f, void *arg);
 void event_log_wake(struct event_log *log);
 void event_log_on_wake(struct event_log *log, loop_f *f, void *arg);
 void event_log_look(struct event_log *log);
+/*
+ * Tells of drafts that are committed, with what drafts_append() gave. What follows directly on what is in
+ * memory is taken from them, as it would come from the database; the rest is read. They must not change any more.
+ */
+void event_log_stored(struct event_log *log, const json_t *drafts, const struct db_result *r);
 int64_t event_log_head(const struct event_log *log);
+/*
+ * When the first event after seq was appended, ms since 1970; 0: there is none. Of one that the tail
+ * does not hold any more, the time of the oldest that it holds.
+ */
+int64_t event_log_next_at_ms(const struct event_log *log, int64_t seq);
+/*
+ * How many events there are after seq: head - seq would count the numbers that a partition leaves when
+ * the next one begins. Numbers that a failed append has taken count too.
+ */
+int64_t event_log_count(const struct event_log *log, int64_t after);
+/* Partitions have gone: what is counted is read anew. */
+void event_log_recount(struct event_log *log);
 
 /*
  * The events after seq that are in memory, in order, at most max; borrowed until the loop turns.

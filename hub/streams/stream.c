@@ -87,16 +87,18 @@ static int parse_default_subjects(const json_t *spec, struct stream *s, struct s
 	return 0;
 }
 
-static int parse_seconds(const json_t *spec, const char *name, int64_t *out, struct ssf_err *err)
+/* -1 if it is not there. */
+static int parse_number(const json_t *spec, const char *name, int64_t max, int64_t *out,
+			struct ssf_err *err)
 {
 	json_int_t value = -1;
 
 	if (json_object_get(spec, name) != NULL) {
 		if (ssf_json_opt_int(spec, name, &value, err) < 0)
 			return -1;
-		if (value < 0 || value > STREAM_SECONDS_MAX)
-			return ssf_fail(err, SSF_E_MALFORMED, "%s: must be 0 to %d seconds", name,
-					STREAM_SECONDS_MAX);
+		if (value < 0 || value > max)
+			return ssf_fail(err, SSF_E_MALFORMED, "%s: must be 0 to %lld", name,
+					(long long)max);
 	}
 	*out = value;
 	return 0;
@@ -121,7 +123,7 @@ int stream_parse(const char *id, const json_t *spec, const json_t *client, struc
 	static const char *const names[] = { "client", "audience",    "delivery",
 					     "status", "alg",	      "events",
 					     "description", "status_reason", "events_requested", "default_subjects",
-					     "heartbeat", "inactivity_timeout", NULL };
+					     "heartbeat", "inactivity_timeout", "backlog_limit", NULL };
 	ssf_auto(stream) s = calloc(1, sizeof(*s));
 	const char *description = NULL;
 
@@ -136,8 +138,9 @@ int stream_parse(const char *id, const json_t *spec, const json_t *client, struc
 	    parse_method(json_object_get(spec, "delivery"), s, err) < 0 ||
 	    parse_status(spec, s, err) < 0 || parse_alg(spec, client, s, err) < 0 ||
 	    parse_default_subjects(spec, s, err) < 0 ||
-	    parse_seconds(spec, "heartbeat", &s->heartbeat_s, err) < 0 ||
-	    parse_seconds(spec, "inactivity_timeout", &s->inactivity_s, err) < 0)
+	    parse_number(spec, "heartbeat", STREAM_SECONDS_MAX, &s->heartbeat_s, err) < 0 ||
+	    parse_number(spec, "inactivity_timeout", STREAM_SECONDS_MAX, &s->inactivity_s, err) < 0 ||
+	    parse_number(spec, "backlog_limit", STREAM_BACKLOG_MAX, &s->backlog_limit, err) < 0)
 		return -1;
 	*out = SSF_STEAL(s);
 	return 0;

@@ -15,6 +15,7 @@
 #define STREAM_METHOD_POLL "urn:ietf:rfc:8936"
 #define STREAM_ORIGIN "stream:" /* and the id: origin of control events of ours */
 
+#define STREAM_BACKLOG_MAX 1000000000
 #define STREAM_SECONDS_MAX 31536000 /* heartbeat and inactivity_timeout: a year */
 
 enum stream_method { STREAM_PUSH, STREAM_POLL };
@@ -35,6 +36,7 @@ struct stream {
 	bool all_subjects;           /* until some are removed; otherwise none until some are added */
 	int64_t heartbeat_s;         /* between two; 0: none, -1: as the hub's setting says */
 	int64_t inactivity_s;        /* inactivity_timeout; as above */
+	int64_t backlog_limit;       /* events that may wait; as above */
 };
 
 /* The members of a stream resource; client is its client's spec. Errors name the member. */

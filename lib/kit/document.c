@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns fetched documents. Whose they are and what is in them is not known here. */
+/*
+ * Owns fetched documents, and what they were read as. Whose they are and what is in them is not known
+ * here. Who was asked for last is first in the list; room is made at its end.
+ */
 #include "lib/kit/document.h"
 
 #include "lib/kit/log.h"
@@ -11,24 +14,31 @@
 
 #define FETCH_TIMEOUT_MS 5000
 #define WAITING_MAX 1000
+#define BUCKETS 256
 
 struct document_get {
 	LIST_ENTRY(document_get) link;
 	struct document *document;
+	const struct document_form *form;
 	document_f *f;
 	void *arg;
 };
 
 struct document {
-	LIST_ENTRY(document) link;
+	TAILQ_ENTRY(document) link;
+	LIST_ENTRY(document) same; /* in its bucket */
 	struct documents *owner;
 	char *url;
 	char *text;              /* NULL: never fetched */
 	size_t len;
+	const struct document_form *form; /* that it was read as, or NULL */
+	void *parsed;            /* NULL: it cannot be, as unreadable says */
+	struct ssf_err unreadable;
 	bool tried;
 	int64_t fetched_at;      /* ms, monotonic; of the last attempt */
 	struct http_call *call;
 	struct loop_defer *answer;
+	bool answering;          /* who is told may use it: it stays */
 	LIST_HEAD(, document_get) waiting;
 	size_t waiting_count;
 };
@@ -37,7 +47,9 @@ struct documents {
 	struct loop *loop;
 	struct http_client *client;
 	size_t count;
-	LIST_HEAD(, document) list;
+	size_t bytes;            /* of all texts */
+	TAILQ_HEAD(document_list, document) list;
+	LIST_HEAD(, document) buckets[BUCKETS];
 };
 
 static void get_free(struct document_get *g)
@@ -47,6 +59,42 @@ static void get_free(struct document_get *g)
 	free(g);
 }
 
+/* --- what it says ---------------------------------------------------------------------------------- */
+
+static void forget_parsed(struct document *d)
+{
+	if (d->parsed != NULL)
+		d->form->free(d->parsed);
+	d->parsed = NULL;
+	d->form = NULL;
+}
+
+static void read_as(struct document *d, const struct document_form *form)
+{
+	if (d->form == form)
+		return;
+	forget_parsed(d);
+	d->form = form;
+	if (form->parse((struct ssf_str){ d->text, d->len }, &d->parsed, &d->unreadable) < 0) {
+		d->parsed = NULL;
+		d->unreadable.code = SSF_E_UNAVAILABLE;
+	}
+}
+
+/* Takes text. */
+static void set_text(struct document *d, char *text, size_t len)
+{
+	forget_parsed(d);
+	free(d->text);
+	d->owner->bytes += len - d->len;
+	d->text = text;
+	d->len = len;
+}
+
+/* --- fetching -------------------------------------------------------------------------------------- */
+
+static void make_room(struct documents *docs, size_t count);
+
 /* Answers all who wait now. */
 static void on_answer(void *arg)
 {
@@ -54,14 +102,21 @@ static void on_answer(void *arg)
 	struct ssf_err err;
 
 	d->answer = NULL;
+	d->answering = true;
 	ssf_fail(&err, SSF_E_UNAVAILABLE, "a key document could not be fetched");
 	for (size_t n = d->waiting_count; n > 0 && !LIST_EMPTY(&d->waiting); n--) {
 		struct document_get *g = LIST_FIRST(&d->waiting);
 		document_f *f = g->f;
 		void *f_arg = g->arg;
+		if (d->text != NULL)
+			read_as(d, g->form);
 		get_free(g);
-		f(f_arg, (struct ssf_str){ d->text, d->len }, d->text == NULL ? &err : NULL);
+		if (d->text == NULL)
+			f(f_arg, NULL, &err);
+		else
+			f(f_arg, d->parsed, d->parsed == NULL ? &d->unreadable : NULL);
 	}
+	d->answering = false;
 }
 
 static void on_fetched(void *arg, const struct http_result *r, const struct ssf_err *err)
@@ -76,13 +131,11 @@ static void on_fetched(void *arg, const struct http_result *r, const struct ssf_
 			 log_int("status", r->status));
 	} else {
 		char *text = ssf_str_dup(r->body);
-		if (text != NULL) {
-			free(d->text);
-			d->text = text;
-			d->len = r->body.len;
-		}
+		if (text != NULL)
+			set_text(d, text, r->body.len);
 	}
 	on_answer(d);
+	make_room(d->owner, DOCUMENTS_MAX);
 }
 
 static void fetch(struct document *d)
@@ -104,13 +157,29 @@ static void fetch(struct document *d)
 	}
 }
 
+/* --- which ones ------------------------------------------------------------------------------------ */
+
+/* FNV-1a */
+static size_t bucket_of(const char *url)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (const char *c = url; *c != '\0'; c++)
+		h = (h ^ (uint8_t)*c) * 0x100000001b3u;
+	return (h ^ h >> 32) % BUCKETS;
+}
+
+/* Puts it first. */
 static struct document *document_find(struct documents *docs, const char *url)
 {
 	struct document *d;
 
-	LIST_FOREACH(d, &docs->list, link) {
-		if (strcmp(d->url, url) == 0)
+	LIST_FOREACH(d, &docs->buckets[bucket_of(url)], same) {
+		if (strcmp(d->url, url) == 0) {
+			TAILQ_REMOVE(&docs->list, d, link);
+			TAILQ_INSERT_HEAD(&docs->list, d, link);
 			return d;
+		}
 	}
 	return NULL;
 }
@@ -125,7 +194,8 @@ static struct document *document_new(struct documents *docs, const char *url)
 	}
 	d->owner = docs;
 	LIST_INIT(&d->waiting);
-	LIST_INSERT_HEAD(&docs->list, d, link);
+	TAILQ_INSERT_HEAD(&docs->list, d, link);
+	LIST_INSERT_HEAD(&docs->buckets[bucket_of(url)], d, same);
 	docs->count++;
 	return d;
 }
@@ -142,13 +212,28 @@ static void document_free(struct document *d)
 		document_f *f = g->f;
 		void *f_arg = g->arg;
 		get_free(g);
-		f(f_arg, (struct ssf_str){ NULL, 0 }, &err);
+		f(f_arg, NULL, &err);
 	}
-	LIST_REMOVE(d, link);
+	TAILQ_REMOVE(&d->owner->list, d, link);
+	LIST_REMOVE(d, same);
 	d->owner->count--;
-	free(d->text);
+	set_text(d, NULL, 0);
 	free(d->url);
 	free(d);
+}
+
+/* Down to count, and to the bytes that all may have; whom somebody waits for stays. */
+static void make_room(struct documents *docs, size_t count)
+{
+	struct document *d, *before;
+
+	for (d = TAILQ_LAST(&docs->list, document_list); d != NULL; d = before) {
+		before = TAILQ_PREV(d, document_list, link);
+		if (docs->count <= count && docs->bytes <= DOCUMENTS_BYTES)
+			return;
+		if (d->waiting_count == 0 && d->call == NULL && d->answer == NULL && !d->answering)
+			document_free(d);
+	}
 }
 
 int documents_new(struct loop *loop, struct http_client *client, struct documents **out,
@@ -160,7 +245,9 @@ int documents_new(struct loop *loop, struct http_client *client, struct document
 		return ssf_fail(err, SSF_E_NOMEM, "documents");
 	docs->loop = loop;
 	docs->client = client;
-	LIST_INIT(&docs->list);
+	TAILQ_INIT(&docs->list);
+	for (size_t i = 0; i < BUCKETS; i++)
+		LIST_INIT(&docs->buckets[i]);
 	*out = docs;
 	return 0;
 }
@@ -169,8 +256,8 @@ void documents_free(struct documents *docs)
 {
 	if (docs == NULL)
 		return;
-	while (!LIST_EMPTY(&docs->list))
-		document_free(LIST_FIRST(&docs->list));
+	while (!TAILQ_EMPTY(&docs->list))
+		document_free(TAILQ_FIRST(&docs->list));
 	free(docs);
 }
 
@@ -187,14 +274,16 @@ static bool fetch_due(const struct document *d, bool refresh)
 	return age >= DOCUMENT_TTL_S * 1000;
 }
 
-int document_get_start(struct documents *docs, const char *url, bool refresh, document_f *f,
-		       void *arg, struct document_get **out, struct ssf_err *err)
+int document_get_start(struct documents *docs, const char *url, const struct document_form *form,
+		       bool refresh, document_f *f, void *arg, struct document_get **out, struct ssf_err *err)
 {
 	struct document *d = document_find(docs, url);
 	struct document_get *g;
 
+	if (d == NULL)
+		make_room(docs, DOCUMENTS_MAX - 1);
 	if (d == NULL && docs->count >= DOCUMENTS_MAX)
-		return ssf_fail(err, SSF_E_LIMIT, "more than %d key documents", DOCUMENTS_MAX);
+		return ssf_fail(err, SSF_E_BUSY, "too many wait for key documents");
 	if (d == NULL && (d = document_new(docs, url)) == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "key document");
 	if (d->waiting_count >= WAITING_MAX)
@@ -202,7 +291,7 @@ int document_get_start(struct documents *docs, const char *url, bool refresh, do
 	g = calloc(1, sizeof(*g));
 	if (g == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "key document");
-	*g = (struct document_get){ .document = d, .f = f, .arg = arg };
+	*g = (struct document_get){ .document = d, .form = form, .f = f, .arg = arg };
 	LIST_INSERT_HEAD(&d->waiting, g, link);
 	d->waiting_count++;
 	if (fetch_due(d, refresh))

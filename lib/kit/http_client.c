@@ -55,6 +55,8 @@ struct http_client {
 	struct event deliver;
 	struct call_list running;
 	struct call_list finished;
+	size_t connections;
+	int64_t connects;
 	CURL *spare[SPARE_HANDLES];
 	size_t spare_count;
 	bool calling; /* callbacks run; what is freed meanwhile is given back after them */
@@ -418,7 +420,31 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
 		call->denied = true;
 		return CURL_SOCKET_BAD;
 	}
-	return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+	int fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+	if (fd >= 0) {
+		call->client->connections++;
+		call->client->connects++;
+	}
+	return fd;
+}
+
+/* CURLOPT_CLOSESOCKETFUNCTION: of the one above. */
+static int on_close_socket(void *arg, curl_socket_t fd)
+{
+	struct http_client *c = arg;
+
+	c->connections--;
+	return close(fd);
+}
+
+size_t http_client_connections(const struct http_client *c)
+{
+	return c->connections;
+}
+
+int64_t http_client_connects(const struct http_client *c)
+{
+	return c->connects;
 }
 
 static bool has_header(const struct http_call_spec *spec, const char *prefix)
@@ -506,6 +532,8 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 	bad |= curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_socket) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, call->client) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, call) != CURLE_OK;
 	if (call->client->ca != NULL) {

@@ -12,8 +12,14 @@
  * libevent 2.1 gives no access to an evhttp_connection before its first
  * request. It is however the argument of the callbacks that evhttp sets on the
  * bufferevent, so it is read from there, right after the accepting callback.
+ *
+ * What evhttp cannot read it answers with a page of HTML of its own. That is in
+ * the output while no handler has the request, and is replaced there before
+ * anything of it is sent.
  */
+#include "lib/kit/http_error.h"
 #include "lib/kit/http_server_priv.h"
+#include "lib/ssf/attr.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -36,7 +42,7 @@
 static void set_state(struct http_conn *c, enum conn_state state)
 {
 	c->state = state;
-	c->since = loop_now_ms();
+	c->since_us = loop_now_us();
 }
 
 static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
@@ -46,6 +52,20 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
 	(void)input;
 	if (info->n_added > 0 && c->state == CONN_IDLE)
 		set_state(c, CONN_READING);
+}
+
+static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct http_conn *c = arg;
+	struct http_server *s = c->server;
+
+	(void)output;
+	if (info->n_added == 0 || c->has_page || (c->state != CONN_IDLE && c->state != CONN_READING))
+		return;
+	c->has_page = true;
+	TAILQ_INSERT_TAIL(&s->pages, c, page_entry);
+	/* when evhttp has put all of it there, and before the next poll, so before it is sent */
+	event_active(&s->replace, EV_TIMEOUT, 0);
 }
 
 static struct bufferevent *new_bufferevent(struct http_conn *c, struct event_base *base)
@@ -86,6 +106,7 @@ struct bufferevent *http_conn_accept(struct event_base *base, void *arg)
 	}
 	bufferevent_incref(c->bev);
 	c->input_cb = evbuffer_add_cb(bufferevent_get_input(c->bev), on_input, c);
+	c->output_cb = evbuffer_add_cb(bufferevent_get_output(c->bev), on_output, c);
 	/* Input that arrives while an answer is pending must not grow without end either. */
 	bufferevent_setwatermark(c->bev, EV_READ, 0, s->max_header + s->max_body + INPUT_SLACK);
 	set_state(c, CONN_FRESH);
@@ -102,11 +123,15 @@ void http_conn_free(struct http_conn *c)
 	struct http_server *s = c->server;
 
 	TAILQ_REMOVE(c->state == CONN_FRESH ? &s->fresh : &s->conns, c, entry);
+	if (c->has_page)
+		TAILQ_REMOVE(&s->pages, c, page_entry);
 	if (http_conn_by_fd(s, c->fd) == c)
 		s->by_fd[c->fd] = NULL;
 	loop_watch_cancel(c->linger);
 	if (c->input_cb != NULL)
 		evbuffer_remove_cb_entry(bufferevent_get_input(c->bev), c->input_cb);
+	if (c->output_cb != NULL)
+		evbuffer_remove_cb_entry(bufferevent_get_output(c->bev), c->output_cb);
 	bufferevent_decref(c->bev); /* the last reference closes the socket */
 	free(c);
 	s->n_conns--;
@@ -248,22 +273,93 @@ void http_conn_begin_writing(struct http_conn *c)
 	set_state(c, CONN_WRITING);
 }
 
+/* --- answers to what no handler sees ------------------------------------------------------------------ */
+
+/* What it is about, by status; the last is for all others. */
+static const struct refusal {
+	int status;
+	const char *reason;
+	enum ssf_code code;
+	const char *why;
+} refusals[] = {
+	{ 408, "Request Timeout", SSF_E_TIMEOUT, "the request did not come whole in time" },
+	{ 413, "Content Too Large", SSF_E_LIMIT, "the request is larger than the limit" },
+	{ 417, "Expectation Failed", SSF_E_MALFORMED, "Expect: not known" },
+	{ 501, "Not Implemented", SSF_E_METHOD, "this method is not known" },
+	{ 400, "Bad Request", SSF_E_MALFORMED, "this is no request that could be read" },
+};
+
+/* The whole answer, with an error as everywhere; its status. */
+static int refuse(int status, struct ssf_buf *out)
+{
+	ssf_auto_free char *text = NULL;
+	const struct refusal *r = refusals;
+	struct ssf_err err;
+
+	while (r->status != status && r->status != 400)
+		r++;
+	ssf_fail(&err, r->code, "%s", r->why);
+	text = http_error_text(&err);
+	ssf_buf_addf(out,
+		     "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Language: en\r\n"
+		     "Connection: close\r\nContent-Length: %zu\r\n\r\n%s",
+		     r->status, r->reason, text != NULL ? strlen(text) : 0, text != NULL ? text : "");
+	return r->status;
+}
+
+/* evhttp's page begins with its status; with 100 it goes on reading. */
+static void replace_page(struct http_conn *c)
+{
+	struct evbuffer *output = bufferevent_get_output(c->bev);
+	ssf_auto_buf answer = SSF_BUF(1024);
+	char head[13] = "";
+	int status;
+
+	evbuffer_copyout(output, head, sizeof(head) - 1);
+	status = strncmp(head, "HTTP/1.", 7) == 0 ? atoi(head + 9) : 0;
+	if (status < 400 || c->evcon == NULL)
+		return;
+	status = refuse(status, &answer);
+	set_state(c, CONN_WRITING);
+	c->unsent = 0;
+	/* those of sockets keep others from taking out of it, as it may be on its way: it is not */
+	if (c->ssl == NULL)
+		evbuffer_unfreeze(output, 1);
+	evbuffer_drain(output, evbuffer_get_length(output));
+	if (c->ssl == NULL)
+		evbuffer_freeze(output, 1);
+	evbuffer_add(output, answer.ptr, answer.len);
+	http_server_answered(c->server, 0, status, 0);
+}
+
+void http_conn_on_replace(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_server *s = arg;
+	struct http_conn *c;
+
+	(void)fd;
+	(void)what;
+	while ((c = TAILQ_FIRST(&s->pages)) != NULL) {
+		TAILQ_REMOVE(&s->pages, c, page_entry);
+		c->has_page = false;
+		replace_page(c);
+	}
+}
+
 /* Straight to the socket: there is no request that evhttp could answer. */
 static void send_408(struct http_conn *c)
 {
-	static const char text[] = "HTTP/1.1 408 Request Timeout\r\n"
-				   "Connection: close\r\n"
-				   "Content-Length: 0\r\n"
-				   "\r\n";
+	ssf_auto_buf answer = SSF_BUF(1024);
 	ssize_t n;
 
-	/* Behind half an answer (100 Continue, or evhttp's own 400) it would be garbage. */
+	/* Behind half an answer (100 Continue) it would be garbage. */
 	if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
 		return;
+	refuse(408, &answer);
 	if (c->ssl != NULL)
-		n = SSL_write(c->ssl, text, sizeof(text) - 1);
+		n = SSL_write(c->ssl, answer.ptr, (int)answer.len);
 	else
-		n = send(c->fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = send(c->fd, answer.ptr, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
 		ERR_clear_error(); /* the client does not read either: closed without an answer */
 }
@@ -277,21 +373,21 @@ static void sweep_idle(struct http_conn *c, int64_t age)
 		http_conn_close(c);
 }
 
-static void sweep_writing(struct http_conn *c, int64_t age)
+static void sweep_writing(struct http_conn *c, int64_t age, int64_t now_us)
 {
 	size_t unsent = evbuffer_get_length(bufferevent_get_output(c->bev));
 
 	if (unsent != c->unsent) {
 		c->unsent = unsent;
-		c->since += age;
+		c->since_us = now_us;
 	} else if (age > c->server->idle_timeout) {
 		http_conn_close(c);
 	}
 }
 
-void http_conn_sweep(struct http_conn *c, int64_t now)
+void http_conn_sweep(struct http_conn *c, int64_t now_us)
 {
-	int64_t age = now - c->since;
+	int64_t age = (now_us - c->since_us) / 1000;
 
 	switch (c->state) {
 	case CONN_IDLE:
@@ -300,11 +396,12 @@ void http_conn_sweep(struct http_conn *c, int64_t now)
 	case CONN_READING:
 		if (age > c->server->request_timeout) {
 			send_408(c);
+			http_server_answered(c->server, 0, 408, 0);
 			http_conn_close(c);
 		}
 		break;
 	case CONN_WRITING:
-		sweep_writing(c, age);
+		sweep_writing(c, age, now_us);
 		break;
 	case CONN_LINGERING:
 		if (age > LINGER_MS)

@@ -31,6 +31,8 @@ struct http_req {
 	struct http_server *server;
 	struct http_conn *conn; /* NULL when the client is gone */
 	struct evhttp_request *ev;
+	unsigned tag;
+	int64_t began_us;
 	const char *method;
 	char *path;
 	char *query; /* what params point into */
@@ -230,6 +232,7 @@ int http_req_new(struct http_server *s, struct http_conn *c, struct evhttp_reque
 	r->server = s;
 	r->conn = c;
 	r->ev = ev;
+	r->began_us = c->since_us;
 	r->method = method_name(evhttp_request_get_command(ev));
 	if (r->method == NULL)
 		return ssf_fail(err, SSF_E_MALFORMED, "method: not known");
@@ -322,6 +325,11 @@ const char *http_peer(const struct http_req *r)
 	return r->peer;
 }
 
+void http_tag(struct http_req *r, unsigned tag)
+{
+	r->tag = tag;
+}
+
 static void fire_on_close(void *arg)
 {
 	struct http_req *r = arg;
@@ -360,7 +368,7 @@ static void add_standard_headers(struct evhttp_request *ev, int status, size_t l
 	evhttp_add_header(headers, "Content-Length", text);
 }
 
-void http_req_refuse(struct evhttp_request *ev, const struct ssf_err *err)
+void http_req_refuse(struct http_server *s, struct evhttp_request *ev, const struct ssf_err *err)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(ev);
 	int status = ssf_code_info(err->code)->http_status;
@@ -375,6 +383,7 @@ void http_req_refuse(struct evhttp_request *ev, const struct ssf_err *err)
 		len = 0;
 	}
 	evhttp_add_header(headers, "Connection", "close");
+	http_server_answered(s, 0, status, 0);
 	add_standard_headers(ev, status, len);
 	evhttp_send_reply(ev, status, NULL, NULL);
 }
@@ -397,9 +406,10 @@ void http_reply(struct http_req *r, const struct http_answer *a)
 	if (has_body && evbuffer_add(evhttp_request_get_output_buffer(ev), a->body.ptr,
 				     a->body.len) < 0) {
 		struct ssf_err err;
+		struct http_server *s = r->server;
 		http_req_free(r);
 		ssf_fail(&err, SSF_E_NOMEM, "answer");
-		http_req_refuse(ev, &err);
+		http_req_refuse(s, ev, &err);
 		return;
 	}
 	if (a->content_type != NULL)
@@ -409,6 +419,8 @@ void http_reply(struct http_req *r, const struct http_answer *a)
 	if (r->server->draining)
 		evhttp_add_header(headers, "Connection", "close");
 	add_standard_headers(ev, status, a->body.len);
+	http_server_answered(r->server, r->tag, status,
+			     (r->conn != NULL ? r->conn->since_us : loop_now_us()) - r->began_us);
 	/* Only now, as the answer may have borrowed from the request. */
 	http_req_free(r);
 	evhttp_send_reply(ev, status, NULL, NULL);

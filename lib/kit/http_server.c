@@ -35,14 +35,14 @@ static void on_request(struct evhttp_request *ev, void *arg)
 
 	if (c == NULL) {
 		ssf_fail(&err, SSF_E_UNAVAILABLE, "the connection is not one of ours");
-		http_req_refuse(ev, &err);
+		http_req_refuse(s, ev, &err);
 		return;
 	}
 	http_conn_begin_handling(c, ev);
 	if (http_req_new(s, c, ev, &c->req, &err) < 0) {
 		log_debug("http.request.refused", log_why(&err));
 		http_conn_begin_writing(c);
-		http_req_refuse(ev, &err);
+		http_req_refuse(s, ev, &err);
 		return;
 	}
 	s->n_pending++;
@@ -52,7 +52,7 @@ static void on_request(struct evhttp_request *ev, void *arg)
 static void on_sweep(void *arg)
 {
 	struct http_server *s = arg;
-	int64_t now = loop_now_ms();
+	int64_t now = loop_now_us();
 	struct http_conn *next;
 
 	for (struct http_conn *c = TAILQ_FIRST(&s->conns); c != NULL; c = next) {
@@ -190,7 +190,7 @@ static int set_up_evhttp(struct http_server *s, struct ssf_err *err)
 	if (s->evhttp == NULL || s->sweep == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "http server: out of memory");
 	evhttp_set_max_headers_size(s->evhttp, (ev_ssize_t)s->max_header);
-	/* beyond that it answers with a page of its own; up to it, we say in JSON what the limit is */
+	/* beyond that it does not read on; up to it, we say what the limit is */
 	evhttp_set_max_body_size(s->evhttp, 2 * (ev_ssize_t)s->max_body);
 	evhttp_set_default_content_type(s->evhttp, NULL);
 	evhttp_set_allowed_methods(s->evhttp,
@@ -212,9 +212,12 @@ int http_server_new(struct loop *loop, const struct http_server_conf *conf,
 		return ssf_fail(err, SSF_E_NOMEM, "http server: out of memory");
 	s->loop = loop;
 	s->handler = handler;
+	s->answered = conf->answered;
 	s->arg = arg;
 	TAILQ_INIT(&s->fresh);
 	TAILQ_INIT(&s->conns);
+	TAILQ_INIT(&s->pages);
+	event_assign(&s->replace, loop_base(loop), -1, 0, http_conn_on_replace, s);
 	event_assign(&s->adopt, loop_base(loop), -1, 0, http_conn_on_adopt, s);
 	take_limits(s, conf);
 	if ((conf->tls_cert != NULL || conf->tls_key != NULL) &&
@@ -245,6 +248,12 @@ size_t http_server_pending(const struct http_server *s)
 	return s->n_pending;
 }
 
+void http_server_answered(const struct http_server *s, unsigned tag, int status, int64_t us)
+{
+	if (s->answered != NULL)
+		s->answered(s->arg, tag, status, us);
+}
+
 void http_server_drain(struct http_server *s)
 {
 	if (s->draining)
@@ -267,6 +276,7 @@ void http_server_free(struct http_server *s)
 	if (s->evhttp != NULL)
 		evhttp_free(s->evhttp);
 	event_del(&s->adopt);
+	event_del(&s->replace);
 	while ((c = TAILQ_FIRST(&s->fresh)) != NULL || (c = TAILQ_FIRST(&s->conns)) != NULL)
 		http_conn_free(c);
 	SSL_CTX_free(s->tls);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP/1.1 server over libevent's evhttp, with TLS and with a limit on
- * everything that a client controls: header bytes 431/400, body bytes 413, time to send
+ * everything that a client controls: header bytes 400, body bytes 413, time to send
  * a whole request 408 (a total deadline, not per read), idle keep-alive, number
- * of connections (accepting pauses at the limit).
+ * of connections (accepting pauses at the limit). What it refuses by itself it answers as
+ * handlers do (http_error.h), and closes.
  *
  * Each request reaches the handler once, whole. It must be answered exactly
  * once, then or later, with http_reply; after that the pointer is dead. When
@@ -34,6 +35,11 @@ struct http_server_conf {
 	int request_timeout_ms;    /* first byte to last byte of a request, 0: 15 s; also the TLS handshake */
 	int idle_timeout_ms;       /* between requests, 0: 60 s */
 	unsigned max_connections;  /* 0: 10,000 */
+	/*
+	 * Told of each answer, or NULL: also of those that no handler gave, because the request could not
+	 * be read (tag 0). arg is the handler's; us: since the request was whole.
+	 */
+	void (*answered)(void *arg, unsigned tag, int status, int64_t us);
 };
 
 /*
@@ -72,6 +78,9 @@ struct ssf_str http_body(const struct http_req *r);
 /* Gives the memory of the body back: for requests that are held for long. It is empty from here on. */
 void http_release_body(struct http_req *r);
 const char *http_peer(const struct http_req *r);            /* address of the client, without port */
+
+/* What answered() is told of this request; 0 at first. */
+void http_tag(struct http_req *r, unsigned tag);
 
 /* Fires at most once, never after the answer. */
 void http_on_close(struct http_req *r, loop_f *f, void *arg);

@@ -27,16 +27,19 @@ enum conn_state {
 
 struct http_conn {
 	TAILQ_ENTRY(http_conn) entry;
+	TAILQ_ENTRY(http_conn) page_entry; /* in server->pages */
 	struct http_server *server;
 	struct bufferevent *bev;          /* a reference of our own, so it outlives evcon */
 	struct evhttp_connection *evcon;  /* evhttp's; NULL when fresh or lingering */
 	struct evbuffer_cb_entry *input_cb;
+	struct evbuffer_cb_entry *output_cb;
 	SSL *ssl;                         /* of bev; NULL without TLS */
 	struct loop_watch *linger;
 	struct http_req *req;             /* while CONN_HANDLING */
 	enum conn_state state;
-	int64_t since;                    /* of the state, or of the last progress in CONN_WRITING */
+	int64_t since_us;                 /* of the state, or of the last progress in CONN_WRITING */
 	size_t unsent;
+	bool has_page;                    /* evhttp has answered by itself; not sent yet */
 	int fd;
 };
 
@@ -50,13 +53,16 @@ struct http_server {
 	SSL_CTX *tls;
 	struct loop_tick *sweep;
 	struct event adopt;
+	struct event replace;               /* of pages */
 	struct conn_list fresh;
+	struct conn_list pages;
 	struct conn_list conns;
 	struct http_conn **by_fd;
 	size_t by_fd_len;
 	size_t n_conns;
 	size_t n_pending;
 	http_handler_f *handler;
+	void (*answered)(void *arg, unsigned tag, int status, int64_t us); /* or NULL */
 	void *arg;
 	size_t max_header;
 	size_t max_body;
@@ -79,8 +85,9 @@ void http_conn_begin_writing(struct http_conn *c);
 void http_conn_close(struct http_conn *c);
 void http_conn_free(struct http_conn *c);
 /* Time limits. May free c. */
-void http_conn_sweep(struct http_conn *c, int64_t now);
+void http_conn_sweep(struct http_conn *c, int64_t now_us);
 void http_conn_on_adopt(evutil_socket_t fd, short what, void *arg);
+void http_conn_on_replace(evutil_socket_t fd, short what, void *arg);
 void http_server_resume(struct http_server *s);
 
 /* SSF_E_MALFORMED, SSF_E_LIMIT (the body), SSF_E_NOMEM. Does not take ev on failure. */
@@ -89,4 +96,6 @@ ssf_nodiscard int http_req_new(struct http_server *s, struct http_conn *c,
 			       struct ssf_err *err);
 void http_req_on_conn_closed(struct http_req *r);
 /* An answer that closes the connection, for requests that no handler sees. */
-void http_req_refuse(struct evhttp_request *ev, const struct ssf_err *err);
+void http_req_refuse(struct http_server *s, struct evhttp_request *ev, const struct ssf_err *err);
+/* An answer was given, whoever gave it. */
+void http_server_answered(const struct http_server *s, unsigned tag, int status, int64_t us);

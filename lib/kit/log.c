@@ -32,6 +32,7 @@ static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
 static atomic_int log_level = LOG_LEVEL_INFO;
 static unsigned log_process; /* set before there are threads */
+static atomic_ullong log_counts[LOG_LEVEL_ERROR + 1];
 static pthread_once_t id_key_once = PTHREAD_ONCE_INIT;
 static unsigned char id_key[32];
 static bool id_key_ready;
@@ -44,6 +45,11 @@ void log_set_level(enum log_level level)
 void log_set_process(unsigned number)
 {
 	log_process = number;
+}
+
+uint64_t log_count(enum log_level level)
+{
+	return atomic_load_explicit(&log_counts[level], memory_order_relaxed);
 }
 
 int log_level_parse(const char *name, enum log_level *out)
@@ -213,6 +219,7 @@ void log_emit(enum log_level level, const char *event, const struct log_field *f
 
 	if ((int)level < atomic_load(&log_level))
 		return;
+	atomic_fetch_add_explicit(&log_counts[level], 1, memory_order_relaxed);
 	l.len = 0;
 	l.full = false;
 	line_add_head(&l, level, event);

@@ -5,6 +5,10 @@
  */
 #include "lib/ssf/b64.h"
 
+#include <sys/types.h>
+
+#define GROUPS 256 /* decoded before they are appended */
+
 struct alphabet {
 	char c62;
 	char c63;
@@ -74,39 +78,53 @@ int ssf_b64_encode(struct ssf_str in, struct ssf_buf *out)
 	return encode(&std, in, out);
 }
 
+/* What both alphabets have in common, plus one; 0: not in it. */
+static const unsigned char common_values[256] = {
+	['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+	['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+	['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+	['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+	['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+	['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+	['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+	['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62,
+};
+
 static int value_of(const struct alphabet *a, char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
+	int value = common_values[(unsigned char)c] - 1;
+
+	if (value >= 0)
+		return value;
 	if (c == a->c62)
 		return 62;
 	return c == a->c63 ? 63 : -1;
 }
 
-/* Decodes 2 to 4 characters to one byte less. Returns -1 on a foreign character or stray bits. */
-static int decode_group(const struct alphabet *a, const char *text, size_t len,
-			unsigned char bytes[3])
+/* The last two or three characters, to one byte less. -1: a foreign character or stray bits. */
+static ssize_t decode_rest(const struct alphabet *a, const char *text, size_t len, unsigned char *bytes)
 {
-	unsigned group = 0;
+	int v[3] = { value_of(a, text[0]), value_of(a, text[1]), len > 2 ? value_of(a, text[2]) : 0 };
 
-	for (size_t i = 0; i < 4; i++) {
-		int value = i < len ? value_of(a, text[i]) : 0;
-		if (value < 0)
+	if ((v[0] | v[1] | v[2]) < 0 || (len > 2 ? v[2] & 3 : v[1] & 15) != 0)
+		return -1;
+	bytes[0] = (unsigned char)(v[0] << 2 | v[1] >> 4);
+	bytes[1] = (unsigned char)(v[1] << 4 | v[2] >> 2);
+	return (ssize_t)len - 1;
+}
+
+/* Whole groups of four, as many as fit; gives how many bytes there are, or -1. */
+static ssize_t decode_groups(const struct alphabet *a, const char *text, size_t groups, unsigned char *bytes)
+{
+	for (size_t i = 0; i < groups; i++, text += 4, bytes += 3) {
+		int v[4] = { value_of(a, text[0]), value_of(a, text[1]), value_of(a, text[2]), value_of(a, text[3]) };
+		if ((v[0] | v[1] | v[2] | v[3]) < 0)
 			return -1;
-		group = group << 6 | (unsigned)value;
+		bytes[0] = (unsigned char)(v[0] << 2 | v[1] >> 4);
+		bytes[1] = (unsigned char)(v[1] << 4 | v[2] >> 2);
+		bytes[2] = (unsigned char)(v[2] << 6 | v[3]);
 	}
-	bytes[0] = (unsigned char)(group >> 16);
-	bytes[1] = (unsigned char)(group >> 8);
-	bytes[2] = (unsigned char)group;
-	for (size_t i = len - 1; i < 3; i++) {
-		if (bytes[i] != 0)
-			return -1;
-	}
-	return 0;
+	return (ssize_t)(3 * groups);
 }
 
 /* in is without padding. */
@@ -115,13 +133,20 @@ static int decode(const struct alphabet *a, struct ssf_str in, struct ssf_buf *o
 {
 	if (in.len % 4 == 1)
 		return ssf_fail(err, SSF_E_MALFORMED, "base64: impossible length");
-	for (size_t i = 0; i < in.len; i += 4) {
-		size_t len = in.len - i < 4 ? in.len - i : 4;
-		unsigned char bytes[3];
-		if (decode_group(a, in.ptr + i, len, bytes) < 0)
+	while (in.len > 0) {
+		unsigned char bytes[3 * GROUPS];
+		size_t groups = in.len / 4 < GROUPS ? in.len / 4 : GROUPS, used = 4 * groups;
+		ssize_t n = decode_groups(a, in.ptr, groups, bytes);
+		if (groups == 0) {
+			used = in.len;
+			n = decode_rest(a, in.ptr, used, bytes);
+		}
+		if (n < 0)
 			return ssf_fail(err, SSF_E_MALFORMED, "base64: bad character or bits");
-		if (ssf_buf_append(out, (struct ssf_str){ (char *)bytes, len - 1 }, err) < 0)
+		if (ssf_buf_append(out, (struct ssf_str){ (char *)bytes, (size_t)n }, err) < 0)
 			return -1;
+		in.ptr += used;
+		in.len -= used;
 	}
 	return 0;
 }

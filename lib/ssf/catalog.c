@@ -67,6 +67,16 @@ const struct ssf_event_type *ssf_event_by_name(const char *name)
 	return NULL;
 }
 
+struct subject_rule {
+	const char *event;
+	const char *formats[3]; /* NULL-terminated */
+};
+
+static const struct subject_rule subject_rules[] = {
+#define SUBJECT(event, ...) { event, { __VA_ARGS__ } },
+#include "lib/ssf/catalog.def"
+};
+
 static bool in_scope(const struct member *member, const struct ssf_event_type *type)
 {
 	struct ssf_str scope = ssf_str_c(member->scope);
@@ -76,15 +86,18 @@ static bool in_scope(const struct member *member, const struct ssf_event_type *t
 	return ssf_str_eq_c(scope, type->name);
 }
 
-static bool value_allowed(const struct member *member, const char *text)
+static bool is_listed(const char *const *list, const char *text)
 {
-	if (member->values[0] == NULL)
-		return true;
-	for (size_t i = 0; member->values[i] != NULL; i++) {
-		if (strcmp(member->values[i], text) == 0)
+	for (size_t i = 0; list[i] != NULL; i++) {
+		if (strcmp(list[i], text) == 0)
 			return true;
 	}
 	return false;
+}
+
+static bool value_allowed(const struct member *member, const char *text)
+{
+	return member->values[0] == NULL || is_listed(member->values, text);
 }
 
 static bool is_messages(const json_t *value)
@@ -151,6 +164,21 @@ int ssf_event_check(const struct ssf_event_type *type, const json_t *claims, str
 		if (value != NULL && in_scope(&members[i], type) && !fits(&members[i], value))
 			return ssf_fail(err, SSF_E_MALFORMED, "%s: %s: wrong type or value",
 					type->name, members[i].name);
+	}
+	return 0;
+}
+
+int ssf_event_check_subject(const struct ssf_event_type *type, const json_t *subject,
+			    struct ssf_err *err)
+{
+	const char *format = json_string_value(json_object_get(subject, "format"));
+
+	for (size_t i = 0; type != NULL && i < SSF_ARRAY_SIZE(subject_rules); i++) {
+		const struct subject_rule *rule = &subject_rules[i];
+		if (strcmp(rule->event, type->name) == 0 &&
+		    (format == NULL || !is_listed(rule->formats, format)))
+			return ssf_fail(err, SSF_E_MALFORMED, "format: %s takes email or phone_number alone",
+					type->name);
 	}
 	return 0;
 }

@@ -31,6 +31,13 @@ ssf_nodiscard int ssf_event_check(const struct ssf_event_type *type, const json_
 				  struct ssf_err *err);
 
 /*
+ * Whether a subject of this format may be that of the event: RISC 1.0 narrows it for some. Looks at
+ * nothing but "format". For what we send: what others sent goes on as it came.
+ */
+ssf_nodiscard int ssf_event_check_subject(const struct ssf_event_type *type, const json_t *subject,
+					  struct ssf_err *err);
+
+/*
  * The members of an event as they go out, whoever it came from: reason_admin of CAEP events is
  * there and says something (CAEP interop profile, section 3), event_timestamp is in seconds
  * where others wrote milliseconds. The same for the same input. type NULL, or of SSF's own: as

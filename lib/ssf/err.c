@@ -25,6 +25,7 @@ static const struct ssf_code_info infos[] = {
 	[SSF_E_NOT_FOUND] = { "not_found", 404, NULL },
 	[SSF_E_METHOD] = { "method", 405, NULL },
 	[SSF_E_CONFLICT] = { "conflict", 409, NULL },
+	[SSF_E_GONE] = { "gone", 410, NULL },
 	[SSF_E_PRECONDITION] = { "precondition_failed", 412, NULL },
 	[SSF_E_LIMIT] = { "limit", 413, "invalid_request" },
 	[SSF_E_RATE] = { "too_many_requests", 429, NULL },

@@ -23,6 +23,7 @@ enum ssf_code {
 	SSF_E_NOT_FOUND,
 	SSF_E_METHOD,      /* HTTP method not allowed here */
 	SSF_E_CONFLICT,    /* exists already, or changed meanwhile */
+	SSF_E_GONE,        /* was there, and is not any more */
 	SSF_E_PRECONDITION, /* not the version that the caller asked for (RFC 9110 section 13) */
 	SSF_E_LIMIT,       /* larger than a published limit */
 	SSF_E_RATE,        /* too many requests of one caller */

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define WEIGHT_OF_VALUE 64 /* what malloc and jansson need for it besides its text */
+
 const struct ssf_json_limits ssf_json_default = { .max_bytes = 1024 * 1024, .max_depth = 32 };
 
 /* The index after the string that opens at text[at], or len if it never closes. */
@@ -309,6 +311,48 @@ int ssf_json_locate(struct ssf_str text, const char *pointer, unsigned *line, un
 		return -1;
 	line_and_column(text, s.at, line, column);
 	return 0;
+}
+
+size_t ssf_json_weight(const json_t *value)
+{
+	json_t *v = (json_t *)value; /* only iterated over */
+	size_t weight = WEIGHT_OF_VALUE, i;
+	const char *name;
+	json_t *member;
+
+	if (json_is_string(v))
+		weight += json_string_length(v);
+	json_array_foreach(v, i, member)
+		weight += ssf_json_weight(member);
+	json_object_foreach(v, name, member)
+		weight += WEIGHT_OF_VALUE + strlen(name) + ssf_json_weight(member);
+	return value != NULL ? weight : 0;
+}
+
+bool ssf_json_longer(const json_t *value, size_t bytes)
+{
+	/* no byte of a string takes more than \u0000, and all the rest of a value is shorter than its weight */
+	if (6 * ssf_json_weight(value) <= bytes)
+		return false;
+	return json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) > bytes;
+}
+
+bool ssf_json_has_real(const json_t *value)
+{
+	json_t *v = (json_t *)value; /* only iterated over */
+	const char *name;
+	json_t *member;
+	size_t i;
+
+	json_array_foreach(v, i, member) {
+		if (ssf_json_has_real(member))
+			return true;
+	}
+	json_object_foreach(v, name, member) {
+		if (ssf_json_has_real(member))
+			return true;
+	}
+	return json_is_real(v);
 }
 
 char *ssf_json_canonical(const json_t *value)

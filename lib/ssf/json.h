@@ -41,6 +41,13 @@ void ssf_json_strip_comments(char *text, size_t len);
  */
 int ssf_json_locate(struct ssf_str text, const char *pointer, unsigned *line, unsigned *column);
 
+/* About how many bytes of memory a value takes; 0 for NULL. */
+size_t ssf_json_weight(const json_t *value);
+/* Whether its compact text is longer than so many bytes. */
+bool ssf_json_longer(const json_t *value, size_t bytes);
+/* Whether there is a number in it that is not an integer. */
+bool ssf_json_has_real(const json_t *value);
+
 /* Compact, sorted keys: one byte sequence per value. NULL when out of memory; caller frees. */
 char *ssf_json_canonical(const json_t *value);
 

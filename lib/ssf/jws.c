@@ -82,6 +82,7 @@ int ssf_jws_parse(struct ssf_str token, struct ssf_jws *out, struct ssf_err *err
 void ssf_jws_done(struct ssf_jws *jws)
 {
 	json_decref(jws->header);
+	json_decref(jws->claims);
 	ssf_buf_done(&jws->payload);
 	ssf_buf_done(&jws->signature);
 	*jws = (struct ssf_jws){ 0 };

@@ -22,6 +22,7 @@ struct ssf_jws {
 	json_t *header;
 	struct ssf_str signing_input; /* borrowed from the token that was parsed */
 	struct ssf_buf payload;      /* decoded */
+	json_t *claims;              /* the payload as ssf_set_peek_issuer() has read it, or NULL */
 	struct ssf_buf signature;    /* decoded */
 };
 

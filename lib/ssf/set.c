@@ -20,9 +20,9 @@ static const struct ssf_json_limits claims_limits = { .max_bytes = SSF_JWS_MAX, 
 
 static int parse_claims(const struct ssf_jws *jws, json_t **out, struct ssf_err *err)
 {
-	json_auto_t *claims = NULL;
+	json_auto_t *claims = json_incref(jws->claims);
 
-	if (ssf_json_parse(ssf_buf_str(&jws->payload), &claims_limits, &claims, err) < 0)
+	if (claims == NULL && ssf_json_parse(ssf_buf_str(&jws->payload), &claims_limits, &claims, err) < 0)
 		return ssf_fail_prefix(err, "claims");
 	if (!json_is_object(claims))
 		return ssf_fail(err, SSF_E_MALFORMED, "claims: not an object");
@@ -30,12 +30,12 @@ static int parse_claims(const struct ssf_jws *jws, json_t **out, struct ssf_err 
 	return 0;
 }
 
-int ssf_set_peek_issuer(const struct ssf_jws *jws, char *out, size_t out_len, struct ssf_err *err)
+int ssf_set_peek_issuer(struct ssf_jws *jws, char *out, size_t out_len, struct ssf_err *err)
 {
-	json_auto_t *claims = NULL;
 	const char *iss;
 
-	if (parse_claims(jws, &claims, err) < 0 || ssf_json_get_str(claims, "iss", &iss, err) < 0)
+	if ((jws->claims == NULL && parse_claims(jws, &jws->claims, err) < 0) ||
+	    ssf_json_get_str(jws->claims, "iss", &iss, err) < 0)
 		return -1;
 	size_t len = strlen(iss);
 	if (len == 0)

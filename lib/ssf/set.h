@@ -38,9 +38,9 @@ struct ssf_set {
 
 /*
  * The issuer that a token claims, before anything is verified, to choose the
- * keys by. Copies into out (out_len includes the NUL).
+ * keys by. Copies into out (out_len includes the NUL). The claims are read once: jws keeps them.
  */
-ssf_nodiscard int ssf_set_peek_issuer(const struct ssf_jws *jws, char *out, size_t out_len,
+ssf_nodiscard int ssf_set_peek_issuer(struct ssf_jws *jws, char *out, size_t out_len,
 				      struct ssf_err *err);
 
 /*

@@ -162,7 +162,7 @@ static int check(const json_t *subject, enum nesting allowed, struct ssf_err *er
 
 int ssf_subject_check(const json_t *subject, struct ssf_err *err)
 {
-	if (json_dumpb(subject, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) > SUBJECT_MAX_BYTES)
+	if (ssf_json_longer(subject, SUBJECT_MAX_BYTES))
 		return ssf_fail(err, SSF_E_LIMIT, "subject: larger than %d bytes",
 				SUBJECT_MAX_BYTES);
 	return check(subject, ALLOW_ALL, err);

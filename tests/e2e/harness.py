@@ -16,6 +16,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -48,6 +49,11 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until(cond, timeout=10.0, what=None):
@@ -301,7 +307,7 @@ class Answer:
 class Server:
     """HTTPS on loopback with a certificate of the test CA; handle(Request) gives the Answer."""
 
-    def __init__(self, tls, handle):
+    def __init__(self, tls, handle, port=0):
         self.stopping = threading.Event()
         server = self
 
@@ -339,7 +345,7 @@ class Server:
             def handle_error(self, request, client_address):
                 pass  # the hub may be killed at any time
 
-        self.server = Listener(("127.0.0.1", 0), Handler)
+        self.server = Listener(("127.0.0.1", port), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.cert, tls.key)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
@@ -403,11 +409,11 @@ class Endpoint:
 class Receiver:
     """A push sink with as many addresses as wanted. Whatever comes must be a proper SET."""
 
-    def __init__(self, tls):
+    def __init__(self, tls, port=0):
         self.endpoints = {}
         self.problems = []
         self.strays = []     # requests to paths that nobody asked for
-        self.server = Server(tls, self._handle)
+        self.server = Server(tls, self._handle, port)
 
     def _handle(self, request):
         endpoint = self.endpoints.get(request.path)
@@ -436,6 +442,22 @@ class Receiver:
 
     def close(self):
         self.server.close()
+
+
+class Counting:
+    """counting_receiver.py: a push receiver for thousands a second, which only counts."""
+
+    def __init__(self, folder, name="counting"):
+        self.proc = Proc([sys.executable, "-B", str(ROOT / "tests/e2e/counting_receiver.py")], folder,
+                         name)
+        self.url = f"http://127.0.0.1:{self.proc.wait_stdout('port ').split()[1]}"
+
+    def counts(self):
+        """{path: {"jtis": {jti: how often}, "seconds": {second of time.monotonic(): how many}}}"""
+        return requests.get(self.url, timeout=30).json()
+
+    def close(self):
+        self.proc.close()
 
 
 class GitHub:
@@ -725,7 +747,7 @@ class Hub:
         """What is stored of streams, of one or of all, is of earlier. Their owners know nothing of it:
         it counts from the next start on."""
         columns = ("cursor", "acked", "delivered", "last_success_at", "last_error_at", "last_error",
-                   "active_at", "heartbeat_at", "heartbeat_seq")
+                   "failing", "active_at", "heartbeat_at", "heartbeat_seq", "backlog", "backlog_base")
         self.sql("update stream_state s set rewound = nextval('stream_rewound'), " + ", ".join(
             f"{c} = p.{c}" + (f" - interval '{interval}'" if c == column else "") for c in columns) +
             " from stream_position p where p.stream_id = s.stream_id and "

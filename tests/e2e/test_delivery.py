@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Push delivery (RFC 8935) of a running hub, to receivers that misbehave."""
 import collections
+import random
 import threading
 import time
 
@@ -43,7 +44,7 @@ def test_b1_poison_set_is_dead_lettered_alone(hub, endpoint, stream):
     assert deliveries[stream]["state"] == "dead-lettered"
     assert hub.stream_status(stream)["status"] == "enabled"
     assert hub.stream_status(stream)["healthy"] is True
-    assert "invalid_request" in hub.cli("deadletters", stream)
+    assert "invalid_request" in hub.cli("deadletters", "--stream", stream)
     hub.restart()
     endpoint.wait(1, txn=hub.emit())
     assert [p.txn for p in endpoint.pushes].count(poison) == 1, "it does not come back"
@@ -195,6 +196,27 @@ def test_b4_order_of_a_subject_holds_under_failures(hub, endpoint, stream):
     for push in endpoint.wait(60, timeout=60):
         arrived[push.claims["sub_id"]["sub"]].append(push.txn)
     assert arrived == sent, "each once, each in order"
+
+
+def test_b4_order_of_many_subjects_under_random_5xx(hub, endpoint, stream):
+    """One of four attempts fails, with any 5xx; 50 subjects, some with much more to say. What comes
+    first counts: on a slow machine a push may take its timeout, and is sent again."""
+    rng = random.Random(4)
+    endpoint.decide = lambda push: Answer(rng.choice((500, 502, 503, 504))) \
+        if rng.random() < 0.25 else None
+    sent = collections.defaultdict(list)
+    for n in range(200):
+        subject = f"subject-{n % 50 if n % 4 else n % 5}"
+        sent[subject].append(hub.emit(sub=subject))
+
+    def arrived():
+        found = collections.defaultdict(dict)
+        for push in endpoint.accepted():
+            found[push.claims["sub_id"]["sub"]].setdefault(push.txn)
+        return found
+    wait_until(lambda: sum(map(len, arrived().values())) == 200, 60, "all arrive")
+    assert {subject: list(txns) for subject, txns in arrived().items()} == sent
+    assert len(endpoint.pushes) > 220, "and many had to be tried again"
 
 
 def test_b4_subjects_do_not_wait_for_each_other(hub, endpoint, stream):

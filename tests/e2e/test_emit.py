@@ -113,6 +113,22 @@ def test_each_event_arrives(hub, stream, type_, how):
         assert required.items() <= got["events"][uri].items()
 
 
+@pytest.mark.parametrize("type_", ["risc:identifier-changed", "risc:identifier-recycled"])
+def test_an_identifier_is_an_address_or_a_number(hub, stream, type_):
+    """RISC 1.0 sections 2.5 and 2.6."""
+    for subject in ("phone_number:+12065550100", "email:ada@acme.example"):
+        txn = by_cli(hub, type_, subject=subject)
+        assert stream.receive()["txn"] == txn
+    assert "email or phone_number" in by_cli(hub, type_, subject="opaque:x", status=1)
+    assert "email or phone_number" in by_api(hub, type_, {"format": "complex", "user": ADA}, status=400)
+    rule = {"hrl": 1, "rules": [{
+        "id": "r.1", "title": "T", "severity": "low", "mode": "enforce", "on": ["a.b"], "actions": [
+            {"emit": type_, "subject": {"format": "uri", "uri": "${detail.x}"}}]}]}
+    answer = hub.try_apply(json.dumps(rule), query="?id=identifiers")
+    assert answer.status_code == 400 and "email or phone_number" in answer.json()["description"]
+    nothing_was_sent(hub, stream)
+
+
 @pytest.mark.parametrize("type_, member", [(t, m) for t, (_, required, _) in EVENTS.items() for m in required])
 def test_each_required_member_is_required(hub, stream, type_, member):
     _, required, _ = EVENTS[type_]

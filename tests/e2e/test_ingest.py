@@ -270,6 +270,55 @@ def test_b7_same_set_twice_is_one_event_and_one_fan_out(hub, endpoint):
     hub.cli("delete", "stream", stream)
 
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def trace_of(hub, txn):
+    ((trace,),) = hub.sql("select trace from event where txn = %s", txn)
+    (event,) = hub.get("/v1/explain/" + txn)["events"]
+    assert event.get("trace") == trace
+    return trace
+
+
+@pytest.mark.parametrize("header, kept", [
+    (TRACE, TRACE), ("cc" + TRACE[2:] + "-what", TRACE), (TRACE.upper(), None), ("ff" + TRACE[2:], None),
+    (TRACE + "-x", None), ("\x00", None), ("", None)], ids=["good", "later", "upper", "ff", "more", "nul", "empty"])
+def test_traceparent_is_kept_if_it_is_one(hub, header, kept):
+    claims = hub.claims()
+    headers = {"traceparent": header} if header.isprintable() else {}
+    assert hub.send(sign_set(hub.idp, claims), **headers).status_code == 202
+    assert trace_of(hub, claims["txn"]) == kept
+
+
+def test_two_traceparents_say_nothing(hub):
+    claims = hub.claims()
+    token = sign_set(hub.idp, claims).encode()
+    with hub.begin("POST", "/events", token, **{"Content-Type": SET_TYPE, "traceparent": TRACE,
+                                               "Traceparent": TRACE}) as s:
+        assert s.recv(4096).startswith(b"HTTP/1.1 202")
+    assert trace_of(hub, claims["txn"]) is None
+
+
+@pytest.mark.parametrize("extra", [
+    {"a": [1, -7, 2**63 - 1, {"b": None, "a": True}], "ü": "\u2028 \U0001f600 \\ \" \x01", "": {}},
+    {"n": [1e20, 1.10, -0.0, 123456789012345678, 2.5e-7]},
+], ids=["all-kinds", "fractions"])
+def test_what_goes_out_at_once_is_what_is_stored(hub, tls, endpoint, extra):
+    """The log's tail in memory is not read back from the database: it has to be the same all the same."""
+    n = uuid.uuid4().hex[:8]
+    hub.apply({"kind": "client", "id": "c-" + n, "audience": "https://same.example", "token": "token-" + n},
+              *({"kind": "stream", "id": f"{way}-{n}", "client": "c-" + n, "delivery": delivery} for way, delivery in (
+                  ("push", {"method": harness.PUSH, "endpoint_url": endpoint.url}), ("poll", {"method": harness.POLL}))))
+    hub.emit(events={REVOKED: {"event_timestamp": 1700000000, "more": extra}})
+    (pushed,) = endpoint.wait(1)
+    hub.proc.stop()
+    hub.start()
+    poll = harness.PollStream(hub, "poll-" + n, "token-" + n, "https://same.example")
+    (polled,) = poll.wait(1).values()
+    assert polled == pushed.claims
+    assert list(json.dumps(polled)) == list(json.dumps(pushed.claims))
+
+
 def test_same_jti_of_another_issuer_is_another_event(hub):
     key = jwk.JWK.generate(kty="RSA", size=2048, kid="idp-2")
     hub.apply({"kind": "transmitter", "id": "idp2", "issuer": "https://idp2.example",

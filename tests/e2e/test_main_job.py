@@ -126,6 +126,26 @@ def test_webhook_without_api_attributed_by_the_repository(hub, receivers, secret
     assert "fingerprint" not in leak["body"]
 
 
+def test_all_that_follows_is_of_the_trace_of_the_cause(hub, receivers, github, secret):
+    """Through attribution and rules, and to what an operator does about it."""
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    github.leak("acme/app", 43, secret.leaked)
+    body = json.dumps(harness.alert_body("acme/app", 43)).encode()
+    headers = {**harness.webhook_headers(secret.webhook, body), "traceparent": trace}
+    txn = hub.request("POST", "/in/gh", data=body, headers=headers).json()["txn"]
+    check_three(hub, receivers, txn, "agent:builder")
+    events = settled(hub, txn)["events"]
+    assert len(events) == 5 and {e["trace"] for e in events} == {trace}
+    # and the push is a request of its own in the same trace
+    pushed = [p.headers["traceparent"].split("-") for r in receivers for p in r.pushes if p.txn == txn]
+    assert pushed and all(p[:2] == trace.split("-")[:2] and p[3] == "01" for p in pushed)
+    assert trace.split("-")[2] not in [p[2] for p in pushed]
+    hub.cli("lift", "revoke", "credential", "builder-token")
+    assert hub.get(f"/v1/explain/{txn}")["events"][-1]["trace"] == trace
+    (listed,) = [e for e in hub.get(f"/v1/events?after={events[0]['seq'] - 1}") if e["seq"] == events[0]["seq"]]
+    assert listed["trace"] == trace
+
+
 def test_unattributed_leak_is_listed_and_leads_to_nothing(hub, receivers, github, secret):
     github.leak("other/repo", 9, "a-secret-of-nobody")
     txn = hub.webhook("gh", secret.webhook, harness.alert_body("other/repo", 9)).json()["txn"]

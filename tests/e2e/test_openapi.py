@@ -211,6 +211,11 @@ for _operation, _path in {"getHealth": "/healthz", "getReadiness": "/readyz", "g
     EXERCISES[_operation] = lambda w, path=_path: w.hub.request("GET", path)
 
 
+@exercise("getMetrics")
+def _(w):
+    w.hub.admin("GET", "/metrics")
+
+
 @exercise("getToken")
 def _(w):
     w.hub.apply({"kind": "client", "id": "o", "audience": "https://o.example", "secret": "o" * 24})
@@ -342,6 +347,42 @@ def _(w):
     assert "last_success_at" in w.hub.stream_status(stream)
 
 
+def refused(w):
+    """A stream with a dead letter."""
+    w.endpoint.script(Answer(400, {"err": "invalid_request"}))
+    stream = w.hub.push_stream(w.endpoint)
+    w.hub.emit()
+    wait_until(lambda: w.hub.stream_status(stream)["dead_letters"] == 1, 20)
+    return stream
+
+
+@exercise("redriveDeadLetters")
+def _(w):
+    stream = refused(w)
+    assert w.hub.admin("POST", f"/v1/streams/{stream}/redrive", json={"all": True}).json()["redriven"] == 1
+    assert w.hub.admin("POST", f"/v1/streams/{stream}/redrive", json={"seq": 1}).status_code == 404
+
+
+@exercise("rewindStream")
+def _(w):
+    stream = refused(w)
+    (letter,) = w.hub.get(f"/v1/deadletters?stream={stream}&after=0&limit=10")
+    for to in ({"seq": letter["seq"]}, {"time": "2020-01-01T00:00:00Z"}):
+        assert w.hub.admin("POST", f"/v1/streams/{stream}/rewind", json=to).status_code == 200
+
+
+@exercise("getStreamHealth")
+def _(w):
+    call, stream = w.stream()
+    assert call("GET", f"/ssf/health?stream_id={stream}").json()["healthy"]
+
+
+@exercise("getHealthOfStream")
+def _(w):
+    stream = refused(w)
+    assert "last_error" in w.hub.get(f"/v1/streams/{stream}/health")
+
+
 @exercise("explain")
 def _(w):
     w.hub.push_stream(w.endpoint)
@@ -374,6 +415,7 @@ def _(w):
     stream = w.hub.push_stream(w.endpoint)
     w.hub.emit()
     wait_until(lambda: w.hub.get(f"/v1/deadletters?stream={stream}"), 20)
+    assert w.hub.get("/v1/deadletters?after=/0&limit=1")
 
 
 @exercise("listKeys")
@@ -444,7 +486,7 @@ def unchecked(hub, method, path, **kwargs):
     ("HEAD", "/healthz", 405, False),
     ("OPTIONS", "/v1/status", 405, True),
     ("GET", "/%ff", 400, True),
-    ("TRACE", "/healthz", 501, False),
+    ("TRACE", "/healthz", 501, True),
 ])
 def test_what_is_outside_the_document(hub, method, path, status, has_error):
     answer = unchecked(hub, method, path, headers={"Authorization": "Bearer " + hub.admin_token})

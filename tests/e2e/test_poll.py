@@ -131,7 +131,7 @@ def test_set_errs_become_dead_letters(hub, stream):
     assert stream.poll(ack=list(sets)) == ({}, False)
     hub.restart()
     assert stream.poll() == ({}, False), "a dead letter does not come back"
-    assert letters[0]["jti"] in hub.cli("deadletters", stream.id)
+    assert letters[0]["jti"] in hub.cli("deadletters", "--stream", stream.id)
 
 
 def test_ack_of_what_is_not_ones_own_is_ignored(hub, stream):
@@ -187,6 +187,39 @@ def test_b14_who_may_poll_what(hub, stream, endpoint):
     for one in (other.id, pushed):
         hub.cli("delete", "stream", one)
     assert status(other.id, other.token) == 404
+
+
+@pytest.mark.parametrize("state", ["enabled", "paused", "disabled"])
+@pytest.mark.parametrize("method", ["push", "poll"])
+def test_b14_state_times_method(hub, endpoint, method, state):
+    """What an event becomes in each state of a stream, by each method: sent, kept, or dropped; and
+    what the poll endpoint says of it. Afterwards the stream is enabled, and gives what it has kept."""
+    stream = hub.poll_stream()
+    if method == "push":
+        spec = hub.form(f"/v1/stream/{stream.id}")
+        hub.apply({**spec, "delivery": {"method": PUSH, "endpoint_url": endpoint.url}})
+    spec = hub.form(f"/v1/stream/{stream.id}")
+    marker = hub.poll_stream()
+    hub.apply({**spec, "status": state})
+
+    def got():
+        """Acknowledges nothing, so that polls give it again."""
+        if method == "push":
+            return [p.txn for p in endpoint.accepted() if STREAM_UPDATED not in p.claims["events"]]
+        return told(stream.poll()[0])
+    txn = hub.emit()
+    marker.wait(1)   # all streams have seen it
+    if state == "enabled":
+        wait_until(lambda: got() == [txn])
+    answer = stream.post({"returnImmediately": True})
+    assert answer.status_code == (404 if method == "push" else 200)
+    assert got() == ([txn] if state == "enabled" else [])
+    hub.apply({**spec, "status": "enabled"})
+    last = hub.emit()
+    wait_until(lambda: last in got())
+    assert got() == ([last] if state == "disabled" else [txn, last])
+    for one in (stream, marker):
+        hub.cli("delete", "stream", one.id)
 
 
 def test_paused_stream_keeps_and_disabled_stream_drops(hub, stream):

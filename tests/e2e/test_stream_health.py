@@ -66,7 +66,7 @@ def test_cli_streams(hub, endpoint, stream, poll_stream):
     wait_until(lambda: not hub.stream_status(stream)["healthy"])
     wait_until(lambda: hub.stream_status(poll_stream.id)["waiting_events"] == 1)
     head, *rows = hub.cli("streams").splitlines()
-    assert head.split() == ["STREAM", "OWNER", "METHOD", "STATUS", "OK", "WAITING", "UNREAD", "OLDEST",
+    assert head.split() == ["STREAM", "OWNER", "METHOD", "STATUS", "OK", "BACKLOG", "DEAD", "OLDEST",
                             "SUCCESS", "ERROR"]
     found = {row.split()[0]: row.split() for row in rows}
     assert list(found) == sorted(found)

@@ -11,11 +11,12 @@ import re
 import sys
 
 import conformance
+import metrics
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # A folder may include itself and what stands here. hub/: from the ground up (docs/architecture.md).
-HUB = ["store", "keys", "registry", "auth", "streams", "rules", "ingest", "deliver", "api", "cli"]
+HUB = ["metrics", "store", "keys", "registry", "auth", "streams", "rules", "ingest", "deliver", "api", "cli"]
 MEET_IN_THE_LOG = {"ingest", "rules", "deliver"}
 BASE = {
     "lib/ssf": set(),
@@ -124,6 +125,10 @@ def check_log_events():
             yield f"docs/log-events.md has {name}, which nothing logs"
 
 
+def check_metrics():
+    yield from metrics.problems()
+
+
 def check_routes():
     text = (ROOT / "docs/api.md").read_text()
     for method, path in re.findall(r'\{ "([A-Z]+)", "([^"]+)", WHO', (ROOT / "hub/api/routes.c").read_text()):
@@ -139,7 +144,8 @@ def check_openapi():
     # the token endpoint is for anybody, in that it looks itself who asks
     who = {frozenset(): "ANYBODY", frozenset({"client"}): "ANYBODY", frozenset({"admin"}): "ADMIN",
            frozenset({"receiver", "oauth"}): "CLIENT",
-           frozenset({"admin", "receiver", "oauth"}): "EMITTER"}
+           frozenset({"admin", "receiver", "oauth"}): "EMITTER",
+           frozenset({"admin", "metrics"}): "SCRAPER"}
     described, scopes = collections.Counter(), {"0": ""}
     for path, item in document["paths"].items():
         for method in set(item) - {"parameters"}:

@@ -31,12 +31,13 @@ static struct cluster *server;
 struct fixture {
 	char *database, *path;
 	struct loop *loop;
-	struct pool *pool;    /* of one thread: who holds it up decides what is signed when */
+	struct pool *pool;    /* mostly of one thread: who holds it up decides what is signed when */
 	struct db *db;
 	struct master_key *master;
 	struct keys *keys;
 	struct loop_timer *deadline;
-	atomic_bool release;  /* the blocker ends */
+	atomic_bool blocked;  /* the blocker runs */
+	atomic_bool release;  /* and ends */
 	bool ready, changed;
 	unsigned gone;
 	struct ssf_err err;   /* of the change */
@@ -81,7 +82,7 @@ static void on_db_state(void *arg, bool up)
 	(void)up;
 }
 
-static int set_up(void **state)
+static int set_up_threads(void **state, unsigned threads)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct ssf_err err;
@@ -93,7 +94,7 @@ static int set_up(void **state)
 	const struct db_conf conf = { .conninfo = f->database, .connections = 2, .queue_max = 100,
 				      .timeout_ms = 10000 };
 	if (migrate(f->database, 5000, &err) < 0 || loop_new(&f->loop, &err) < 0 ||
-	    pool_new(f->loop, 1, 100, &f->pool, &err) < 0 ||
+	    pool_new(f->loop, threads, 1000, &f->pool, &err) < 0 ||
 	    db_new(f->loop, &conf, on_db_state, NULL, &f->db, &err) < 0 ||
 	    master_key_open(f->path, &f->master, &err) < 0 ||
 	    keys_new(f->loop, f->db, f->pool, f->master, &rota, "https://hub.example", on_ready, f,
@@ -105,10 +106,21 @@ static int set_up(void **state)
 	return 0;
 }
 
+static int set_up(void **state)
+{
+	return set_up_threads(state, 1);
+}
+
+static int set_up_four(void **state)
+{
+	return set_up_threads(state, 4);
+}
+
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
+	atomic_store(&f->release, true); /* also of a test that has failed */
 	loop_timer_cancel(f->deadline);
 	keys_stop(f->keys);
 	keys_free(f->keys);
@@ -182,7 +194,7 @@ static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
 	loop_stop(f->loop);
 }
 
-static void sign(struct fixture *f, int64_t seq, enum ssf_alg alg)
+static struct keys_sign *sign_for(struct fixture *f, int64_t seq, const char *audience, enum ssf_alg alg)
 {
 	json_auto_t *subject = json_pack("{s:s, s:s}", "format", "opaque", "id", "x");
 	json_auto_t *body = json_object();
@@ -191,8 +203,14 @@ static void sign(struct fixture *f, int64_t seq, enum ssf_alg alg)
 	struct keys_sign *handle;
 	struct ssf_err err;
 
-	if (keys_sign_start(f->keys, &e, AUDIENCE, alg, on_signed, f, &handle, &err) < 0)
+	if (keys_sign_start(f->keys, &e, audience, alg, on_signed, f, &handle, &err) < 0)
 		fail_msg("%s", err.msg);
+	return handle;
+}
+
+static void sign(struct fixture *f, int64_t seq, enum ssf_alg alg)
+{
+	sign_for(f, seq, AUDIENCE, alg);
 }
 
 static void await_set(struct fixture *f)
@@ -207,6 +225,7 @@ static void block(void *arg)
 {
 	struct fixture *f = arg;
 
+	atomic_store(&f->blocked, true);
 	while (!atomic_load(&f->release))
 		usleep(1000);
 }
@@ -222,7 +241,10 @@ static void block_pool(struct fixture *f)
 	struct pool_job *job;
 
 	atomic_store(&f->release, false);
+	atomic_store(&f->blocked, false);
 	assert_int_equal(pool_submit(f->pool, &work, &job, NULL), 0);
+	while (!atomic_load(&f->blocked)) /* what is submitted next must not be faster */
+		usleep(100);
 }
 
 static void on_gone(void *arg)
@@ -343,6 +365,34 @@ static void changes_wait_for_each_other_and_are_bounded(void **state)
 	assert_int_equal(err.code, SSF_E_UNAVAILABLE);
 }
 
+/*
+ * Four threads sign with a key that is taken away meanwhile; some signatures have several who wait,
+ * some none any more. Every one that is told of is by a key that is published then (on_signed).
+ */
+static void four_threads_sign_while_keys_change(void **state)
+{
+	static const char *const audiences[] = { "https://a.example", "https://b.example", AUDIENCE };
+	struct fixture *f = *state;
+	size_t wanted = 0;
+	char kid[64];
+
+	rotate_key(f, SSF_ALG_RS256, false);
+	signer(f, SSF_ALG_RS256, kid);
+	for (int64_t i = 0; i < 600; i++) {
+		struct keys_sign *s = sign_for(f, 1 + i / 6, audiences[i % 3], SSF_ALG_RS256);
+		if (i % 5 == 4)
+			keys_sign_cancel(s);
+		else
+			wanted++;
+	}
+	assert_int_equal(ring_revoke(keys_ring(f->keys), kid, on_changed, f, &f->err), 0);
+	while (f->sets < wanted || !f->changed)
+		loop_run(f->loop);
+	assert_int_equal(f->sets, wanted);
+	assert_int_equal(f->err.code, SSF_OK);
+	assert_string_not_equal(f->signed_by, "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -353,6 +403,7 @@ int main(void)
 		TEST(the_cache_is_of_the_key_that_signs),
 		TEST(what_we_say_at_once),
 		TEST(changes_wait_for_each_other_and_are_bounded),
+		cmocka_unit_test_setup_teardown(four_threads_sign_while_keys_change, set_up_four, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, start_server, stop_server);

@@ -50,15 +50,15 @@ static void describe(struct http_req *r)
 	http_reply_json(r, 200, text);
 }
 
-static void reply_large(struct http_req *r)
+static void reply_large(struct http_req *r, size_t len)
 {
-	char *bytes = malloc(LARGE);
+	char *bytes = malloc(len);
 
 	assert_non_null(bytes);
-	memset(bytes, 'L', LARGE);
+	memset(bytes, 'L', len);
 	http_reply(r, &(struct http_answer){ .status = 200,
 					     .content_type = "text/plain",
-					     .body = { bytes, LARGE } });
+					     .body = { bytes, len } });
 	free(bytes);
 }
 
@@ -72,7 +72,9 @@ static void on_request(void *arg, struct http_req *r)
 		http_on_close(r, on_close, f);
 		f->held[f->n_held++] = r;
 	} else if (strcmp(http_path(r), "/large") == 0) {
-		reply_large(r);
+		reply_large(r, LARGE);
+	} else if (strncmp(http_path(r), "/kib", 4) == 0) {
+		reply_large(r, strtoul(http_query(r, "q"), NULL, 10) * 1024);
 	} else if (strcmp(http_path(r), "/redirect") == 0) {
 		http_reply(r, &(struct http_answer){ .status = 302,
 						     .headers = { { "Location", "/echo" } } });

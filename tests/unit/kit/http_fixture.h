@@ -47,6 +47,7 @@ struct raw {
  * Its handler answers
  *   /hold      not at all: the test does with http_reply
  *   /large     32 MiB
+ *   /kib...    as many KiB as q says
  *   /redirect  302 to /echo
  *   /retry     503 with Retry-After and ETag
  *   others     a JSON text {"method","path","q","x","x_count","body","peer"}

@@ -335,6 +335,15 @@ static void refused_actions(void **state)
 		{ ACTION("{\"emit\":\"caep:session-revoked\",\"subject\":{\"format\":\"opaque\",\n"
 			 "\"id\":\"${$agent.id\"}}"),
 		  "4:6: rule r.1: not a ${path} or ${path|default}" },
+		{ ACTION("{\"emit\":\"caep:session-revoked\",\"subject\":{\"format\":\"opaque\"}}"),
+		  "3:42: rule r.1: id: missing" },
+		{ ACTION("{\"emit\":\"caep:session-revoked\",\"subject\":{\"format\":\"complex\",\n"
+			 "\"user\":{\"format\":\"account\",\"uri\":\"mailto:x\"}}}"),
+		  "3:42: rule r.1: user: uri: does not start with acct:" },
+		{ EMIT("risc:identifier-changed", ""),
+		  "3:45: rule r.1: format: risc:identifier-changed takes email or phone_number alone" },
+		{ ACTION("{\"emit\":\"risc:identifier-recycled\",\"subject\":{\"format\":\"opaque\",\"id\":\"${x}\"}}"),
+		  "3:46: rule r.1: format: risc:identifier-recycled takes email or phone_number alone" },
 		{ EMIT("caep:session-revoked", ",\"claims\":[]"),
 		  "3:59: rule r.1: \"claims\" takes an object" },
 		{ EMIT("caep:credential-change", ""),

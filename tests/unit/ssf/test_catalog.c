@@ -159,6 +159,36 @@ static void checks_members(void **state)
 	}
 }
 
+/* RISC 1.0 sections 2.5 and 2.6 */
+static void narrows_subjects(void **state)
+{
+	static const struct {
+		const char *name, *subject;
+		int fits;
+	} subjects[] = {
+		{ "risc:identifier-changed", "{\"format\":\"email\",\"email\":\"a@b\"}", 1 },
+		{ "risc:identifier-changed", "{\"format\":\"phone_number\",\"phone_number\":\"+1\"}", 1 },
+		{ "risc:identifier-changed", "{\"format\":\"opaque\",\"id\":\"x\"}", 0 },
+		{ "risc:identifier-changed", "{\"format\":\"complex\",\"user\":{\"format\":\"email\"}}", 0 },
+		{ "risc:identifier-changed", "{\"format\":7}", 0 },
+		{ "risc:identifier-recycled", "{\"format\":\"email\",\"email\":\"a@b\"}", 1 },
+		{ "risc:identifier-recycled", "{\"format\":\"uri\",\"uri\":\"x:y\"}", 0 },
+		{ "risc:account-purged", "{\"format\":\"opaque\",\"id\":\"x\"}", 1 },
+		{ "", "{\"format\":\"opaque\",\"id\":\"x\"}", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(subjects); i++) {
+		json_auto_t *subject = support_json(subjects[i].subject);
+		struct ssf_err err = { 0 };
+		int r = ssf_event_check_subject(ssf_event_by_name(subjects[i].name), subject, &err);
+
+		assert_int_equal(r, subjects[i].fits ? 0 : -1);
+		if (r < 0)
+			support_assert_err(&err, SSF_E_MALFORMED, "email or phone_number", subjects[i].subject);
+	}
+}
+
 static void unknown_types_need_an_object(void **state)
 {
 	json_auto_t *object = support_json("{\"event_timestamp\":\"whenever\"}");
@@ -211,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_complete),
 		cmocka_unit_test(checks_members),
+		cmocka_unit_test(narrows_subjects),
 		cmocka_unit_test(unknown_types_need_an_object),
 		cmocka_unit_test(goes_out_complete),
 	};

@@ -282,6 +282,37 @@ static void only_the_named(void **state)
 	support_assert_err(&err, SSF_E_MALFORMED, "zz: unknown member", "only");
 }
 
+static void weighs_about_what_it_takes(void **state)
+{
+	json_auto_t *small = support_json("{\"a\":1}");
+	json_auto_t *large = support_json("{\"a\":[\"0123456789\",{\"b\":null}],\"c\":\"0123456789\"}");
+
+	(void)state;
+	assert_int_equal(ssf_json_weight(NULL), 0);
+	assert_true(ssf_json_weight(small) >= 64);
+	assert_true(ssf_json_weight(large) > 2 * ssf_json_weight(small));
+	assert_true(ssf_json_weight(large) < 1024);
+}
+
+static void finds_fractions(void **state)
+{
+	static const struct {
+		const char *text;
+		bool real;
+	} cases[] = {
+		{ "[1,\"1.5\",null,true,{}]", false }, { "[1.5]", true },	  { "[1e3]", true },
+		{ "{\"a\":[{\"b\":[0,-0.0]}]}", true },  { "{\"1.5\":-7}", false },
+	};
+
+	(void)state;
+	assert_false(ssf_json_has_real(NULL));
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(cases); i++) {
+		json_auto_t *value = support_json(cases[i].text);
+		if (ssf_json_has_real(value) != cases[i].real)
+			fail_msg("%s", cases[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +324,8 @@ int main(void)
 		cmocka_unit_test(strips_comments),
 		cmocka_unit_test(locates),
 		cmocka_unit_test(canonical_is_one_text),
+		cmocka_unit_test(weighs_about_what_it_takes),
+		cmocka_unit_test(finds_fractions),
 		cmocka_unit_test(reads_members),
 		cmocka_unit_test(only_the_named),
 	};

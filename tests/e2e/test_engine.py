@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How pushes go out when there are many: connections, windows, circuits, and who waits for whom."""
+import collections
+import threading
+import time
+import types
+
+import pytest
+
+import harness
+from harness import Answer, wait_until
+
+
+def emit_many(hub, count, subject="subject"):
+    return [hub.emit(sub=f"{subject}-{i}") for i in range(count)]
+
+
+# --- connections ------------------------------------------------------------------------------
+
+NGINX = """
+daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log; worker_processes 1;
+events {{ worker_connections 512; }}
+http {{
+    log_format pushes '$server_protocol $connection $status';
+    access_log {dir}/access.log pushes;
+    client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f;
+    uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+    server {{
+        listen 127.0.0.1:{port} ssl {http2};
+        ssl_certificate {cert}; ssl_certificate_key {key};
+        keepalive_requests 100000;
+        location / {{ proxy_pass {upstream}; proxy_ssl_verify off; }}
+    }}
+}}
+"""
+
+
+@pytest.fixture
+def nginx(tls, sink, tmp_path, procs):
+    """nginx(http2) in front of the sink: its address, and what it has logged."""
+    assert harness.have("nginx"), "nginx is not installed"
+
+    def start(http2):
+        port = harness.free_port()
+        (tmp_path / "nginx.conf").write_text(NGINX.format(
+            dir=tmp_path, port=port, http2="http2" if http2 else "", cert=tls.cert, key=tls.key,
+            upstream=sink.server.url))
+        procs.append(harness.Proc(["nginx", "-e", str(tmp_path / "error.log"), "-p", str(tmp_path),
+                                   "-c", str(tmp_path / "nginx.conf")], tmp_path))
+        wait_until(lambda: harness.listens(port), 10, "nginx listens")
+
+        def pushes():
+            return [line.split() for line in (tmp_path / "access.log").read_text().splitlines()]
+        return f"https://localhost:{port}", pushes
+    return start
+
+
+@pytest.mark.parametrize("http2", [True, False])
+def test_connections_are_kept_and_shared(hub, endpoint, nginx, http2):
+    """HTTP/2 where it is offered, all on one connection; with HTTP/1.1 as many as are in flight at once."""
+    url, pushes = nginx(http2)
+    path = "/" + endpoint.url.rsplit("/", 1)[1]
+    stream = hub.push_stream(types.SimpleNamespace(url=url + path))
+    hub.emit()
+    endpoint.wait(1)
+    emit_many(hub, 150)
+    endpoint.wait(151)
+    wait_until(lambda: len(pushes()) == 151, 10, "nginx has logged them all")
+    assert {p[0] for p in pushes()} == {"HTTP/2.0" if http2 else "HTTP/1.1"}
+    assert {p[2] for p in pushes()} == {"202"}
+    connections = len({p[1] for p in pushes()})
+    assert connections <= (1 if http2 else 64)
+    hub.cli("delete", "stream", stream)
+
+
+# --- the window -------------------------------------------------------------------------------
+
+def test_many_are_in_flight_to_a_slow_receiver(hub, endpoint):
+    """One by one, 150 answers of 100 ms each would take 15 s."""
+    stream = hub.push_stream(endpoint, status="paused")
+    now, most, lock = [0], [0], threading.Lock()
+
+    def slow(push):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        answer = Answer(202, hold=Pause(0.1))
+
+        def ended():
+            with lock:
+                now[0] -= 1
+        answer.hold.then = ended
+        return answer
+    endpoint.decide = slow
+    emit_many(hub, 150)
+    hub.apply({**hub.form("/v1/stream/" + stream), "status": "enabled"})
+    endpoint.wait_pushes(151, 60)     # with the stream-updated
+    assert 16 < most[0] <= 64
+    hub.cli("delete", "stream", stream)
+
+
+class Pause:
+    """Something to hold an answer by, for so long."""
+
+    def __init__(self, seconds):
+        self.until = time.monotonic() + seconds
+        self.then = None
+
+    def wait(self, timeout):
+        time.sleep(max(0, min(timeout, self.until - time.monotonic())))
+        if time.monotonic() < self.until:
+            return False
+        self.then()
+        return True
+
+
+def test_a_receiver_that_hangs_costs_the_others_nothing(hub, sink, endpoint):
+    """Every push to one stream hangs until it times out; the other has all of its events meanwhile."""
+    hanging = sink.endpoint()
+    hanging.decide = lambda push: Answer(202, hold=threading.Event())
+    streams = [hub.push_stream(hanging), hub.push_stream(endpoint)]
+    began = time.monotonic()
+    txns = emit_many(hub, 100, "other")
+    endpoint.wait(100)
+    late = max(p.at for p in endpoint.accepted()) - began
+    assert collections.Counter(p.txn for p in endpoint.accepted()) == dict.fromkeys(txns, 1)
+    assert hanging.accepted() == []
+    alone = time.monotonic()
+    hub.cli("delete", "stream", streams[0])
+    hub.emit(sub="alone")
+    endpoint.wait(101)
+    # an ample bound: emitting 100 events takes most of it
+    assert late < 10 + 5 * (time.monotonic() - alone)
+    hub.cli("delete", "stream", streams[1])
+
+
+# --- circuits ---------------------------------------------------------------------------------
+
+def test_a_dead_endpoint_is_probed_once_for_all_its_streams(new_hub, tls):
+    """Where nobody listens, not every stream tries for itself; when it is back, all have their events."""
+    hub = new_hub().use_idp()
+    port = harness.free_port()
+    paths = [f"/stream-{i}" for i in range(8)]
+    streams = [hub.push_stream(types.SimpleNamespace(url=f"https://localhost:{port}{path}"))
+               for path in paths]
+    txns = emit_many(hub, 20)
+
+    def circuits():
+        return {hub.stream_status(s)["circuit"] for s in streams}
+    wait_until(lambda: "open" in circuits(), 20, "the circuit is open")
+    assert len(circuits()) == 1, "it is that of the endpoint"
+    failures = hub.log().count("event=deliver.push.failed")
+    time.sleep(2)     # not for a condition: to see how much is tried in that time
+    tried = hub.log().count("event=deliver.push.failed") - failures
+    assert tried <= 2 / 0.05 + 8, f"{tried} attempts in 2 s at an endpoint that is dead"
+
+    receiver = harness.Receiver(tls, port)
+    try:
+        endpoints = []
+        for path in paths:
+            receiver.endpoints[path] = harness.Endpoint(receiver, path)
+            endpoints.append(receiver.endpoints[path])
+        for one in endpoints:
+            one.wait(20, timeout=60)
+            assert {p.txn for p in one.accepted()} == set(txns)
+        assert circuits() == {"closed"}
+        assert hub.log().count("event=deliver.circuit.closed") >= 1
+        receiver.check()
+    finally:
+        for stream in streams:
+            hub.cli("delete", "stream", stream)
+        receiver.close()
+
+
+def test_what_a_dead_endpoint_never_got_becomes_dead_letters(new_hub):
+    hub = new_hub("--delivery-max-age", "2s").use_idp()
+    url = f"https://localhost:{harness.free_port()}/gone"
+    stream = hub.push_stream(types.SimpleNamespace(url=url))
+    emit_many(hub, 40)
+    wait_until(lambda: len(hub.get(f"/v1/deadletters?stream={stream}")) == 40, 30, "all are given up")
+    assert all(d["reason"].startswith("expired: ") for d in hub.get(f"/v1/deadletters?stream={stream}"))
+    hub.cli("delete", "stream", stream)
