@@ -21,7 +21,7 @@ static bool check_passes(const struct api *api, enum check check)
 	case CHECK_DATABASE:
 		return answers(api->db);
 	case CHECK_OWNER:
-		return answers(api->lease);
+		return owner_is_up(api->owner);
 	case CHECK_RESOURCES:
 		return api->registry_ready;
 	case CHECK_KEYS:
@@ -38,7 +38,7 @@ static const char *reason(const struct api *api, enum check check)
 {
 	static const char *const reasons[CHECK_COUNT] = {
 		[CHECK_DATABASE] = "PostgreSQL does not answer",
-		[CHECK_OWNER] = "this hub does not own the database",
+		[CHECK_OWNER] = "this process has no session that could own anything",
 		[CHECK_RESOURCES] = "resources are not loaded yet",
 		[CHECK_KEYS] = "there is no signing key yet",
 		[CHECK_RUNNING] = "starting",

@@ -183,7 +183,7 @@ def test_streams_that_are_behind_are_told(old, endpoint):
     append(old, {})
     endpoint.wait(4)
     for stream in (up_to_date, other.id, off.id):
-        wait_until(lambda s=stream: old.sql("select cursor from stream_state where stream_id = %s", s)[0][0] >= seqs[2], 10)
+        wait_until(lambda s=stream: old.sql("select cursor from stream_position where stream_id = %s", s)[0][0] >= seqs[2], 10)
     rules_pass(old, seqs[2])
     assert [(s[0], s[4]) for s in upkeep(old, retention=HOUR)] == [("dropped", 2)]
     assert sorted(old.sql("select stream_id, from_seq, to_seq, reason from stream_dropped")) == sorted(
