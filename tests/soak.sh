@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The long tests: the crash campaign (tests/e2e/campaign.py), over the hub's own PostgreSQL and
-# over one of somebody else's, and receivers that misbehave for minutes.
+# over one of somebody else's; the model of cursors and leases with larger bounds; and receivers that
+# misbehave for minutes.
 #
 #   sh tests/soak.sh [--rounds N] [--seed S] [--seconds T]
 #
@@ -49,6 +50,7 @@ campaign() {
 }
 campaign
 campaign --external
+sh tests/model/check.sh --deep || FAILED=1
 SSF_SOAK_SECONDS=$SECONDS_EACH /usr/bin/python3 -B -m pytest tests/e2e/test_soak.py -q -p no:cacheprovider ||
 	FAILED=1
 [ "$FAILED" = 0 ] && echo "soak: seed $SEED: all of it passed"
