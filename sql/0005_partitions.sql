@@ -171,7 +171,7 @@ create table stream_dropped (
 	reason    text        not null,
 	primary key (stream_id, to_seq)
 );
-create index dead_letter_seq on dead_letter (seq); -- they go with their events
+create index dead_letter_seq on dead_letter (seq); -- they go after their events
 create index attribution_next on attribution (next_at);
 
 -- Tells the streams that have not come past the last event of a partition, and should have had some of it,
@@ -256,7 +256,7 @@ begin
 	then
 		streams := event_drop_tell(k, from_seq, to_seq);
 		delete from stream_dropped d where d.at < clock_timestamp() - retention;
-		delete from dead_letter d where d.seq <= to_seq;
+		delete from dead_letter d where d.seq <= to_seq and d.at < clock_timestamp() - retention;
 		execute format('drop table event_p%s, rule_hit_p%1$s', k);
 		did := 'dropped';
 	end if;

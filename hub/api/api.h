@@ -12,11 +12,14 @@
 #include "lib/kit/netguard.h"
 #include "lib/kit/pool.h"
 
+struct forwarder;
+
 /* What requests work on; all borrowed, set up by `ssfhub serve`. */
 struct api {
 	struct pool *pool;
 	struct db *db;
-	struct db *lease;
+	struct owner *owner;
+	struct forwarder *forwarder;   /* to the other processes */
 	struct event_log *log;
 	struct registry *registry;
 	struct keys *keys;

@@ -11,10 +11,18 @@ struct call {
 	const struct route *route;
 	struct http_req *req;
 	struct caller caller;
+	bool peer;             /* another process of ours has passed it on */
 	char arg[3][129];      /* the variable parts of the path */
 };
 
 typedef void handler_f(const struct call *c);
+
+/* routes.c: what the path and the method lead to, by whom it is, as if he had been recognized here. */
+void api_handle_peer(struct api *api, struct http_req *req, const struct caller *caller);
+/* The request's own work, here. */
+void api_run(const struct call *c);
+/* Whether it may be done twice, when it is not known whether it was done once. */
+bool api_may_repeat(const struct call *c);
 
 /* Answers with a JSON value and frees it; NULL: out of memory. */
 void reply_json(struct http_req *req, int status, json_t *body);

@@ -5,7 +5,7 @@
  */
 #include "hub/api/api_priv.h"
 
-/* A statement that waits for so long without any answer from the database: it is away, whatever its connections say. */
+/* A statement waits for so long without any answer: the database is away, whatever its connections say. */
 #define SILENCE_MS 3000
 
 enum check { CHECK_DATABASE, CHECK_OWNER, CHECK_RESOURCES, CHECK_KEYS, CHECK_RUNNING, CHECK_COUNT };
@@ -21,7 +21,7 @@ static bool check_passes(const struct api *api, enum check check)
 	case CHECK_DATABASE:
 		return answers(api->db);
 	case CHECK_OWNER:
-		return answers(api->lease);
+		return owner_is_up(api->owner);
 	case CHECK_RESOURCES:
 		return api->registry_ready;
 	case CHECK_KEYS:
@@ -38,7 +38,7 @@ static const char *reason(const struct api *api, enum check check)
 {
 	static const char *const reasons[CHECK_COUNT] = {
 		[CHECK_DATABASE] = "PostgreSQL does not answer",
-		[CHECK_OWNER] = "this hub does not own the database",
+		[CHECK_OWNER] = "this process has no session that could own anything",
 		[CHECK_RESOURCES] = "resources are not loaded yet",
 		[CHECK_KEYS] = "there is no signing key yet",
 		[CHECK_RUNNING] = "starting",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * GET /metrics. Counters are where they are counted; what is a state is read here, when it is asked
- * for (of several processes: once a second in each), from what is in memory. It must never ask the database, nor walk through anything that grows
- * with what waits: only the streams are gone through, and each tells in constant time.
+ * for (of several processes: once a second in each), from what is in memory. It must never ask the
+ * database, nor walk through anything that grows with what waits: only the streams are gone through,
+ * and each tells in constant time.
  */
 #include "hub/api/api_priv.h"
 
@@ -79,9 +80,9 @@ static void collect_deliver(const struct api *api)
 
 static void collect_database(const struct api *api)
 {
-	metric_set(db_connections, db_connections(api->db) + db_connections(api->lease));
+	metric_set(db_connections, (int64_t)db_connections(api->db) + owner_is_up(api->owner));
 	metric_set(db_connections_max, api->database_connections + 1);
-	metric_set(db_queue_statements, (int64_t)(db_queued(api->db) + db_queued(api->lease)));
+	metric_set(db_queue_statements, (int64_t)db_queued(api->db));
 }
 
 void api_collect(const struct api *api)

@@ -5,6 +5,7 @@
  */
 #include "hub/api/api_priv.h"
 
+#include "hub/api/forward.h"
 #include "hub/store/draft.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/log.h"
@@ -20,30 +21,71 @@
 
 static json_t *unread(const struct api *api, int64_t cursor)
 {
-	return json_integer((json_int_t)event_log_count(api->log, cursor));
+	return json_integer(cursor >= 0 ? (json_int_t)event_log_count(api->log, cursor) : 0);
 }
 
-void api_status(const struct call *c)
+/* Of this process; the cursor of the rules is -1 if another one applies them. */
+static json_t *status_document(const struct api *api)
 {
-	const struct api *api = c->api;
 	json_t *resources = json_object();
 
 	for (int k = 0; k < KIND_COUNT; k++)
 		json_object_set_new(resources, kind_name((enum kind)k),
 				    json_integer((json_int_t)json_object_size(
 					    registry_all(api->registry, (enum kind)k))));
-	reply_json(c->req, 200,
-		   json_pack("{s:s, s:I, s:b, s:b, s:{s:b, s:b}, s:{s:I, s:I}, s:{s:I, s:o, s:I}, s:o, s:o}",
-			     "issuer", api->issuer.url, "uptime_s",
-			     (json_int_t)((loop_now_ms() - api->started_ms) / 1000), "ready",
-			     api->ready && db_is_up(api->db), "draining", api->draining, "database",
-			     "up", db_is_up(api->db), "owner", db_is_up(api->lease), "log", "head",
-			     (json_int_t)event_log_head(api->log), "waiting_to_be_stored",
-			     (json_int_t)batch_pending(api->batch), "rules", "cursor",
-			     (json_int_t)rules_consumer_cursor(api->rules), "unread_seqs",
-			     unread(api, rules_consumer_cursor(api->rules)), "active",
-			     (json_int_t)rules_consumer_rules(api->rules), "streams",
-			     deliver_status(api->deliver), "resources", resources));
+	return json_pack("{s:s, s:I, s:b, s:b, s:i, s:{s:b, s:b}, s:{s:I, s:I}, s:{s:I, s:o, s:I}, s:o, s:o}",
+			 "issuer", api->issuer.url, "uptime_s",
+			 (json_int_t)((loop_now_ms() - api->started_ms) / 1000), "ready",
+			 api->ready && db_is_up(api->db), "draining", api->draining, "processes", 1,
+			 "database", "up", db_is_up(api->db), "owner", owner_is_up(api->owner), "log", "head",
+			 (json_int_t)event_log_head(api->log), "waiting_to_be_stored",
+			 (json_int_t)batch_pending(api->batch), "rules", "cursor",
+			 (json_int_t)rules_consumer_cursor(api->rules), "unread_seqs",
+			 unread(api, rules_consumer_cursor(api->rules)), "active",
+			 (json_int_t)rules_consumer_rules(api->rules), "streams",
+			 deliver_status(api->deliver), "resources", resources);
+}
+
+static bool applies_rules(const json_t *doc)
+{
+	return json_integer_value(json_object_get(json_object_get(doc, "rules"), "cursor")) >= 0;
+}
+
+/* What each of the others delivers and does, beside our own. */
+static void merge(json_t *doc, const json_t *others)
+{
+	json_t *waiting = json_object_get(doc, "log"), *other;
+	json_int_t stored = json_integer_value(json_object_get(waiting, "waiting_to_be_stored"));
+	size_t i;
+
+	json_array_foreach(others, i, other) {
+		json_array_extend(json_object_get(doc, "streams"), json_object_get(other, "streams"));
+		if (applies_rules(other))
+			json_object_set(doc, "rules", json_object_get(other, "rules"));
+		stored += json_integer_value(
+			json_object_get(json_object_get(other, "log"), "waiting_to_be_stored"));
+	}
+	json_object_set_new(waiting, "waiting_to_be_stored", json_integer(stored));
+	json_object_set_new(doc, "processes", json_integer((json_int_t)(1 + json_array_size(others))));
+}
+
+static void on_others(void *arg, struct http_req *req, const json_t *others)
+{
+	const struct api *api = arg;
+	json_t *doc = status_document(api);
+
+	merge(doc, others);
+	if (!applies_rules(doc)) /* nobody does at this moment */
+		json_object_set_new(json_object_get(doc, "rules"), "cursor", json_integer(0));
+	reply_json(req, 200, doc);
+}
+
+void api_status(const struct call *c)
+{
+	if (c->peer)
+		reply_json(c->req, 200, status_document(c->api));
+	else
+		forward_gather(c, on_others, c->api);
 }
 
 /* --- queries ---------------------------------------------------------------------------------------------- */

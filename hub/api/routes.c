@@ -5,9 +5,11 @@
  */
 #include "hub/api/api_priv.h"
 
+#include "hub/api/forward.h"
 #include "hub/auth/oauth.h"
 #include "hub/metrics/metrics.h"
 #include "lib/kit/http_error.h"
+#include "lib/ssf/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +92,21 @@ static const struct route {
 	{ "DELETE", "/v1/*/*", WHO_ADMIN, 0, false, api_delete },
 };
 
+/* What the owner of the stream that the path or the body names has to do. Everything else is done anywhere. */
+static const struct owned {
+	handler_f *handler;
+	bool in_body;   /* its "stream_id", else the first variable part of the path */
+	bool repeat;    /* may be done twice */
+} owned[] = {
+	{ api_poll, false, true },
+	{ api_ssf_verify, true, false },
+	{ api_ssf_subject_add, true, true },
+	{ api_ssf_subject_remove, true, true },
+	{ api_stream_test, false, false },
+	{ api_redrive, false, false },
+	{ api_rewind, false, false },
+};
+
 /* Copies what "*" stands for into args; a segment is 1 to 128 bytes. */
 static bool path_fits(const char *pattern, const char *path, struct call *c)
 {
@@ -149,6 +166,54 @@ static int check_caller(const struct call *c, struct ssf_err *err)
 	return 0;
 }
 
+/* NULL: it is done anywhere. */
+static const struct owned *owned_of(const struct call *c)
+{
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(owned); i++) {
+		if (owned[i].handler == c->route->handler)
+			return &owned[i];
+	}
+	return NULL;
+}
+
+/* The unit of the stream that a request is about; -1: it is about none that there is. */
+static int unit_of(const struct call *c, const struct owned *how)
+{
+	static const struct ssf_json_limits limits = { 64 * 1024, 16 };
+	json_auto_t *body = NULL;
+	const char *stream = how->in_body ? NULL : c->arg[0];
+
+	if (how->in_body && ssf_json_parse(http_body(c->req), &limits, &body, NULL) == 0)
+		stream = json_string_value(json_object_get(body, "stream_id"));
+	if (stream == NULL || registry_get(c->api->registry, KIND_STREAM, stream) == NULL)
+		return -1;
+	return owner_shard(stream);
+}
+
+void api_run(const struct call *c)
+{
+	c->route->handler(c);
+}
+
+bool api_may_repeat(const struct call *c)
+{
+	const struct owned *how = owned_of(c);
+
+	return how != NULL && how->repeat;
+}
+
+/* Where there are no others, what cannot be done now is told by who does it. */
+static void run_where(const struct call *c)
+{
+	const struct owned *how = owner_others(c->api->owner) > 0 ? owned_of(c) : NULL;
+	int unit = how != NULL ? unit_of(c, how) : -1;
+
+	if (unit >= 0 && !owner_acts(c->api->owner, unit))
+		forward_start(c, unit);
+	else
+		api_run(c);
+}
+
 static void run_authenticated(const struct call *c)
 {
 	int64_t wait = c->caller.client[0] == '\0' ? 0 : auth_rate_client(c->api->auth, c->caller.client);
@@ -160,7 +225,7 @@ static void run_authenticated(const struct call *c)
 	} else if (check_caller(c, &err) < 0) {
 		refuse(c, &err, 0);
 	} else {
-		c->route->handler(c);
+		run_where(c);
 	}
 }
 
@@ -258,24 +323,54 @@ static const struct route *route_of(struct call *c, const char *path, bool *foun
 	return NULL;
 }
 
-void api_handle(void *arg, struct http_req *req)
+/* False: it was answered that there is nothing. */
+static bool find_route(struct call *c)
 {
-	struct call c = { .api = arg, .req = req };
 	ssf_auto_buf path = SSF_BUF(64 * 1024);
-	bool ours = issuer_strip(&c.api->issuer, http_path(req), &path), found = false;
+	bool ours = issuer_strip(&c->api->issuer, http_path(c->req), &path), found = false;
 	struct ssf_err err;
 
 	if (ours)
-		c.route = route_of(&c, path.ptr, &found);
-	if (c.route != NULL) {
-		run(&c);
-		return;
-	}
+		c->route = route_of(c, path.ptr, &found);
+	if (c->route != NULL)
+		return true;
 	if (found)
-		say_allowed(req, path.ptr);
+		say_allowed(c->req, path.ptr);
 	ssf_fail(&err, found ? SSF_E_METHOD : SSF_E_NOT_FOUND,
 		 found ? "this method is not for this path" : "no such path");
-	http_reply_error(req, 0, &err);
+	http_reply_error(c->req, 0, &err);
+	return false;
+}
+
+void api_handle(void *arg, struct http_req *req)
+{
+	struct call c = { .api = arg, .req = req };
+
+	if (find_route(&c))
+		run(&c);
+}
+
+/* Who passes a request on has looked who may send it; whether we own the stream is for us to say. */
+void api_handle_peer(struct api *api, struct http_req *req, const struct caller *caller)
+{
+	struct call c = { .api = api, .req = req, .caller = *caller, .peer = true };
+	const struct owned *how;
+	struct ssf_err err;
+	int unit;
+
+	if (!find_route(&c))
+		return;
+	how = owned_of(&c);
+	unit = how != NULL ? unit_of(&c, how) : -1;
+	if (!api->ready || c.route->who == WHO_ANYBODY ||
+	    (how != NULL && (unit < 0 || !owner_acts(api->owner, unit)))) {
+		ssf_fail(&err, SSF_E_UNAVAILABLE, "not done by this process");
+		http_reply_error(req, FORWARD_MISDIRECTED, &err);
+	} else if (check_caller(&c, &err) < 0) {
+		http_reply_error(req, 0, &err);
+	} else {
+		api_run(&c);
+	}
 }
 
 void api_handle_open(void *arg, struct http_req *req)

@@ -18,6 +18,9 @@ ssf_nodiscard int ssf_api_body(const struct call *c, json_t **out, struct ssf_er
 ssf_nodiscard int ssf_api_stream(const struct call *c, const json_t *body, const char **id,
 				 const json_t **spec, struct ssf_err *err);
 
+/* The stream's receiver is active: here, or in the database if another process owns the stream. */
+void ssf_api_active(const struct api *api, const char *id);
+
 /* The stream configuration as the receiver sees it; new reference, or NULL. */
 json_t *ssf_api_configuration(const struct api *api, const char *id, const json_t *spec);
 

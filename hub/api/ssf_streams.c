@@ -50,6 +50,16 @@ static const json_t *own_stream(const struct call *c, const char *id)
 	return client != NULL && strcmp(client, c->caller.client) == 0 ? spec : NULL;
 }
 
+void ssf_api_active(const struct api *api, const char *id)
+{
+	const char *params[] = { id };
+
+	if (owner_acts(api->owner, owner_shard(id)))
+		deliver_active(api->deliver, id);
+	else if (db_exec(api->db, STMT_stream_active, params, NULL, NULL, NULL, NULL) < 0)
+		log_debug("ssf.active.lost", log_str("stream", id)); /* a request less that counts */
+}
+
 int ssf_api_stream(const struct call *c, const json_t *body, const char **id, const json_t **spec,
 		   struct ssf_err *err)
 {
@@ -58,7 +68,7 @@ int ssf_api_stream(const struct call *c, const json_t *body, const char **id, co
 	*spec = own_stream(c, *id);
 	if (*spec == NULL)
 		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
-	deliver_active(c->api->deliver, *id);
+	ssf_api_active(c->api, *id);
 	return 0;
 }
 
@@ -375,7 +385,7 @@ static json_t *all_of_client(const struct call *c)
 	json_object_foreach((json_t *)registry_all(c->api->registry, KIND_STREAM), id, spec) {
 		if (own_stream(c, id) == NULL)
 			continue;
-		deliver_active(c->api->deliver, id);
+		ssf_api_active(c->api, id);
 		json_array_append_new(list, ssf_api_configuration(c->api, id, spec));
 	}
 	return list;
@@ -393,7 +403,7 @@ void api_ssf_read(const struct call *c)
 	}
 	spec = own_stream(c, id);
 	if (spec != NULL) {
-		deliver_active(c->api->deliver, id);
+		ssf_api_active(c->api, id);
 		version_reply(c->req, 200, ssf_api_configuration(c->api, id, spec),
 			      registry_version(c->api->registry, KIND_STREAM, id));
 		return;

@@ -18,6 +18,7 @@ struct waiting {
 	struct api *api;
 	struct http_req *req;
 	char *stream;
+	int64_t epoch; /* of the stream's owner, which we are */
 	json_t *subject;
 	struct subject_change change; /* views of these */
 };
@@ -35,7 +36,11 @@ static void on_stored(void *arg, const struct db_result *r, const struct ssf_err
 	struct ssf_err why;
 
 	(void)r;
-	if (err != NULL)
+	if (err != NULL && err->code == SSF_E_CONFLICT) {
+		owner_refused(w->api->owner, owner_shard(w->stream), w->epoch);
+		ssf_fail(&why, SSF_E_UNAVAILABLE, "the stream has moved to another process");
+		http_reply_error(w->req, 0, &why);
+	} else if (err != NULL)
 		http_reply_error(w->req, 0, err);
 	else if (deliver_subject_after(w->api->deliver, &w->change, &why) < 0)
 		http_reply_error(w->req, 0, &why);
@@ -47,19 +52,21 @@ static void on_stored(void *arg, const struct db_result *r, const struct ssf_err
 static int store(struct waiting *w, struct ssf_err *err)
 {
 	uint8_t key[SSF_SHA256_LEN];
-	char hex[SSF_SHA256_HEX], until[24];
+	char hex[SSF_SHA256_HEX], until[24], epoch[24];
 	ssf_auto_free char *text = json_dumps(w->subject, JSON_COMPACT);
 	bool add = w->change.add;
 	const char *initial = json_string_value(json_object_get(
 		registry_get(w->api->registry, KIND_STREAM, w->stream), "default_subjects"));
 	bool all = initial == NULL || strcmp(initial, "ALL") == 0;
-	const char *params[] = { w->stream, hex, text, add ? "true" : "false", add ? NULL : until,
-				 all ? "true" : "false" };
+	const char *params[] = { owner_id(w->api->owner), epoch, w->stream, hex, text,
+				 add ? "true" : "false", add ? NULL : until, all ? "true" : "false" };
 
 	if (text == NULL || ssf_subject_key(w->subject, key) < 0)
 		return ssf_fail(err, SSF_E_NOMEM, "subject");
 	ssf_hex(key, sizeof(key), hex);
 	snprintf(until, sizeof(until), "%lld", (long long)w->change.until);
+	w->epoch = owner_epoch(w->api->owner, owner_shard(w->stream));
+	snprintf(epoch, sizeof(epoch), "%lld", (long long)w->epoch);
 	return db_exec(w->api->db, STMT_stream_subject_put, params, on_stored, w, NULL, err);
 }
 

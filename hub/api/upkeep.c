@@ -29,6 +29,7 @@ struct job {
 	struct upkeep *upkeep;
 	char *stream;
 	int64_t at_ms;
+	int64_t active_at_ms;        /* as we know; of a pause for inactivity */
 	struct batch_append *append; /* of a heartbeat; NULL: a pause, and */
 	const char *reason;
 };
@@ -172,15 +173,51 @@ static int pause_start(struct job *j, struct ssf_err *err)
 	return put_start(put, on_paused, j, err);
 }
 
-static void pause_stream(struct upkeep *u, const char *stream, const char *reason)
+static void pause_now(struct job *j)
 {
-	struct job *j = job_new(u, stream);
+	struct ssf_err err;
+
+	if (pause_start(j, &err) < 0)
+		job_fail(j, &err);
+}
+
+/* What its receiver has asked of other processes is in the database alone. */
+static void on_active_at(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct job *j = arg;
+	int64_t at_ms = err == NULL && db_rows(r) > 0 ? db_int(r, 0, 0) : 0;
+
+	if (err != NULL) {
+		job_fail(j, err);
+	} else if (at_ms > j->active_at_ms) {
+		deliver_active_at(j->upkeep->api->deliver, j->stream, at_ms);
+		job_free(j);
+	} else {
+		pause_now(j);
+	}
+}
+
+static void pause_full(struct upkeep *u, const struct deliver_life *life)
+{
+	struct job *j = job_new(u, life->stream);
+
+	if (j == NULL)
+		return; /* no memory: the next tick tries again */
+	j->reason = BACKLOG;
+	pause_now(j);
+}
+
+static void pause_inactive(struct upkeep *u, const struct deliver_life *life)
+{
+	struct job *j = job_new(u, life->stream);
+	const char *params[] = { life->stream };
 	struct ssf_err err;
 
 	if (j == NULL)
 		return; /* no memory: the next tick tries again */
-	j->reason = reason;
-	if (pause_start(j, &err) < 0)
+	j->reason = INACTIVITY;
+	j->active_at_ms = life->active_at_ms;
+	if (db_exec(u->api->db, STMT_stream_active_at, params, on_active_at, j, NULL, &err) < 0)
 		job_fail(j, &err);
 }
 
@@ -191,13 +228,13 @@ static void on_life(void *arg, const struct deliver_life *life)
 	struct upkeep *u = arg;
 	bool inactive = upkeep_is_inactive(life, u->since_ms, u->now_ms);
 
-	bool stop = inactive || life->backlog_passed;
-
-	if ((!stop && !upkeep_heartbeat_due(life, u->now_ms)) || u->job_count >= JOBS_MAX ||
+	if ((!inactive && !life->backlog_passed && !upkeep_heartbeat_due(life, u->now_ms)) || u->job_count >= JOBS_MAX ||
 	    has_job(u, life->stream))
 		return;
-	if (stop)
-		pause_stream(u, life->stream, life->backlog_passed ? BACKLOG : INACTIVITY);
+	if (life->backlog_passed)
+		pause_full(u, life);
+	else if (inactive)
+		pause_inactive(u, life);
 	else
 		heartbeat(u, life);
 }
@@ -207,7 +244,7 @@ static void on_tick(void *arg)
 	struct upkeep *u = arg;
 	struct api *api = u->api;
 
-	if (!api->ready || api->draining || !db_is_up(api->db) || !db_is_up(api->lease))
+	if (!api->ready || api->draining || !db_is_up(api->db) || !owner_is_up(api->owner))
 		return;
 	u->now_ms = wall_now_ms();
 	if (u->since_ms == 0)

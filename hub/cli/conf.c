@@ -16,6 +16,11 @@
 const struct setting conf_table[] = {
 	CONF(STRING, data, "ssfhub-data", 0, 0, "Directory for keys, tokens and the private database."),
 	CONF(STRING, listen, "127.0.0.1:8443", 0, 0, "Address and port to serve on; port 0 picks one."),
+	CONF(INT, processes, "1", 1, 64, "Processes that share the port and the work; more than one needs a core each."),
+	CONF(STRING, peer_listen, "127.0.0.1:0", 0, 0,
+	     "Where other processes on the database reach this one; the second takes the next port."),
+	CONF(STRING, peer_host, NULL, 0, 0,
+	     "Name of peer_listen for other machines, which tls_cert has to be good for."),
 	CONF(STRING, issuer, NULL, 0, 0,
 	     "Issuer of our SETs and base of our URLs; default https://localhost:PORT."),
 	CONF(STRING, database, NULL, 0, 0,

@@ -9,6 +9,9 @@
 struct conf {
 	char *data;
 	char *listen;
+	int64_t processes;
+	char *peer_listen;
+	char *peer_host;
 	char *issuer;
 	char *database;
 	char *pg_bindir;

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `ssfhub serve`: puts the parts together, from the ground up, and takes them down in the
- * opposite order. What blocks (the private cluster, migrations) comes before the loop.
+ * opposite order. What blocks (the private cluster, migrations) comes before the loop, and before
+ * there are several processes, which then do all that follows each by itself:
  *
- *   starting -> (lease, registry and keys are there) ready -> SIGTERM -> draining -> end
+ *   starting -> (registry and keys are there) taking part -> ready -> SIGTERM -> draining -> end
  */
 #include "hub/api/api.h"
+#include "hub/api/forward.h"
 #include "hub/api/upkeep.h"
 #include "hub/auth/auth.h"
 #include "hub/cli/cli.h"
 #include "hub/cli/conf.h"
+#include "hub/cli/supervise.h"
 #include "hub/metrics/metrics.h"
 #include "hub/store/cluster.h"
 #include "hub/store/migrate.h"
@@ -31,10 +34,8 @@
 #define DATABASE_WAIT_MS 30000
 #define DATABASE_QUEUE 20000
 #define POOL_QUEUE 10000
-#define LEASE_WAIT_MS 30000
-#define LEASE_LOST_MS 15000
-#define LEASE_PROBE_MS 5000
-#define LEASE_SQL "select pg_try_advisory_lock(7236520, 0)"
+#define CLUSTER_CONNECTIONS 56 /* of the private one, for all processes */
+#define STOP_SLACK_MS 5000
 #define TICK_MS 250
 #define COLLECT_TICKS 4
 #define METRICS_CONNECTIONS 64
@@ -47,7 +48,9 @@ struct serve {
 	uint8_t admin[SSF_SHA256_LEN]; /* of the admin token */
 	uint8_t metrics[SSF_SHA256_LEN]; /* of the token that may read metrics */
 	struct master_key *master;
-	struct cluster *cluster;
+	char *conninfo;
+	struct cluster *cluster;   /* NULL in one of several processes: its parent has it */
+	struct supervise_child child; /* number 0: there is one process */
 	struct loop *loop;
 	struct pool *pool;
 	struct netguard *guard;
@@ -64,10 +67,7 @@ struct serve {
 
 	int64_t tick_us;           /* when it should come next, monotonic */
 	unsigned ticks;
-	int64_t lease_down_ms;     /* since when the lease is not ours, 0: it is */
-	struct db_op *probe;
-	int64_t probed_ms;
-	bool delivered;            /* drained */
+	bool delivered, left;      /* drained */
 	int64_t drain_until_ms;
 	int status;                /* of the process */
 	struct loop_tick *tick;
@@ -138,7 +138,7 @@ static int data_files(struct serve *s, struct ssf_err *err)
 }
 
 /* Tells the other commands where we are. */
-static int write_url(const struct serve *s, struct ssf_err *err)
+static int write_url(const struct serve *s, unsigned port, struct ssf_err *err)
 {
 	ssf_auto_free char *path = file_join(s->conf.data, "hub.url");
 	char url[256];
@@ -150,24 +150,38 @@ static int write_url(const struct serve *s, struct ssf_err *err)
 	if (colon != NULL)
 		host = (size_t)(colon - s->conf.listen);
 	snprintf(url, sizeof(url), "%s://%.*s:%u\n", s->conf.tls_off ? "http" : "https", (int)host,
-		 s->conf.listen, http_server_port(s->server));
+		 s->conf.listen, port);
 	return file_write(path, ssf_str_c(url), 0644, err);
 }
 
 /* --- ready ---------------------------------------------------------------------------------------- */
 
+static void say_ready(void *arg, unsigned port)
+{
+	const struct serve *s = arg;
+
+	printf("ssfhub: ready at %s (listening on port %u)\n", s->api.issuer.url, port);
+	fflush(stdout);
+}
+
+static void on_owner_ready(void *arg)
+{
+	struct serve *s = arg;
+
+	s->api.ready = true;
+	log_info("hub.ready", log_str("issuer", s->api.issuer.url),
+		 log_int("port", http_server_port(s->server)), log_str("owner", owner_id(s->api.owner)));
+	if (s->child.number > 0)
+		supervise_ready(&s->child);
+	else
+		say_ready(s, http_server_port(s->server));
+}
+
+/* What it acts by is there: it may take its part of the work. */
 static void check_ready(struct serve *s)
 {
-	if (s->api.ready || !s->api.registry_ready || !s->api.keys_ready || !db_is_up(s->api.lease))
-		return;
-	s->api.ready = true;
-	rules_consumer_wake(s->api.rules);
-	deliver_wake(s->api.deliver);
-	attributor_wake(s->attributor);
-	log_info("hub.ready", log_str("issuer", s->api.issuer.url),
-		 log_int("port", http_server_port(s->server)));
-	printf("ssfhub: ready at %s (listening on port %u)\n", s->api.issuer.url, http_server_port(s->server));
-	fflush(stdout);
+	if (s->api.registry_ready && s->api.keys_ready)
+		owner_start(s->api.owner);
 }
 
 static void on_registry_ready(void *arg)
@@ -190,22 +204,33 @@ static void on_db_state(void *arg, bool up)
 {
 	struct serve *s = arg;
 
-	if (up)
-		log_info("db.up");
-	if (up && s->api.log != NULL)
-		event_log_wake(s->api.log);
+	if (!up)
+		return;
+	log_info("db.up");
+	if (s->api.log != NULL)
+		event_log_look(s->api.log);
+	if (s->api.registry != NULL)
+		registry_load(s->api.registry);
 }
 
-static void on_lease_state(void *arg, bool up)
+static void on_news(void *arg, enum owner_news what, int64_t n)
 {
 	struct serve *s = arg;
 
-	log_info(up ? "lease.held" : "lease.lost");
-	s->lease_down_ms = up ? 0 : loop_now_ms();
-	if (up) { /* until now somebody else may have changed what we know */
+	(void)n;
+	if (what == OWNER_EVENTS)
+		event_log_look(s->api.log);
+	else if (what == OWNER_CHANGES)
 		registry_load(s->api.registry);
-		check_ready(s);
-	}
+	else
+		ring_look(keys_ring(s->api.keys));
+}
+
+static void on_appended(void *arg)
+{
+	struct serve *s = arg;
+
+	owner_say(s->api.owner, OWNER_EVENTS);
 }
 
 /* --- end --------------------------------------------------------------------------------------------- */
@@ -223,6 +248,13 @@ static void on_delivered(void *arg)
 	s->delivered = true;
 }
 
+static void on_left(void *arg)
+{
+	struct serve *s = arg;
+
+	s->left = true;
+}
+
 static void drain(void *arg)
 {
 	struct serve *s = arg;
@@ -233,40 +265,9 @@ static void drain(void *arg)
 	s->api.draining = true;
 	s->drain_until_ms = loop_now_ms() + s->conf.drain_timeout;
 	http_server_drain(s->server);
+	forwarder_drain(s->api.forwarder);
 	deliver_drain(s->api.deliver, s->conf.drain_timeout, on_delivered, s);
-}
-
-static void on_probed(void *arg, const struct db_result *r, const struct ssf_err *err)
-{
-	struct serve *s = arg;
-
-	(void)r;
-	(void)err; /* the connection goes down with it */
-	s->probe = NULL;
-}
-
-/* A connection that has died in silence keeps no lock: who does not ask, does not learn of it. */
-static void probe_lease(struct serve *s)
-{
-	if (s->probe != NULL || loop_now_ms() - s->probed_ms < LEASE_PROBE_MS)
-		return;
-	s->probed_ms = loop_now_ms();
-	if (db_exec(s->api.lease, STMT_lease_held, NULL, on_probed, s, &s->probe, NULL) < 0)
-		s->probe = NULL;
-}
-
-/* Nobody else may own the database while we act on it. */
-static void check_lease(struct serve *s)
-{
-	int64_t down = s->lease_down_ms != 0 ? loop_now_ms() - s->lease_down_ms : 0;
-
-	if (!s->api.ready && down > LEASE_WAIT_MS) {
-		fprintf(stderr, "ssfhub: another hub serves this database; this one gives up\n");
-		end(s, 1);
-	} else if (s->api.ready && down > LEASE_LOST_MS && db_is_up(s->api.db)) {
-		log_error("lease.taken");
-		end(s, 1);
-	}
+	owner_leave(s->api.owner, on_left, s);
 }
 
 /* The tick is due every TICK_MS: what it is late by, something else has taken. */
@@ -286,8 +287,6 @@ static void on_tick(void *arg)
 	count_tick(s);
 	if (metrics_processes() > 1 && ++s->ticks % COLLECT_TICKS == 0)
 		api_collect(&s->api);
-	probe_lease(s);
-	check_lease(s);
 	if (keys_locked_out(s->api.keys)) {
 		fprintf(stderr, "ssfhub: no stored signing key opens with this master.key\n");
 		end(s, 1);
@@ -298,42 +297,66 @@ static void on_tick(void *arg)
 	}
 	if (!s->api.draining)
 		return;
-	if ((s->delivered && http_server_pending(s->server) == 0 && batch_pending(s->api.batch) == 0) ||
+	if ((s->delivered && s->left && http_server_pending(s->server) == 0 &&
+	     forwarder_pending(s->api.forwarder) == 0 && batch_pending(s->api.batch) == 0) ||
 	    loop_now_ms() >= s->drain_until_ms)
 		end(s, s->status);
 }
 
 /* --- putting together ------------------------------------------------------------------------------------ */
 
-static int open_database(struct serve *s, struct ssf_err *err)
+/* Blocks, and happens once for all processes. */
+static int prepare_database(struct serve *s, struct ssf_err *err)
 {
 	const char *conninfo = s->conf.database;
 
+	if (conninfo == NULL && s->conf.processes * (s->conf.database_connections + 1) > CLUSTER_CONNECTIONS)
+		return ssf_fail(err, SSF_E_LIMIT, "processes: together they may have %d connections to the"
+				" private PostgreSQL; lower database_connections", CLUSTER_CONNECTIONS);
 	if (conninfo == NULL) {
 		if (cluster_start(s->conf.data, s->conf.pg_bindir, &s->cluster, err) < 0)
 			return ssf_fail_prefix(err, "private PostgreSQL");
 		conninfo = cluster_conninfo(s->cluster);
 	}
-	if (migrate(conninfo, DATABASE_WAIT_MS, err) < 0)
+	s->conninfo = strdup(conninfo);
+	if (s->conninfo == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "database");
+	if (migrate(s->conninfo, DATABASE_WAIT_MS, err) < 0)
 		return ssf_fail_prefix(err, "database");
-	struct db_conf conf = { conninfo, (unsigned)s->conf.database_connections, DATABASE_QUEUE,
-				(int)s->conf.database_timeout, NULL };
-	struct db_conf lease = { conninfo, 1, 1, (int)s->conf.database_timeout, LEASE_SQL };
-	s->lease_down_ms = loop_now_ms();
-	if (db_new(s->loop, &conf, on_db_state, s, &s->api.db, err) < 0 ||
-	    db_new(s->loop, &lease, on_lease_state, s, &s->api.lease, err) < 0)
+	return 0;
+}
+
+static int open_database(struct serve *s, struct ssf_err *err)
+{
+	struct db_conf conf = { .conninfo = s->conninfo,
+				.connections = (unsigned)s->conf.database_connections,
+				.queue_max = DATABASE_QUEUE,
+				.timeout_ms = (int)s->conf.database_timeout };
+
+	if (db_new(s->loop, &conf, on_db_state, s, &s->api.db, err) < 0)
 		return -1;
 	return s->cluster != NULL ? cluster_watch(s->cluster, s->loop, err) : 0;
 }
 
+static int open_owner(struct serve *s, struct ssf_err *err)
+{
+	struct owner_conf conf = { .conninfo = s->conninfo,
+				   .timeout_ms = (int)s->conf.database_timeout,
+				   .url = forwarder_url(s->api.forwarder),
+				   .ready = on_owner_ready,
+				   .news = on_news,
+				   .arg = s };
+
+	return owner_new(s->loop, &conf, &s->api.owner, err);
+}
+
 /* The issuer, if none was set made of the port, and what of ours has a URL of its own. */
-static int own_urls(struct serve *s, struct ssf_err *err)
+static int own_urls(struct serve *s, unsigned port, struct ssf_err *err)
 {
 	struct issuer *issuer = &s->api.issuer;
 	char local[64];
 
-	snprintf(local, sizeof(local), "%s://localhost:%u", s->conf.tls_off ? "http" : "https",
-		 http_server_port(s->server));
+	snprintf(local, sizeof(local), "%s://localhost:%u", s->conf.tls_off ? "http" : "https", port);
 	if (issuer->url == NULL && issuer_parse(local, s->conf.tls_off, issuer, err) < 0)
 		return -1;
 	s->token_endpoint = issuer_url(issuer, "/oauth2/token");
@@ -343,12 +366,38 @@ static int own_urls(struct serve *s, struct ssf_err *err)
 	return 0;
 }
 
+/* Where the others reach this process: each of several has a port of its own. */
+static int open_forwarder(struct serve *s, struct ssf_err *err)
+{
+	const char *colon = strrchr(s->conf.peer_listen, ':');
+	unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : 0;
+	char listen[256];
+	struct forwarder_conf conf = {
+		.listen = listen,
+		.host = s->conf.peer_host,
+		.tls_cert = s->conf.peer_host != NULL ? s->conf.tls_cert : NULL,
+		.tls_key = s->conf.peer_host != NULL ? s->conf.tls_key : NULL,
+		.max_body = (size_t)s->conf.max_body,
+		.request_timeout_ms = (int)s->conf.request_timeout,
+		.max_connections = (unsigned)s->conf.max_connections,
+		.poll_wait_ms = s->conf.poll_wait,
+	};
+
+	if (port > 0 && s->child.number > 0)
+		port += s->child.number - 1;
+	if (colon == NULL || (size_t)snprintf(listen, sizeof(listen), "%.*s:%lu", (int)(colon - s->conf.peer_listen),
+					      s->conf.peer_listen, port) >= sizeof(listen))
+		return ssf_fail(err, SSF_E_MALFORMED, "peer_listen: not an address with a port");
+	return forwarder_new(s->loop, &conf, &s->api, s->client, s->master, &s->api.forwarder, err);
+}
+
 static int open_server(struct serve *s, struct ssf_err *err)
 {
 	ssf_auto_free char *cert = file_join(s->conf.data, "server.pem");
 	ssf_auto_free char *key = file_join(s->conf.data, "server.key");
 	struct http_server_conf conf = {
 		.listen = s->conf.listen,
+		.listen_fd = s->child.listen_fd,
 		.tls_cert = s->conf.tls_off ? NULL : s->conf.tls_cert != NULL ? s->conf.tls_cert : cert,
 		.tls_key = s->conf.tls_off ? NULL : s->conf.tls_key != NULL ? s->conf.tls_key : key,
 		.max_body = (size_t)s->conf.max_body,
@@ -356,7 +405,8 @@ static int open_server(struct serve *s, struct ssf_err *err)
 		.max_connections = (unsigned)s->conf.max_connections,
 		.answered = api_answered,
 	};
-	const struct http_server_conf open = { .listen = s->conf.metrics_listen,
+	/* of several processes the first: it shows what all have counted */
+	const struct http_server_conf open = { .listen = s->child.number <= 1 ? s->conf.metrics_listen : NULL,
 					       .max_body = METRICS_BODY,
 					       .max_connections = METRICS_CONNECTIONS,
 					       .answered = api_answered };
@@ -368,7 +418,15 @@ static int open_server(struct serve *s, struct ssf_err *err)
 						   &s->metrics_server, err) < 0)
 		return ssf_fail_prefix(err, "metrics");
 	s->api.server = s->server;
-	return own_urls(s, err);
+	return 0;
+}
+
+/* The port is known: in the parent of several processes, or when there is one. */
+static int on_opened(void *arg, unsigned port, struct ssf_err *err)
+{
+	struct serve *s = arg;
+
+	return own_urls(s, port, err) < 0 ? -1 : write_url(s, port, err);
 }
 
 static int open_auth(struct serve *s, struct ssf_err *err)
@@ -418,12 +476,12 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.retry_min_ms = c->retry_min,
 		.retry_max_ms = c->retry_max,
 		.max_age_ms = c->delivery_max_age,
+		.retention_ms = c->retention,
 		.poll_wait_ms = c->poll_wait,
 		.checkpoint_ms = c->checkpoint,
 		.heartbeat_s = whole_seconds(c->heartbeat),
 		.inactivity_s = whole_seconds(c->inactivity_timeout),
 		.backlog_limit = c->backlog_limit,
-		.retention_ms = c->retention,
 	};
 	const struct partition_conf partitions = { c->retention, c->partition };
 	const struct rota_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
@@ -433,21 +491,25 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    http_client_new(s->loop, NULL, c->ca_file, &s->client, err) < 0 ||
 	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
 	    jwks_new(s->documents, &s->jwks, err) < 0 ||
-	    event_log_new(s->loop, a->db, &a->log, err) < 0 ||
+	    open_forwarder(s, err) < 0 || open_owner(s, err) < 0 || event_log_new(s->loop, a->db, &a->log, err) < 0 ||
 	    partitions_new(s->loop, a->db, a->log, &partitions, &s->partitions, err) < 0 ||
 	    registry_new(s->loop, a->db, on_registry_ready, s, &a->registry, err) < 0 ||
 	    keys_new(s->loop, a->db, s->pool, s->master, &keys, s->api.issuer.url, on_keys_ready, s, &a->keys,
 		     err) < 0 ||
 	    open_auth(s, err) < 0 ||
 	    batch_new(s->loop, a->db, a->log, &a->batch, err) < 0 ||
-	    attributor_new(s->loop, a->db, a->log, a->registry, s->client, s->master, &s->attributor,
-			   err) < 0 ||
-	    rules_consumer_new(s->loop, a->db, a->log, a->registry, s->api.issuer.url, &a->rules, err) < 0 ||
-	    deliver_new(s->loop, &deliver, a->db, a->log, a->registry, a->keys, s->master,
+	    attributor_new(s->loop, a->db, a->owner, a->log, a->registry, s->client, s->master,
+			   &s->attributor, err) < 0 ||
+	    rules_consumer_new(s->loop, a->db, a->owner, a->log, a->registry, s->api.issuer.url, &a->rules,
+			       err) < 0 ||
+	    deliver_new(s->loop, &deliver, a->db, a->owner, a->log, a->registry, a->keys, s->master,
 			s->push_client, &a->deliver, err) < 0)
 		return -1;
 	if (critical_members(c->critical_subject_members, &a->critical, err) < 0)
 		return -1;
+	registry_share(a->registry, a->owner);
+	ring_share(keys_ring(a->keys), a->owner);
+	event_log_on_wake(a->log, on_appended, s);
 	a->pool = s->pool;
 	a->push_client = s->push_client;
 	a->master = s->master;
@@ -493,16 +555,24 @@ static void raise_descriptors(void)
 	}
 }
 
-static int start(struct serve *s, struct ssf_err *err)
+/* Before there are several processes. */
+static int prepare(struct serve *s, struct ssf_err *err)
 {
 	if (s->conf.issuer != NULL &&
 	    issuer_parse(s->conf.issuer, s->conf.tls_off, &s->api.issuer, err) < 0)
 		return -1;
-	if (metrics_open(1, (size_t)s->conf.metrics_streams, err) < 0 || data_files(s, err) < 0 ||
-	    loop_new(&s->loop, err) < 0 ||
+	if (metrics_open((unsigned)s->conf.processes, (size_t)s->conf.metrics_streams, err) < 0)
+		return -1;
+	return data_files(s, err) < 0 || prepare_database(s, err) < 0 ? -1 : 0;
+}
+
+static int start(struct serve *s, struct ssf_err *err)
+{
+	if (loop_new(&s->loop, err) < 0 ||
 	    pool_new(s->loop, (unsigned)s->conf.crypto_threads, POOL_QUEUE, &s->pool, err) < 0 ||
-	    open_database(s, err) < 0 || open_server(s, err) < 0 || open_parts(s, err) < 0 ||
-	    write_url(s, err) < 0)
+	    open_database(s, err) < 0 || open_server(s, err) < 0 ||
+	    (s->child.number == 0 && on_opened(s, http_server_port(s->server), err) < 0) ||
+	    open_parts(s, err) < 0)
 		return -1;
 	s->tick = loop_tick_start(s->loop, TICK_MS, on_tick, s);
 	s->sigterm = loop_signal_start(s->loop, SIGTERM, drain, s);
@@ -512,14 +582,52 @@ static int start(struct serve *s, struct ssf_err *err)
 	return 0;
 }
 
+/* One hub, or one of its processes, until it is told to end. */
+static void run(struct serve *s)
+{
+	struct ssf_err err;
+
+	log_set_process(s->child.number);
+	metrics_be(s->child.number > 0 ? s->child.number - 1 : 0);
+	if (start(s, &err) < 0) {
+		fprintf(stderr, "ssfhub: %s\n", err.msg);
+		s->status = 1;
+		return;
+	}
+	hold_signals(SIG_UNBLOCK);
+	loop_run(s->loop);
+	log_info("hub.stopped");
+}
+
+/* Several processes: returns in each of them, and in their parent when all have ended. */
+static int fork_all(struct serve *s, struct ssf_err *err)
+{
+	const struct supervise_conf conf = { .processes = (unsigned)s->conf.processes,
+					     .listen = s->conf.listen,
+					     .stop_ms = s->conf.drain_timeout + STOP_SLACK_MS,
+					     .cluster = SSF_STEAL(s->cluster),
+					     .opened = on_opened,
+					     .ready = say_ready,
+					     .arg = s };
+	bool is_child = false;
+	int r = supervise(&conf, &is_child, &s->child, err);
+
+	if (is_child)
+		run(s);
+	else if (r > 0)
+		s->status = r;
+	return r < 0 ? -1 : 0;
+}
+
 static void stop(struct serve *s)
 {
 	loop_tick_cancel(s->tick);
 	loop_signal_cancel(s->sigterm);
 	loop_signal_cancel(s->sigint);
 	/* whoever still waits is told, while all that they belong to is there */
+	forwarder_stop(s->api.forwarder);
+	owner_stop(s->api.owner);
 	db_stop(s->api.db);
-	db_stop(s->api.lease);
 	keys_stop(s->api.keys);
 	upkeep_free(s->upkeep);
 	deliver_free(s->api.deliver);
@@ -538,7 +646,8 @@ static void stop(struct serve *s)
 	http_client_free(s->client);
 	http_server_free(s->metrics_server);
 	http_server_free(s->server);
-	db_free(s->api.lease);
+	forwarder_free(s->api.forwarder);
+	owner_free(s->api.owner);
 	db_free(s->api.db);
 	cluster_stop(s->cluster);
 	loop_free(s->loop);
@@ -550,6 +659,7 @@ static void stop(struct serve *s)
 	free(s->api.resource_metadata);
 	json_decref(s->api.critical);
 	free(s->token_endpoint);
+	free(s->conninfo);
 	metrics_close();
 }
 
@@ -580,13 +690,11 @@ int cli_serve(int argc, char **argv)
 	log_set_level(level);
 	raise_descriptors();
 	hold_signals(SIG_BLOCK);
-	if (start(&s, &err) < 0) {
+	if (prepare(&s, &err) < 0 || (s.conf.processes > 1 && fork_all(&s, &err) < 0)) {
 		fprintf(stderr, "ssfhub: %s\n", err.msg);
 		s.status = 1;
-	} else {
-		hold_signals(SIG_UNBLOCK);
-		loop_run(s.loop);
-		log_info("hub.stopped");
+	} else if (s.conf.processes == 1) {
+		run(&s);
 	}
 	stop(&s);
 	conf_done(&s.conf);

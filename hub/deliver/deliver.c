@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CHECKPOINT_SHARE 20     /* at most one twentieth of the time, */
+#define CHECKPOINT_MAX_MS 1000  /* and a stream a millisecond, but not less often than this */
 #define SCAN_SLACK 8192 /* how far the stored cursor of a stream that nothing concerns may be behind */
 
 struct outlet *deliver_find(const struct deliver *d, const char *id)
@@ -40,23 +42,23 @@ static int acked_text(const struct outlet *o, struct ssf_buf *out)
 json_t *outlet_state(const struct outlet *o)
 {
 	ssf_auto_buf acked = SSF_BUF(1024 * 1024);
-	ssf_auto_buf paid = SSF_BUF(64 * 1024);
 	json_t *state;
 
-	if (acked_text(o, &acked) < 0 || owed_paid_text(o, &paid) < 0)
+	if (acked_text(o, &acked) < 0)
 		return NULL;
-	state = json_pack("{s:s, s:I, s:I, s:s, s:s*, s:I, s:b, s:I, s:I}", "id", o->stream->id, "rewound",
-			  (json_int_t)o->rewound, "cursor", (json_int_t)outlet_cursor(o), "acked",
-			  acked.ptr, "paid", o->owed.paid_count > 0 ? paid.ptr : NULL, "delivered",
-			  (json_int_t)o->delivered, "failing", o->failures > 0, "backlog",
-			  (json_int_t)backlog_to_save(o), "backlog_base", (json_int_t)o->backlog_base);
+	state = json_pack("{s:I, s:I, s:I, s:b, s:I, s:I}", "rewound", (json_int_t)o->rewound, "cursor",
+			  (json_int_t)outlet_cursor(o), "delivered", (json_int_t)o->delivered, "failing",
+			  o->failures > 0, "backlog", (json_int_t)backlog_to_save(o), "backlog_base",
+			  (json_int_t)o->backlog_base);
+	if (acked.len > 2)
+		json_object_set_new(state, "acked", json_string(acked.ptr));
 	if (o->success_at_ms != 0)
 		json_object_set_new(state, "success_at", json_real((double)o->success_at_ms / 1e3));
 	if (o->error_at_ms != 0) {
 		json_object_set_new(state, "error_at", json_real((double)o->error_at_ms / 1e3));
 		json_object_set_new(state, "error", json_string(o->error));
 	}
-	if (o->active_at_ms > o->active_saved_ms)
+	if (o->active_at_ms != 0)
 		json_object_set_new(state, "active_at", json_real((double)o->active_at_ms / 1e3));
 	if (o->heartbeat_seq != 0) {
 		json_object_set_new(state, "heartbeat_at", json_real((double)o->heartbeat_at_ms / 1e3));
@@ -68,14 +70,40 @@ json_t *outlet_state(const struct outlet *o)
 static void outlet_saved(struct outlet *o)
 {
 	o->dirty = false;
-	o->delivered = 0;
 	o->saved_scan = outlet_cursor(o);
 	o->backlog_saved = backlog_to_save(o);
 	owed_saving(o);
 	o->active_saved_ms = o->active_at_ms;
 }
 
+void outlet_mark(struct outlet *o)
+{
+	o->dirty = o->loaded && (o->dirty || o->active_at_ms > o->active_saved_ms ||
+				 backlog_to_save(o) != o->backlog_saved || outlet_cursor(o) > o->saved_scan);
+}
+
 static void drain_step(struct deliver *d);
+
+/* Somebody else owns some of these streams: none of it was saved, and none will be. */
+static void checkpoint_refused(struct deliver *d)
+{
+	const json_t *unit;
+	size_t i;
+
+	json_array_foreach(d->saving_units, i, unit)
+		owner_refused(d->owner, (int)json_integer_value(unit),
+			      json_integer_value(json_array_get(d->saving_epochs, i)));
+}
+
+/* The longer they take and the more is in them, the less often they are made. */
+static void plan_checkpoint(struct deliver *d)
+{
+	int64_t wait = CHECKPOINT_SHARE * (loop_now_ms() - d->checkpoint_began_ms);
+
+	wait = wait > d->checkpoint_size ? wait : d->checkpoint_size;
+	wait = wait < CHECKPOINT_MAX_MS ? wait : CHECKPOINT_MAX_MS;
+	d->checkpoint_next_ms = d->checkpoint_began_ms + wait;
+}
 
 static void on_checkpoint(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
@@ -83,49 +111,95 @@ static void on_checkpoint(void *arg, const struct db_result *r, const struct ssf
 	struct outlet *o;
 
 	d->checkpoint = NULL;
-	if (err != NULL) /* it may not have been saved: save all again, counters are not worth more */
+	plan_checkpoint(d);
+	if (err != NULL) /* it may not have been saved: save all again */
 		log_warn("deliver.checkpoint.failed", log_why(err));
 	LIST_FOREACH(o, &d->outlets, link) {
 		owed_saved(o, err == NULL);
-		if (err != NULL) {
+		if (err != NULL)
 			o->dirty = o->loaded;
-			o->active_saved_ms = 0;
-		}
 	}
+	if (err != NULL && err->code == SSF_E_CONFLICT)
+		checkpoint_refused(d);
 	for (size_t row = 0; err == NULL && row < db_rows(r); row++) {
 		o = deliver_find(d, db_text(r, row, 0));
 		if (o != NULL && o->loaded)
 			outlet_reload(o); /* it was rewound, and we did not know yet */
 	}
+	shards_kick(d);
 	drain_step(d);
 }
 
-static void checkpoint(struct deliver *d)
+/* What of "owed" is settled: where it is noted is another row, which is rarely written. */
+static json_t *outlet_paid(const struct outlet *o)
 {
-	json_auto_t *batch = json_array();
-	ssf_auto_free char *text = NULL;
+	ssf_auto_buf paid = SSF_BUF(64 * 1024);
+
+	if (o->owed.paid_count == 0 || owed_paid_text(o, &paid) < 0)
+		return NULL;
+	return json_pack("{s:I, s:s}", "rewound", (json_int_t)o->rewound, "paid", paid.ptr);
+}
+
+/* Those of one shard that have something to be saved. */
+static void collect(struct deliver *d, int shard, json_t *entries, json_t *paid)
+{
+	size_t before = json_object_size(entries);
 	struct outlet *o;
 
-	if (d->checkpoint != NULL || batch == NULL)
-		return;
-	LIST_FOREACH(o, &d->outlets, link) {
-		json_t *state = o->dirty && o->loaded ? outlet_state(o) : NULL;
-		if (state != NULL)
-			json_array_append_new(batch, state);
+	LIST_FOREACH(o, &d->shards[shard].outlets, shard_link) {
+		json_t *its = o->dirty && o->loaded ? outlet_paid(o) : NULL;
+		if (o->dirty && o->loaded)
+			json_object_set_new(entries, o->stream->id, outlet_state(o));
+		if (its != NULL)
+			json_object_set_new(paid, o->stream->id, its);
 	}
-	if (json_array_size(batch) == 0)
+	if (json_object_size(entries) == before)
 		return;
-	text = json_dumps(batch, JSON_COMPACT);
-	const char *params[] = { text };
-	if (text == NULL || db_exec(d->db, STMT_stream_checkpoint, params, on_checkpoint, d,
-				    &d->checkpoint, NULL) < 0) {
+	json_array_append_new(d->saving_units, json_integer(shard));
+	json_array_append_new(d->saving_epochs, json_integer((json_int_t)owner_epoch(d->owner, shard)));
+}
+
+static int checkpoint_start(struct deliver *d, const json_t *entries, const json_t *paid)
+{
+	ssf_auto_free char *units = db_array(d->saving_units);
+	ssf_auto_free char *epochs = db_array(d->saving_epochs);
+	ssf_auto_free char *gone = db_array(d->gone);
+	ssf_auto_free char *text = json_dumps(entries, JSON_COMPACT);
+	ssf_auto_free char *paid_text = json_object_size(paid) > 0 ? json_dumps(paid, JSON_COMPACT) : NULL;
+	char nth[24];
+	const char *params[] = { owner_id(d->owner), nth, units, epochs, text, paid_text, gone };
+
+	if (units == NULL || epochs == NULL || gone == NULL || text == NULL)
+		return -1;
+	snprintf(nth, sizeof(nth), "%lld", (long long)++d->checkpoint_count);
+	return db_exec(d->db, STMT_stream_checkpoint, params, on_checkpoint, d, &d->checkpoint, NULL);
+}
+
+void deliver_checkpoint(struct deliver *d)
+{
+	json_auto_t *entries = json_object(), *paid = json_object();
+	const char *id;
+	json_t *entry;
+
+	if (d->checkpoint != NULL || entries == NULL || paid == NULL)
+		return;
+	d->checkpoint_began_ms = loop_now_ms();
+	json_array_clear(d->saving_units);
+	json_array_clear(d->saving_epochs);
+	for (int i = 0; i < OWNER_SHARDS; i++) {
+		if (owner_holds(d->owner, i))
+			collect(d, i, entries, paid);
+	}
+	if (json_object_size(entries) == 0)
+		return;
+	d->checkpoint_size = (int64_t)json_object_size(entries);
+	if (checkpoint_start(d, entries, paid) < 0) {
 		d->checkpoint = NULL;
 		return;
 	}
-	LIST_FOREACH(o, &d->outlets, link) {
-		if (o->dirty && o->loaded)
-			outlet_saved(o);
-	}
+	json_array_clear(d->gone); /* if this is not saved they stay, and mean nothing */
+	json_object_foreach(entries, id, entry)
+		outlet_saved(deliver_find(d, id));
 }
 
 static void on_tick(void *arg)
@@ -140,20 +214,25 @@ static void on_tick(void *arg)
 		if (outlet_cursor(o) - o->saved_scan > SCAN_SLACK)
 			o->dirty = true;
 	}
-	checkpoint(d);
+	load_retry(d);
+	if (loop_now_ms() >= d->checkpoint_next_ms)
+		deliver_checkpoint(d);
 }
 
 /* --- streams -------------------------------------------------------------------------------------- */
 
-static void stream_changed(struct deliver *d, const char *id, const json_t *spec)
+void deliver_stream_changed(struct deliver *d, const char *id, const json_t *spec)
 {
 	struct outlet *o = deliver_find(d, id);
 	struct stream *s;
 	struct ssf_err err;
 	const json_t *client;
 
+	if (!shards_have(d, owner_shard(id)))
+		return;
 	if (spec == NULL) {
-		outlet_free(o);
+		json_array_append_new(d->gone, json_string(id));
+		outlet_free(o, DELIVER_GONE);
 		return;
 	}
 	client = registry_get(d->registry, KIND_CLIENT,
@@ -177,16 +256,16 @@ static void on_resource(void *arg, enum kind kind, const char *id, const json_t 
 	json_t *stream_spec;
 
 	if (!registry_is_ready(d->registry))
-		return; /* deliver_wake makes them all */
+		return;
 	if (kind == KIND_STREAM)
-		stream_changed(d, id, spec);
+		deliver_stream_changed(d, id, spec);
 	if (kind != KIND_CLIENT || spec == NULL)
 		return;
 	/* a client's audience is that of its streams */
 	json_object_foreach((json_t *)registry_all(d->registry, KIND_STREAM), stream, stream_spec) {
 		const char *client = json_string_value(json_object_get(stream_spec, "client"));
 		if (strcmp(client, id) == 0)
-			stream_changed(d, stream, stream_spec);
+			deliver_stream_changed(d, stream, stream_spec);
 	}
 }
 
@@ -200,17 +279,8 @@ static void on_key_gone(void *arg)
 		push_again(o);
 }
 
-void deliver_wake(struct deliver *d)
-{
-	const char *id;
-	json_t *spec;
-
-	json_object_foreach((json_t *)registry_all(d->registry, KIND_STREAM), id, spec)
-		stream_changed(d, id, spec);
-}
-
 int deliver_new(struct loop *loop, const struct deliver_conf *conf, struct db *db,
-		struct event_log *log, struct registry *registry, struct keys *keys,
+		struct owner *owner, struct event_log *log, struct registry *registry, struct keys *keys,
 		const struct master_key *master, struct http_client *client, struct deliver **out,
 		struct ssf_err *err)
 {
@@ -218,14 +288,21 @@ int deliver_new(struct loop *loop, const struct deliver_conf *conf, struct db *d
 
 	if (d == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "delivery");
-	*d = (struct deliver){ .loop = loop, .conf = *conf, .db = db, .log = log,
+	*d = (struct deliver){ .loop = loop, .conf = *conf, .db = db, .owner = owner, .log = log,
 			       .registry = registry, .keys = keys, .master = master,
 			       .client = client };
 	LIST_INIT(&d->outlets);
 	LIST_INIT(&d->endpoints);
+	TAILQ_INIT(&d->to_load);
+	TAILQ_INIT(&d->loading);
+	shards_init(d);
 	d->index = stream_index_new();
+	d->saving_units = json_array();
+	d->saving_epochs = json_array();
+	d->gone = json_array();
 	d->tick = loop_tick_start(loop, conf->checkpoint_ms, on_tick, d);
-	if (d->tick == NULL || d->index == NULL) {
+	if (d->tick == NULL || d->index == NULL || d->saving_units == NULL || d->saving_epochs == NULL ||
+	    d->gone == NULL) {
 		deliver_free(d);
 		return ssf_fail(err, SSF_E_NOMEM, "delivery");
 	}
@@ -243,7 +320,12 @@ void deliver_free(struct deliver *d)
 	keys_listen(d->keys, NULL, NULL);
 	d->draining = true;
 	while (!LIST_EMPTY(&d->outlets))
-		outlet_free(LIST_FIRST(&d->outlets));
+		outlet_free(LIST_FIRST(&d->outlets), DELIVER_STOPPED);
+	shards_stop(d);
+	load_stop(d);
+	json_decref(d->saving_units);
+	json_decref(d->saving_epochs);
+	json_decref(d->gone);
 	stream_index_free(d->index);
 	loop_defer_cancel(d->dispatch);
 	free(d->found);
@@ -286,7 +368,7 @@ static void drain_step(struct deliver *d)
 		if (o->in_flight > 0)
 			return; /* push_kick comes back when it has ended */
 	}
-	checkpoint(d);
+	deliver_checkpoint(d);
 	if (d->checkpoint == NULL)
 		drain_finish(d);
 }
@@ -307,9 +389,7 @@ void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg)
 	LIST_FOREACH(o, &d->outlets, link) {
 		poll_stop(o);
 		watch_end_all(o, DELIVER_STOPPED);
-		o->dirty = o->dirty || o->active_at_ms > o->active_saved_ms ||
-			   backlog_to_save(o) != o->backlog_saved ||
-			   outlet_cursor(o) > o->saved_scan;
+		outlet_mark(o);
 	}
 	loop_tick_cancel(d->tick);
 	d->tick = loop_tick_start(d->loop, 20, on_drain_tick, d);
@@ -376,6 +456,16 @@ void deliver_active(struct deliver *d, const char *stream)
 
 	if (o != NULL)
 		outlet_active(o);
+}
+
+void deliver_active_at(struct deliver *d, const char *stream, int64_t at_ms)
+{
+	struct outlet *o = deliver_find(d, stream);
+
+	if (o == NULL || at_ms <= o->active_at_ms)
+		return;
+	o->active_at_ms = at_ms;
+	o->dirty = true;
 }
 
 void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int64_t seq)

@@ -10,6 +10,7 @@
 #include "hub/keys/seal.h"
 #include "hub/registry/registry.h"
 #include "hub/store/event.h"
+#include "hub/store/owner.h"
 #include "hub/streams/stream.h"
 #include "lib/kit/http_client.h"
 #include "lib/kit/http_server.h"
@@ -30,13 +31,12 @@ struct deliver_conf {
 	int64_t retention_ms;     /* how long events are kept in the log at least; 0: for ever */
 };
 
-/* All borrowed. client has the SSRF guard. Begins when the registry is ready. */
+/* All borrowed. client has the SSRF guard. Delivers the streams of the shards that this process owns. */
 ssf_nodiscard int deliver_new(struct loop *loop, const struct deliver_conf *conf, struct db *db,
-			      struct event_log *log, struct registry *registry, struct keys *keys,
-			      const struct master_key *master, struct http_client *client,
-			      struct deliver **out, struct ssf_err *err);
+			      struct owner *owner, struct event_log *log, struct registry *registry,
+			      struct keys *keys, const struct master_key *master,
+			      struct http_client *client, struct deliver **out, struct ssf_err *err);
 void deliver_free(struct deliver *d);
-void deliver_wake(struct deliver *d); /* the registry is ready */
 
 /*
  * Starts nothing new, answers long polls, waits for pushes under way and saves the cursors;
@@ -78,6 +78,8 @@ typedef void deliver_life_f(void *arg, const struct deliver_life *life);
 void deliver_lives(struct deliver *d, deliver_life_f *f, void *arg);
 /* The stream's receiver is active now. Polls are known here. Saved with the cursor, not every time. */
 void deliver_active(struct deliver *d, const char *stream);
+/* It was active then, elsewhere. */
+void deliver_active_at(struct deliver *d, const char *stream, int64_t at_ms);
 /* A heartbeat of the stream was appended. */
 void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int64_t seq);
 

@@ -151,6 +151,7 @@ void outlet_active(struct outlet *o)
 struct burial {
 	struct deliver *deliver;
 	char *stream;
+	int64_t epoch;
 	int64_t rewound;
 	int64_t seq;
 	enum label_burial label;
@@ -214,6 +215,8 @@ static void on_buried(void *arg, const struct db_result *r, const struct ssf_err
 
 	if (err != NULL)
 		log_warn("deliver.deadletter.failed", log_str("stream", b->stream), log_why(err));
+	if (err != NULL && err->code == SSF_E_CONFLICT)
+		owner_refused(b->deliver->owner, owner_shard(b->stream), b->epoch);
 	if (o != NULL && o->rewound == b->rewound) {
 		struct entry *e = outlet_find(o, b->seq);
 		bool current = err == NULL && db_text(r, 0, 0)[0] == 't';
@@ -227,13 +230,15 @@ static void on_buried(void *arg, const struct db_result *r, const struct ssf_err
 		if (err == NULL && !current)
 			outlet_reload(o); /* it was rewound, and we did not know yet */
 	}
+	shards_kick(b->deliver);
 	burial_free(b);
 }
 
 bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *txn, const char *reason)
 {
-	char jti[KEYS_JTI_LEN], seq_text[24], rewound[24];
-	const char *params[] = { o->stream->id, rewound, seq_text, jti, reason };
+	char jti[KEYS_JTI_LEN], epoch[24], seq_text[24], rewound[24];
+	const char *params[] = { owner_id(o->deliver->owner), epoch, o->stream->id, rewound, seq_text, jti,
+				 reason };
 	struct burial *b = calloc(1, sizeof(*b));
 	struct ssf_err err;
 
@@ -242,10 +247,12 @@ bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *txn, const char 
 		return false;
 	}
 	b->deliver = o->deliver;
+	b->epoch = owner_epoch(o->deliver->owner, o->shard);
 	b->rewound = o->rewound;
 	b->seq = seq;
 	b->label = burial_label(reason);
 	keys_jti(o->deliver->keys, seq, o->stream->audience, jti);
+	snprintf(epoch, sizeof(epoch), "%lld", (long long)b->epoch);
 	snprintf(seq_text, sizeof(seq_text), "%lld", (long long)seq);
 	snprintf(rewound, sizeof(rewound), "%lld", (long long)o->rewound);
 	if (db_exec(o->deliver->db, STMT_bury_event, params, on_buried, b, NULL, &err) < 0) {
@@ -438,15 +445,17 @@ static void on_events(void *arg, struct event *const *events, size_t count,
 	outlet_fill(o);
 }
 
-static void load(struct outlet *o);
+static void load_subjects(struct outlet *o);
 
 void outlet_fill(struct outlet *o)
 {
 	struct deliver *d = o->deliver;
 
-	load(o);
+	if (o->loaded)
+		load_subjects(o);
 	owed_fill(o);
-	if (!o->loaded || o->subjects == NULL || o->read != NULL || d->draining || o->live || !d->started)
+	if (!o->loaded || o->subjects == NULL || o->read != NULL || d->draining || o->live || !d->started ||
+	    d->shards[o->shard].yielding)
 		return;
 	if (o->scan >= d->live && may_be_live(o)) {
 		o->live = true;
@@ -480,51 +489,49 @@ static void parse_acked(struct outlet *o, const char *text)
 	}
 }
 
-static void load_health(struct outlet *o, const struct db_result *r)
+static void load_health(struct outlet *o, const struct db_result *r, size_t row)
 {
-	const char *error = db_text(r, 0, 4);
+	const char *error = db_text(r, row, 7);
 
-	o->success_at_ms = db_int(r, 0, 2);
-	o->error_at_ms = db_int(r, 0, 3);
+	o->delivered = db_int(r, row, 4);
+	o->success_at_ms = db_int(r, row, 5);
+	o->error_at_ms = db_int(r, row, 6);
 	snprintf(o->error, sizeof(o->error), "%s", error != NULL ? error : "");
-	o->failures = db_text(r, 0, 10)[0] == 't';
+	o->failures = db_text(r, row, 12)[0] == 't';
 }
 
 /* What may have been lost of activity is the stream's. */
-static void load_upkeep(struct outlet *o, const struct db_result *r)
+static void load_upkeep(struct outlet *o, const struct db_result *r, size_t row)
 {
-	int64_t active = db_int(r, 0, 5) + active_slack_ms(o), now = wall_now_ms();
+	int64_t active = db_int(r, row, 8) + active_slack_ms(o), now = wall_now_ms();
 
 	active = active < now ? active : now;
 	if (active > o->active_at_ms)
 		o->active_at_ms = o->active_saved_ms = active;
-	o->heartbeat_at_ms = db_int(r, 0, 6);
-	o->heartbeat_seq = db_int(r, 0, 7);
+	o->heartbeat_at_ms = db_int(r, row, 9);
+	o->heartbeat_seq = db_int(r, row, 10);
 }
 
-static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err *err)
-{
-	struct outlet *o = arg;
+static void begin_subjects(struct outlet *o, struct subjects *s);
 
-	o->load = NULL;
-	if (err != NULL || db_rows(r) == 0) {
-		if (err != NULL)
-			log_warn("deliver.load.failed", log_str("stream", o->stream->id), log_why(err));
-		return; /* the tick tries again */
-	}
-	o->scan = o->saved_scan = db_int(r, 0, 0);
-	parse_acked(o, db_text(r, 0, 1));
-	owed_loaded(o, db_text(r, 0, 8));
-	o->rewound = db_int(r, 0, 9);
-	o->behind = o->backlog_saved = db_int(r, 0, 11);
-	o->dead_letters = db_int(r, 0, 13);
-	o->again_at_ms = db_int(r, 0, 14);
+void outlet_loaded(struct outlet *o, const struct db_result *r, size_t row)
+{
+	o->rewound = db_int(r, row, 1);
+	o->scan = o->saved_scan = db_int(r, row, 2);
+	parse_acked(o, db_text(r, row, 3));
+	owed_loaded(o, db_text(r, row, 11));
+	o->behind = o->backlog_saved = db_int(r, row, 13);
+	o->dead_letters = db_int(r, row, 15);
+	o->again_at_ms = db_int(r, row, 16);
 	if (!o->known) {
-		load_health(o, r);
-		load_upkeep(o, r);
-		o->backlog_base = db_int(r, 0, 12);
+		load_health(o, r, row);
+		load_upkeep(o, r, row);
+		o->backlog_base = db_int(r, row, 14);
 	}
 	o->loaded = o->known = true;
+	/* most streams have none: nothing need be read for those */
+	if (o->subjects == NULL && !o->subjects_stale && db_text(r, row, 17)[0] == 'f')
+		begin_subjects(o, subjects_new(o->stream->all_subjects, SUBJECTS_MAX));
 	outlet_fill(o);
 	poll_loaded(o);
 }
@@ -540,6 +547,14 @@ static int take_subject(const struct outlet *o, struct subjects *s, const json_t
 	return subjects_remove(s, subject, until, err);
 }
 
+/* s NULL: no memory, the tick tries again. */
+static void begin_subjects(struct outlet *o, struct subjects *s)
+{
+	o->subjects = s;
+	if (s != NULL && !o->stream->all_subjects)
+		subjects_index(s, o->deliver->index, o);
+}
+
 static void on_subjects(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct outlet *o = arg;
@@ -552,15 +567,13 @@ static void on_subjects(void *arg, const struct db_result *r, const struct ssf_e
 		subjects_free(s);
 		return; /* the tick tries again */
 	}
-	if (!o->stream->all_subjects)
-		subjects_index(s, o->deliver->index, o);
+	begin_subjects(o, s);
 	for (size_t row = 0; row < db_rows(r); row++) {
 		json_auto_t *subject = db_json(r, row, 0);
 		if (subject == NULL || take_subject(o, s, subject, db_text(r, row, 1)[0] == 't',
 						    db_int(r, row, 2), &why) < 0)
 			log_error("deliver.subject.unusable", log_str("stream", o->stream->id));
 	}
-	o->subjects = s;
 	outlet_fill(o);
 }
 
@@ -573,17 +586,6 @@ static void load_subjects(struct outlet *o)
 	if (db_exec(o->deliver->db, STMT_stream_subjects, params, on_subjects, o, &o->load_subjects,
 		    NULL) < 0)
 		o->load_subjects = NULL; /* the tick tries again */
-}
-
-static void load(struct outlet *o)
-{
-	const char *params[] = { o->stream->id };
-
-	load_subjects(o);
-	if (o->loaded || o->load != NULL)
-		return;
-	if (db_exec(o->deliver->db, STMT_stream_state, params, on_loaded, o, &o->load, NULL) < 0)
-		o->load = NULL; /* the tick tries again */
 }
 
 /* What goes by its stream as it is now. */
@@ -614,16 +616,18 @@ struct outlet *outlet_new(struct deliver *d, struct stream *s)
 	}
 	o->deliver = d;
 	o->stream = s;
+	o->shard = owner_shard(s->id);
 	lanes_init(&o->lanes);
 	TAILQ_INIT(&o->entries);
 	TAILQ_INIT(&o->waiting);
 	LIST_INIT(&o->watches);
 	LIST_INSERT_HEAD(&d->outlets, o, link);
+	LIST_INSERT_HEAD(&d->shards[o->shard].outlets, o, shard_link);
 	if (set_up(o) < 0) {
-		outlet_free(o);
+		outlet_free(o, DELIVER_STOPPED);
 		return NULL;
 	}
-	load(o);
+	load_soon(o);
 	return o;
 }
 
@@ -653,10 +657,8 @@ void outlet_reload(struct outlet *o)
 	free(o->acked);
 	o->acked = NULL;
 	o->acked_count = 0;
-	db_cancel(o->load);
-	o->load = NULL;
 	o->loaded = o->dirty = false;
-	load(o);
+	load_soon(o);
 }
 
 void outlet_reconfigure(struct outlet *o, struct stream *s)
@@ -695,7 +697,7 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 		subjects_free(o->subjects);
 		o->subjects = NULL;
 	}
-	if (!json_equal(o->stream->spec, s->spec)) /* as stmt.def's stream_state sees it after a restart */
+	if (!json_equal(o->stream->spec, s->spec)) /* as stmt.def's stream_positions sees it after a restart */
 		outlet_active(o);
 	stream_free(o->stream);
 	o->stream = s;
@@ -709,13 +711,13 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 	outlet_fill(o);
 }
 
-void outlet_free(struct outlet *o)
+void outlet_free(struct outlet *o, enum deliver_fate fate)
 {
 	if (o == NULL)
 		return;
 	stop(o);
-	watch_end_all(o, o->deliver->draining ? DELIVER_STOPPED : DELIVER_GONE);
-	db_cancel(o->load);
+	watch_end_all(o, fate);
+	load_forget(o);
 	owed_done(o);
 	db_cancel(o->load_subjects);
 	subjects_free(o->subjects);
@@ -725,6 +727,7 @@ void outlet_free(struct outlet *o)
 	lanes_done(&o->lanes);
 	take_down(o);
 	LIST_REMOVE(o, link);
+	LIST_REMOVE(o, shard_link);
 	stream_free(o->stream);
 	free(o->acked);
 	free(o);

@@ -43,8 +43,10 @@ struct range {
 
 struct outlet {
 	LIST_ENTRY(outlet) link;
+	LIST_ENTRY(outlet) shard_link;
 	struct deliver *deliver;
 	struct stream *stream;
+	int shard;
 	bool loaded;              /* cursor and acked are known */
 	bool known;               /* were, and so the rest of what is stored: it is newer here */
 	int64_t rewound;          /* how often; what is done for an earlier state has no effect */
@@ -60,7 +62,8 @@ struct outlet {
 	size_t owed_entries;      /* of the entries */
 	size_t settled_count;     /* of the entries */
 	struct event_log_read *read;
-	struct db_op *load;
+	TAILQ_ENTRY(outlet) load_link;
+	enum { LOAD_NONE, LOAD_WANTED, LOAD_ASKED } load; /* in which list of deliver's: load.c */
 	struct subjects *subjects; /* NULL until they are loaded */
 	struct db_op *load_subjects;
 	bool subjects_stale;      /* changed while they were being loaded: to be loaded again */
@@ -77,7 +80,7 @@ struct outlet {
 
 	/* What checkpoints save, with the cursor. */
 	bool dirty;
-	int64_t delivered;        /* since the last one */
+	int64_t delivered;        /* in all */
 	int64_t success_at_ms;    /* since 1970; 0: never */
 	int64_t error_at_ms;
 	char error[160];          /* the last one, also when the stream is well again */

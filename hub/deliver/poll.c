@@ -261,7 +261,7 @@ static void on_wake(void *arg)
 	size_t max;
 
 	o->wake = NULL;
-	if (w == NULL || !may_offer(o))
+	if (w == NULL || !may_offer(o) || !shards_act(o))
 		return;
 	max = w->max;
 	answer(o, wait_end(w), max);
@@ -394,6 +394,11 @@ void deliver_poll(struct deliver *d, struct http_req *req, const char *stream, c
 	struct poll_params p;
 	struct ssf_err err;
 
+	if (o == NULL ? d->fill_shards != NULL : !shards_act(o)) {
+		ssf_fail(&err, SSF_E_UNAVAILABLE, "the stream is moving to another process");
+		http_reply_error(req, 0, &err);
+		return;
+	}
 	if (o == NULL) {
 		ssf_fail(&err, SSF_E_NOT_FOUND, "no such poll stream");
 		http_reply_error(req, 0, &err);

@@ -52,6 +52,7 @@ static void leave_flight(struct delivery *dl)
 	if (dl->probe)
 		endpoint_probe_cancelled(dl->outlet->endpoint);
 	dl->probe = false;
+	shards_kick(dl->outlet->deliver);
 }
 
 static void wait_stop(struct delivery *dl)
@@ -110,6 +111,8 @@ static void on_wait(void *arg)
 		bury(dl, "expired: no answer from this endpoint");
 	else if (!endpoint_admits(o->endpoint))
 		wait_start(dl, conf->retry_max_ms); /* the circuit calls when it closes */
+	else if (!shards_act(o))
+		wait_start(dl, conf->retry_min_ms); /* it may come back, or go */
 	else if (o->in_flight > 0 && o->failures > 0) /* a receiver that fails gets one at a time */
 		wait_start(dl, conf->retry_min_ms);
 	else
@@ -313,12 +316,24 @@ static void delivery_send(struct delivery *dl, struct ssf_str set)
 	}
 }
 
+/* As if it had not been begun. */
+static void put_back(struct delivery *dl)
+{
+	struct outlet *o = dl->outlet;
+	struct entry *e = dl->entry;
+
+	delivery_free(dl);
+	lanes_give_back(&o->lanes, e);
+}
+
 static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
 {
 	struct delivery *dl = arg;
 
 	dl->sign = NULL;
-	if (err != NULL)
+	if (!shards_act(dl->outlet)) /* the stream has gone somewhere else meanwhile */
+		put_back(dl);
+	else if (err != NULL)
 		failed(dl, err->msg, 0);
 	else
 		delivery_send(dl, set);
@@ -375,7 +390,7 @@ static void on_push(void *arg)
 	struct entry *e, *next;
 
 	o->push = NULL;
-	if (o->endpoint == NULL || o->deliver->draining || loop_now_ms() < o->not_before)
+	if (o->endpoint == NULL || o->deliver->draining || loop_now_ms() < o->not_before || !shards_act(o))
 		return;
 	if (!endpoint_admits(o->endpoint)) {
 		expire(o);
@@ -421,7 +436,10 @@ void push_again(struct outlet *o)
 		http_call_cancel(dl->call);
 		dl->call = NULL;
 		leave_flight(dl);
-		delivery_begin(dl);
+		if (shards_act(o))
+			delivery_begin(dl);
+		else
+			put_back(dl);
 	}
 }
 

@@ -13,6 +13,7 @@
 struct replay {
 	struct deliver *deliver;
 	char *stream;
+	int64_t epoch;              /* under which it is done */
 	deliver_redrive_f *redriven; /* or NULL, and */
 	deliver_rewind_f *rewound;
 	void *arg;
@@ -34,8 +35,19 @@ static struct replay *replay_new(struct deliver *d, const char *stream, void *ar
 		return NULL;
 	}
 	p->deliver = d;
+	p->epoch = owner_epoch(d->owner, owner_shard(stream));
 	p->arg = arg;
 	return p;
+}
+
+/* Somebody else owns the stream: who asks may ask again, and is led there. */
+static const struct ssf_err *refused(const struct replay *p, const struct ssf_err *err, struct ssf_err *why)
+{
+	if (err == NULL || err->code != SSF_E_CONFLICT)
+		return err;
+	owner_refused(p->deliver->owner, owner_shard(p->stream), p->epoch);
+	ssf_fail(why, SSF_E_UNAVAILABLE, "the stream has moved to another process");
+	return why;
 }
 
 /* What the functions of sql/0006 call an outcome. */
@@ -70,6 +82,7 @@ static void on_redriven(void *arg, const struct db_result *r, const struct ssf_e
 	struct deliver_redriven result = { 0 };
 	struct ssf_err why;
 
+	err = refused(p, err, &why);
 	if (o != NULL)
 		owed_load(o); /* also when nobody knows whether it was done */
 	if (err == NULL && check_outcome(db_text(r, 0, 0), &why) < 0)
@@ -84,12 +97,13 @@ int deliver_redrive(struct deliver *d, const char *stream, int64_t seq, deliver_
 		    struct ssf_err *err)
 {
 	struct replay *p = replay_new(d, stream, arg);
-	char seq_text[24], most[24];
-	const char *params[] = { stream, seq != 0 ? seq_text : NULL, most };
+	char epoch[24], seq_text[24], most[24];
+	const char *params[] = { owner_id(d->owner), epoch, stream, seq != 0 ? seq_text : NULL, most };
 
 	if (p == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "redrive");
 	p->redriven = f;
+	snprintf(epoch, sizeof(epoch), "%lld", (long long)p->epoch);
 	snprintf(seq_text, sizeof(seq_text), "%lld", (long long)seq);
 	snprintf(most, sizeof(most), "%d", OWED_MAX);
 	if (db_exec(d->db, STMT_redrive, params, on_redriven, p, NULL, err) < 0) {
@@ -108,6 +122,7 @@ static void on_rewound(void *arg, const struct db_result *r, const struct ssf_er
 	int64_t first = 0;
 	struct ssf_err why;
 
+	err = refused(p, err, &why);
 	if (err != NULL && o != NULL)
 		o->dirty = true; /* nobody knows whether it was done: the next checkpoint tells */
 	if (err == NULL && check_outcome(db_text(r, 0, 0), &why) < 0) {
@@ -129,18 +144,19 @@ int deliver_rewind(struct deliver *d, const char *stream, struct deliver_point t
 {
 	struct replay *p = replay_new(d, stream, arg);
 	const struct outlet *o = deliver_find(d, stream);
-	json_auto_t *position = json_array();
+	json_auto_t *position = o != NULL && o->loaded ? outlet_state(o) : NULL;
+	ssf_auto_buf paid = SSF_BUF(64 * 1024);
 	ssf_auto_free char *text = NULL;
-	char seq[24], at_ms[24];
+	char epoch[24], seq[24], at_ms[24];
 
-	if (o != NULL && o->loaded)
-		json_array_append_new(position, outlet_state(o));
-	text = json_dumps(position, JSON_COMPACT);
-	const char *params[] = { stream, to.seq != 0 ? seq : NULL, to.seq != 0 ? NULL : at_ms, text };
-	if (p == NULL || text == NULL) {
-		replay_free(p);
+	if (position != NULL && owed_paid_text(o, &paid) == 0)
+		json_object_set_new(position, "paid", json_string(paid.ptr));
+	text = position != NULL ? json_dumps(position, JSON_COMPACT) : NULL; /* else what is saved counts */
+	const char *params[] = { owner_id(d->owner), epoch, stream, to.seq != 0 ? seq : NULL,
+				 to.seq != 0 ? NULL : at_ms, text };
+	if (p == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "rewind");
-	}
+	snprintf(epoch, sizeof(epoch), "%lld", (long long)p->epoch);
 	p->rewound = f;
 	snprintf(seq, sizeof(seq), "%lld", (long long)to.seq);
 	snprintf(at_ms, sizeof(at_ms), "%lld", (long long)to.at_ms);

@@ -35,6 +35,7 @@ struct question {
 	struct attributor *owner;
 	int64_t seq;
 	int64_t attempts;
+	int64_t epoch;    /* under which its answer is being stored */
 	char *source;     /* id */
 	char *origin_id;
 	char *txn;
@@ -46,10 +47,12 @@ struct question {
 struct attributor {
 	struct loop *loop;
 	struct db *db;
+	struct owner *owner;
 	struct event_log *log;
 	struct registry *registry;
 	struct http_client *client;
 	const struct master_key *master;
+	bool yielding;   /* handed over when what is being stored is */
 	struct loop_tick *tick;
 	struct db_op *scan;
 	bool again;
@@ -58,6 +61,7 @@ struct attributor {
 };
 
 static void scan(struct attributor *a);
+static void yield(struct attributor *a);
 
 static void question_free(struct question *q)
 {
@@ -83,12 +87,16 @@ static void on_committed(void *arg, const struct db_result *r, const struct ssf_
 	q->op = NULL;
 	if (err != NULL) { /* the row is still there, and the tick finds it */
 		log_warn("attribution.commit.failed", log_int("seq", q->seq), log_why(err));
-		question_free(q);
-		return;
+		if (err->code == SSF_E_CONFLICT)
+			owner_refused(a->owner, OWNER_ATTRIBUTION, q->epoch);
+	} else {
+		event_log_wake(a->log);
 	}
-	event_log_wake(a->log);
 	question_free(q);
-	scan(a);
+	if (a->yielding)
+		yield(a);
+	else if (err == NULL)
+		scan(a);
 }
 
 static int commit(struct question *q, const uint8_t *fingerprint, json_t *alert,
@@ -98,7 +106,7 @@ static int commit(struct question *q, const uint8_t *fingerprint, json_t *alert,
 	json_auto_t *detail = json_deep_copy(q->body);
 	json_auto_t *drafts = json_array();
 	ssf_auto_free char *text = NULL;
-	char origin_id[640], seq[24];
+	char origin_id[640], seq[24], epoch[24];
 	bool known;
 
 	if (detail == NULL || drafts == NULL || (alert != NULL && json_object_update(detail, alert) < 0))
@@ -113,7 +121,9 @@ static int commit(struct question *q, const uint8_t *fingerprint, json_t *alert,
 	if (text == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "attribution");
 	snprintf(seq, sizeof(seq), "%lld", (long long)q->seq);
-	const char *params[] = { seq, text };
+	q->epoch = owner_epoch(q->owner->owner, OWNER_ATTRIBUTION);
+	snprintf(epoch, sizeof(epoch), "%lld", (long long)q->epoch);
+	const char *params[] = { owner_id(q->owner->owner), epoch, seq, text };
 	log_info("attribution.done", log_str("txn", q->txn), log_str("agent", known ? "known" : "unknown"),
 		 log_str("by", fingerprint != NULL ? "fingerprint" : "repository"));
 	return db_exec(q->owner->db, STMT_attribution_commit, params, on_committed, q, &q->op, err);
@@ -135,10 +145,14 @@ static void on_retry_stored(void *arg, const struct db_result *r, const struct s
 {
 	struct question *q = arg;
 
+	struct attributor *a = q->owner;
+
 	(void)r;
 	(void)err; /* not stored: asked again sooner */
 	q->op = NULL;
 	question_free(q);
+	if (a->yielding)
+		yield(a);
 }
 
 static void retry(struct question *q, int retry_after_s)
@@ -284,7 +298,7 @@ static void on_scanned(void *arg, const struct db_result *r, const struct ssf_er
 	struct attributor *a = arg;
 
 	a->scan = NULL;
-	for (size_t row = 0; err == NULL && row < db_rows(r); row++)
+	for (size_t row = 0; err == NULL && row < db_rows(r) && !a->yielding; row++)
 		take_row(a, r, row);
 	if (a->again)
 		scan(a);
@@ -295,7 +309,7 @@ static void scan(struct attributor *a)
 	const char *params[] = { AT_ONCE_TEXT };
 
 	a->again = a->scan != NULL;
-	if (a->again || a->asking >= AT_ONCE || !registry_is_ready(a->registry))
+	if (a->again || a->asking >= AT_ONCE || a->yielding || !owner_acts(a->owner, OWNER_ATTRIBUTION))
 		return;
 	if (db_exec(a->db, STMT_attribution_due, params, on_scanned, a, &a->scan, NULL) < 0)
 		a->scan = NULL; /* the tick tries again */
@@ -311,7 +325,59 @@ void attributor_wake(struct attributor *a)
 	scan(a);
 }
 
-int attributor_new(struct loop *loop, struct db *db, struct event_log *log,
+/* --- ownership -------------------------------------------------------------------------------- */
+
+static void on_taken(void *arg, int unit, bool kept)
+{
+	struct attributor *a = arg;
+
+	(void)unit;
+	(void)kept; /* the rows say what is to be asked */
+	a->yielding = false;
+	scan(a);
+}
+
+/* Whoever has it now asks again; an answer that is being stored is refused if it comes too late. */
+static void on_lost(void *arg, int unit)
+{
+	struct attributor *a = arg;
+
+	(void)unit;
+	a->yielding = false;
+	db_cancel(a->scan);
+	a->scan = NULL;
+	while (!LIST_EMPTY(&a->questions))
+		question_free(LIST_FIRST(&a->questions));
+}
+
+/* What is not being stored is asked by the next owner. */
+static void yield(struct attributor *a)
+{
+	struct question *q, *next;
+
+	for (q = LIST_FIRST(&a->questions); q != NULL; q = next) {
+		next = LIST_NEXT(q, link);
+		if (q->op == NULL)
+			question_free(q);
+	}
+	if (!LIST_EMPTY(&a->questions))
+		return;
+	on_lost(a, OWNER_ATTRIBUTION);
+	owner_yielded(a->owner, OWNER_ATTRIBUTION);
+}
+
+static void on_yield(void *arg, int unit)
+{
+	struct attributor *a = arg;
+
+	(void)unit;
+	a->yielding = true;
+	yield(a);
+}
+
+static const struct owner_hooks hooks = { on_taken, on_lost, on_lost, on_yield };
+
+int attributor_new(struct loop *loop, struct db *db, struct owner *owner, struct event_log *log,
 		   struct registry *registry, struct http_client *client,
 		   const struct master_key *master, struct attributor **out, struct ssf_err *err)
 {
@@ -319,14 +385,15 @@ int attributor_new(struct loop *loop, struct db *db, struct event_log *log,
 
 	if (a == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "attribution");
-	*a = (struct attributor){ .loop = loop, .db = db, .log = log, .registry = registry,
-				  .client = client, .master = master };
+	*a = (struct attributor){ .loop = loop, .db = db, .owner = owner, .log = log,
+				  .registry = registry, .client = client, .master = master };
 	LIST_INIT(&a->questions);
 	a->tick = loop_tick_start(loop, TICK_MS, on_tick, a);
 	if (a->tick == NULL) {
 		attributor_free(a);
 		return ssf_fail(err, SSF_E_NOMEM, "attribution");
 	}
+	owner_attend(owner, OWNER_ATTRIBUTION, 1, &hooks, a);
 	*out = a;
 	return 0;
 }

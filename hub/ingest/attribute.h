@@ -11,14 +11,16 @@
 #include "hub/ingest/batch.h"
 #include "hub/keys/seal.h"
 #include "hub/registry/registry.h"
+#include "hub/store/owner.h"
 #include "lib/kit/http_client.h"
 
 struct attributor;
 
-ssf_nodiscard int attributor_new(struct loop *loop, struct db *db, struct event_log *log,
-				 struct registry *registry, struct http_client *client,
-				 const struct master_key *master, struct attributor **out,
-				 struct ssf_err *err);
+/* All borrowed. Works while this process owns OWNER_ATTRIBUTION. */
+ssf_nodiscard int attributor_new(struct loop *loop, struct db *db, struct owner *owner,
+				 struct event_log *log, struct registry *registry,
+				 struct http_client *client, const struct master_key *master,
+				 struct attributor **out, struct ssf_err *err);
 void attributor_free(struct attributor *a);
 
 /* There is something new to ask. */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum column { KID, ALG, SEALED, CREATED, SIGNS_FROM, PUBLISHED_UNTIL, NOW };
+enum column { KID, ALG, SEALED, CREATED, SIGNS_FROM, PUBLISHED_UNTIL, NOW, CHANGE };
 
 void held_free(struct held *h)
 {
@@ -90,6 +90,7 @@ int held_read(const struct db_result *rows, const struct master_key *master, con
 			return -1;
 	}
 	h->now_ms = h->n > 0 ? db_int(rows, h->n - 1, NOW) : 0;
+	h->change = h->n > 0 ? db_int(rows, h->n - 1, CHANGE) : 0;
 	*out = SSF_STEAL(h);
 	return 0;
 }

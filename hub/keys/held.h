@@ -16,6 +16,7 @@ struct held {
 		struct ssf_key *key;  /* NULL: it does not open under our master key */
 	} *keys;
 	int64_t now_ms;               /* the database's when they were read; 0 if there are none */
+	int64_t change;               /* how often they had changed until then; 0 if there are none */
 };
 
 /*

@@ -3,7 +3,8 @@
  * One thing at a time, so that what was read earlier never replaces what was read later:
  *
  *   read -> due? make -> store ->\
- *        -> asked for? plan -> (make ->) store -> told -> ... -> wait (a boundary, or a minute) -> read
+ *        -> asked for? plan -> (make ->) store -> ... -> wait (a boundary, or a minute) -> read
+ *                                             \-> (all others know ->) told
  *
  * Every statement gives the whole ring back, so a change and what follows of it are seen as one.
  */
@@ -35,6 +36,8 @@ struct change {
 	ring_changed_f *f;      /* NULL: SCHEDULED */
 	void *arg;
 	json_t *batch;          /* for rotate_signing_keys(); REVOKE: the replacement, if any */
+	struct ring *ring;
+	struct owner_wait *settling; /* it is stored, and waits for the others */
 };
 
 struct ring {
@@ -47,8 +50,11 @@ struct ring {
 	struct held *held;
 	int64_t clock_ms;       /* the database's time minus the loop's */
 	bool stale;             /* to be read before anything else */
+	bool looked_for;        /* news, since the last reading was begun */
 	bool told_ready, locked_out, stopped;
-	TAILQ_HEAD(, change) changes;
+	struct owner *owner;
+	TAILQ_HEAD(change_list, change) changes;
+	struct change_list settling;
 	size_t change_count;
 	struct change *current;
 	struct mint *mint;
@@ -115,16 +121,18 @@ static int take(struct ring *r, const struct db_result *rows, struct ssf_err *er
 		return -1;
 	before = r->held;
 	r->held = fresh;
-	r->stale = false;
+	r->stale = r->looked_for;
 	if (fresh->now_ms != 0)
 		r->clock_ms = fresh->now_ms - loop_now_ms();
 	/* new keys beside old ones that do not open would help nobody */
 	r->locked_out = fresh->n > 0 && !held_any_usable(fresh);
-	if (before == NULL)
-		return 0;
-	log_added(r, before);
-	if (log_gone(r, before))
-		r->hooks.gone(r->hooks.gone_arg);
+	if (before != NULL) {
+		log_added(r, before);
+		if (log_gone(r, before))
+			r->hooks.gone(r->hooks.gone_arg);
+	}
+	if (r->owner != NULL)
+		owner_applied(r->owner, OWNER_KEYS, fresh->change);
 	return 0;
 }
 
@@ -157,6 +165,7 @@ static void read_ring(struct ring *r)
 {
 	struct ssf_err err;
 
+	r->looked_for = false;
 	if (db_exec(r->db, STMT_signing_keys, NULL, on_read, r, &r->op, &err) < 0) {
 		r->op = NULL;
 		tell_waiting(r, &err);
@@ -168,6 +177,7 @@ static void read_ring(struct ring *r)
 
 static void change_free(struct change *c)
 {
+	owner_settle_cancel(c->settling);
 	json_decref(c->batch);
 	free(c->kid);
 	free(c);
@@ -212,9 +222,27 @@ static void tell_waiting(struct ring *r, const struct ssf_err *err)
 	}
 }
 
+static void on_settled(void *arg)
+{
+	struct change *c = arg;
+
+	c->settling = NULL;
+	TAILQ_REMOVE(&c->ring->settling, c, link);
+	change_tell(c->ring, c, NULL);
+}
+
+/* What is stored is in force here; others may sign by what it was before until they know. */
 static void change_done(struct ring *r)
 {
-	change_tell(r, SSF_STEAL(r->current), NULL);
+	struct change *c = SSF_STEAL(r->current);
+
+	if (r->owner == NULL || owner_settle_start(r->owner, OWNER_KEYS, r->held->change, on_settled, c,
+						   &c->settling, NULL) < 0) {
+		c->settling = NULL;
+		change_tell(r, c, NULL);
+	} else {
+		TAILQ_INSERT_TAIL(&r->settling, c, link);
+	}
 	step(r);
 }
 
@@ -224,7 +252,10 @@ static void change_failed(struct ring *r, const struct ssf_err *err)
 	struct change *c = SSF_STEAL(r->current);
 
 	r->stale = true;
-	if (c->f == NULL) {
+	if (c->f == NULL && err->code == SSF_E_CONFLICT) { /* somebody else has made what was due */
+		change_free(c);
+		step(r);
+	} else if (c->f == NULL) {
 		retry_later(r, err);
 		change_free(c);
 	} else {
@@ -415,12 +446,13 @@ static void begin(struct ring *r, struct change *c)
 
 /* --- the machine ------------------------------------------------------------------------------------------- */
 
-static struct change *change_new(enum what what, ring_changed_f *f, void *arg)
+static struct change *change_new(struct ring *r, enum what what, ring_changed_f *f, void *arg)
 {
 	struct change *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		return NULL;
+	c->ring = r;
 	c->what = what;
 	c->f = f;
 	c->arg = arg;
@@ -443,7 +475,7 @@ static bool begin_scheduled(struct ring *r)
 		any = any || due(r, algs[i]);
 	if (!any)
 		return false;
-	c = change_new(SCHEDULED, NULL, NULL);
+	c = change_new(r, SCHEDULED, NULL, NULL);
 	if (c != NULL) {
 		begin(r, c);
 	} else {
@@ -498,6 +530,7 @@ int ring_new(struct loop *loop, struct db *db, struct pool *pool, const struct m
 	*r = (struct ring){ .loop = loop, .db = db, .pool = pool, .master = master, .conf = *conf,
 			    .hooks = *hooks, .clock_ms = wall_now_ms() - loop_now_ms() };
 	TAILQ_INIT(&r->changes);
+	TAILQ_INIT(&r->settling);
 	r->timer = loop_timer_start(loop, 0, on_timer, r);
 	if (r->timer == NULL) {
 		ring_free(r);
@@ -523,6 +556,11 @@ void ring_stop(struct ring *r)
 	ssf_fail(&err, SSF_E_UNAVAILABLE, "shutting down");
 	if (r->current != NULL)
 		change_tell(r, SSF_STEAL(r->current), &err);
+	while (!TAILQ_EMPTY(&r->settling)) {
+		struct change *c = TAILQ_FIRST(&r->settling);
+		TAILQ_REMOVE(&r->settling, c, link);
+		change_tell(r, c, &err);
+	}
 	tell_waiting(r, &err);
 }
 
@@ -533,6 +571,18 @@ void ring_free(struct ring *r)
 	ring_stop(r);
 	held_free(r->held);
 	free(r);
+}
+
+void ring_share(struct ring *r, struct owner *owner)
+{
+	r->owner = owner;
+}
+
+void ring_look(struct ring *r)
+{
+	r->stale = r->looked_for = true;
+	if (!r->stopped && r->op == NULL && r->current == NULL)
+		wait_ms(r, 0);
 }
 
 bool ring_locked_out(const struct ring *r)
@@ -597,7 +647,7 @@ static int enqueue(struct ring *r, struct change *c, struct ssf_err *err)
 int ring_rotate(struct ring *r, enum ssf_alg alg, bool now, ring_changed_f *f, void *arg,
 		struct ssf_err *err)
 {
-	struct change *c = change_new(ROTATE, f, arg);
+	struct change *c = change_new(r, ROTATE, f, arg);
 
 	if (c != NULL) {
 		c->alg = alg;
@@ -608,7 +658,7 @@ int ring_rotate(struct ring *r, enum ssf_alg alg, bool now, ring_changed_f *f, v
 
 int ring_revoke(struct ring *r, const char *kid, ring_changed_f *f, void *arg, struct ssf_err *err)
 {
-	struct change *c = change_new(REVOKE, f, arg);
+	struct change *c = change_new(r, REVOKE, f, arg);
 
 	if (c != NULL && (c->kid = strdup(kid)) == NULL) {
 		change_free(c);

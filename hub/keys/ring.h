@@ -4,7 +4,7 @@
  * are missing or due (hub/keys/rota.h), and changes them on demand. The database decides: a change
  * is one transaction that fails if somebody else has changed the keys since they were read, and the
  * time is the database's, carried on by our monotonic clock, so that all processes on one database
- * agree. What others change is seen within a minute.
+ * agree. What others change is seen when they say so, and within a minute.
  */
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "hub/keys/rota.h"
 #include "hub/keys/seal.h"
 #include "hub/store/db.h"
+#include "hub/store/owner.h"
 #include "lib/kit/pool.h"
 #include "lib/ssf/jwk.h"
 
@@ -29,6 +30,10 @@ struct ring_hooks {
 ssf_nodiscard int ring_new(struct loop *loop, struct db *db, struct pool *pool,
 			   const struct master_key *master, const struct rota_conf *conf,
 			   const struct ring_hooks *hooks, struct ring **out, struct ssf_err *err);
+/* With whom the keys are shared; borrowed. Without it this is the only process. */
+void ring_share(struct ring *r, struct owner *owner);
+/* Somebody else may have changed them. */
+void ring_look(struct ring *r);
 /* For the end: fails all changes with SSF_E_UNAVAILABLE and makes no more. */
 void ring_stop(struct ring *r);
 void ring_free(struct ring *r); /* NULL is fine */
@@ -57,8 +62,8 @@ json_t *ring_list(const struct ring *r);
  * now: it signs at once, before receivers that cache the JWKS know it. While a next key waits
  * already, this is SSF_E_CONFLICT; with now, the one that waits signs at once and none is made.
  *
- * f is called once, never from inside, when what it says holds: keys are the new ones, as in
- * ring_list(), borrowed. err: SSF_E_CONFLICT (also: too many are published, or somebody else
+ * f is called once, never from inside, when what it says holds in all processes (owner_settle_start()):
+ * keys are the new ones, as in ring_list(), borrowed. err: SSF_E_CONFLICT (also: too many are published, or somebody else
  * was faster), SSF_E_BUSY, SSF_E_UNAVAILABLE (it may have taken effect).
  */
 typedef void ring_changed_f(void *arg, const json_t *keys, const struct ssf_err *err);

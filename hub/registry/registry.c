@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the snapshot of resources. A change is in here only after its commit, so that nothing
- * acts on a setting that a restart would forget.
+ * acts on a setting that a restart would forget; and only after those before it, whoever made them:
+ *
+ *   load -> up to change N -> a put of ours that is N+1: taken from memory
+ *                          -> anything else: read what came after N
  */
 #include "hub/registry/registry.h"
 
@@ -16,6 +19,8 @@
 
 #define LISTENERS_MAX 8
 #define RETRY_MS 100
+#define FOLLOW_MAX 500
+#define FOLLOW_MAX_TEXT "500"
 
 static const char *const kind_names[KIND_COUNT] = {
 	[KIND_PERSON] = "person",
@@ -29,6 +34,7 @@ static const char *const kind_names[KIND_COUNT] = {
 	[KIND_RULES] = "rules",
 };
 
+/* store -> (the memory is that far) -> (all others are) -> told */
 struct registry_put {
 	LIST_ENTRY(registry_put) link;
 	struct registry *registry;
@@ -36,6 +42,10 @@ struct registry_put {
 	registry_put_f *f; /* NULL: cancelled */
 	void *arg;
 	struct db_op *op;
+	json_t *versions;  /* once it is stored */
+	int64_t change;    /* its last one */
+	bool others;       /* there are other processes */
+	struct owner_wait *settling;
 };
 
 struct registry {
@@ -44,9 +54,11 @@ struct registry {
 	bool ready;
 	loop_f *ready_f;
 	void *ready_arg;
+	struct owner *owner;
+	int64_t change;            /* all changes up to here are in the memory */
 	struct loop_timer *retry;
 	struct db_op *loading;
-	bool stale;                /* something was stored while loading: what comes is older */
+	bool again;                /* to be read on when what is being read is here */
 	json_t *kinds[KIND_COUNT]; /* id to spec */
 	json_t *versions[KIND_COUNT]; /* id to version */
 	json_t *by_fingerprint;    /* of credentials: fingerprint to id */
@@ -234,100 +246,112 @@ bool registry_is_ready(const struct registry *r)
 
 /* --- loading ---------------------------------------------------------------------------- */
 
-static void load(void *arg);
+static void read_on(void *arg);
+static void puts_reached(struct registry *r);
+static void puts_fail(struct registry *r, const struct ssf_err *err);
 
-static void load_after(struct registry *r, int64_t ms)
+void registry_share(struct registry *r, struct owner *owner)
 {
-	if (r->loading != NULL)
-		r->stale = true;
-	else if (r->retry == NULL)
-		r->retry = loop_timer_start(r->loop, ms, load, r);
+	r->owner = owner;
 }
 
-static void load_later(struct registry *r)
+static void read_after(struct registry *r, int64_t ms)
 {
-	load_after(r, RETRY_MS);
+	if (r->loading != NULL)
+		r->again = true;
+	else if (r->retry == NULL)
+		r->retry = loop_timer_start(r->loop, ms, read_on, r);
 }
 
 void registry_load(struct registry *r)
 {
-	load_after(r, 0);
+	read_after(r, 0);
 }
 
-static void load_row(struct registry *r, const struct db_result *result, size_t row,
-		     json_t *const *seen)
+/* spec NULL: it is gone. */
+static void take_row(struct registry *r, const char *name, const char *id, json_t *spec, int64_t version)
 {
-	const char *id = db_text(result, row, 1);
-	json_t *spec = db_json(result, row, 3);
 	enum kind kind;
 
-	if (spec == NULL || kind_from_name(db_text(result, row, 0), &kind) < 0) {
-		log_error("registry.load.unknown", log_str("kind", db_text(result, row, 0)),
-			  log_id("id", id));
-	} else {
-		const json_t *have = registry_get(r, kind, id);
-		json_object_set_new(seen[kind], id, json_true());
-		if (have == NULL || !json_equal(have, spec))
-			snapshot_set(r, kind, id, spec, db_int(result, row, 2));
-		else
-			json_object_set_new(r->versions[kind], id,
-					    json_integer((json_int_t)db_int(result, row, 2)));
-	}
-	json_decref(spec);
+	if (kind_from_name(name, &kind) < 0)
+		log_error("registry.load.unknown", log_str("kind", name), log_id("id", id));
+	else
+		snapshot_set(r, kind, id, spec, version);
 }
 
-/* What is in memory and was not seen in the database is gone. */
-static void drop_unseen(struct registry *r, enum kind kind, const json_t *seen)
+static void reached(struct registry *r, int64_t change)
 {
-	const char *id;
-	json_t *spec;
-	void *next;
-
-	json_object_foreach_safe(r->kinds[kind], next, id, spec) {
-		ssf_auto_free char *gone = NULL; /* id goes with its entry */
-		if (json_object_get(seen, id) == NULL && (gone = strdup(id)) != NULL)
-			snapshot_set(r, kind, gone, NULL, 0);
-	}
+	r->change = change;
+	if (r->owner != NULL)
+		owner_applied(r->owner, OWNER_CHANGES, change);
+	puts_reached(r);
 }
 
-static void on_loaded(void *arg, const struct db_result *result, const struct ssf_err *err)
+/* Columns: change, kind, id, version, spec. */
+static void take_changes(struct registry *r, const struct db_result *result)
+{
+	int64_t change = r->change;
+
+	for (size_t row = 0; row < db_rows(result); row++) {
+		json_auto_t *spec = db_json(result, row, 4);
+		change = db_int(result, row, 0);
+		if (change > r->change) /* a put of ours may have come in between */
+			take_row(r, db_text(result, row, 1), db_text(result, row, 2), spec,
+				 db_int(result, row, 3));
+	}
+	if (change > r->change)
+		reached(r, change);
+	r->again = r->again || db_rows(result) == FOLLOW_MAX;
+}
+
+/* The same columns, of all that there is; change is the last one of all, also when there is nothing. */
+static void take_all(struct registry *r, const struct db_result *result)
+{
+	for (size_t row = 0; row < db_rows(result); row++) {
+		json_auto_t *spec = db_json(result, row, 4);
+		if (spec != NULL)
+			take_row(r, db_text(result, row, 1), db_text(result, row, 2), spec,
+				 db_int(result, row, 3));
+	}
+	r->ready = true;
+	reached(r, db_int(result, 0, 0));
+	r->ready_f(r->ready_arg);
+}
+
+static void on_read(void *arg, const struct db_result *result, const struct ssf_err *err)
 {
 	struct registry *r = arg;
-	json_t *seen[KIND_COUNT];
 
 	r->loading = NULL;
 	if (err != NULL) {
 		log_warn("registry.load.failed", log_why(err));
-		load_later(r);
+		puts_fail(r, err);
+		read_after(r, RETRY_MS);
 		return;
 	}
-	if (r->stale) {
-		load(r);
-		return;
-	}
-	for (int k = 0; k < KIND_COUNT; k++)
-		seen[k] = json_object();
-	for (size_t row = 0; row < db_rows(result); row++)
-		load_row(r, result, row, seen);
-	for (int k = 0; k < KIND_COUNT; k++) {
-		drop_unseen(r, (enum kind)k, seen[k]);
-		json_decref(seen[k]);
-	}
-	if (!r->ready) {
-		r->ready = true;
-		r->ready_f(r->ready_arg);
-	}
+	if (r->ready)
+		take_changes(r, result);
+	else
+		take_all(r, result);
+	if (r->again)
+		read_after(r, 0);
 }
 
-static void load(void *arg)
+static void read_on(void *arg)
 {
 	struct registry *r = arg;
+	char after[24];
+	const char *params[] = { after, FOLLOW_MAX_TEXT };
+	struct ssf_err err;
 
 	r->retry = NULL;
-	r->stale = false;
-	if (db_exec(r->db, STMT_resource_all, NULL, on_loaded, r, &r->loading, NULL) < 0) {
+	r->again = false;
+	snprintf(after, sizeof(after), "%lld", (long long)r->change);
+	if (db_exec(r->db, r->ready ? STMT_resource_changes : STMT_resource_all, params, on_read, r,
+		    &r->loading, &err) < 0) {
 		r->loading = NULL;
-		load_later(r);
+		puts_fail(r, &err);
+		read_after(r, RETRY_MS);
 	}
 }
 
@@ -364,6 +388,9 @@ int registry_new(struct loop *loop, struct db *db, loop_f *ready, void *arg, str
 static void put_free(struct registry_put *p)
 {
 	LIST_REMOVE(p, link);
+	db_cancel(p->op);
+	owner_settle_cancel(p->settling);
+	json_decref(p->versions);
 	json_decref(p->batch);
 	free(p);
 }
@@ -372,11 +399,8 @@ void registry_free(struct registry *r)
 {
 	if (r == NULL)
 		return;
-	while (!LIST_EMPTY(&r->puts)) {
-		struct registry_put *p = LIST_FIRST(&r->puts);
-		db_cancel(p->op);
-		put_free(p);
-	}
+	while (!LIST_EMPTY(&r->puts))
+		put_free(LIST_FIRST(&r->puts));
 	loop_timer_cancel(r->retry);
 	db_cancel(r->loading);
 	for (int k = 0; k < KIND_COUNT; k++) {
@@ -394,46 +418,114 @@ void registry_free(struct registry *r)
 
 /* --- changing --------------------------------------------------------------------------- */
 
-/* versions: one for each of the batch, in its order. */
-static void put_apply(struct registry *r, const json_t *batch, const json_t *versions)
+static void put_finish(struct registry_put *p, const struct ssf_err *err)
+{
+	if (p->f != NULL)
+		p->f(p->arg, err == NULL ? p->versions : NULL, err);
+	put_free(p);
+}
+
+static void on_settled(void *arg)
+{
+	struct registry_put *p = arg;
+
+	p->settling = NULL;
+	put_finish(p, NULL);
+}
+
+/* What it changed is in the memory: and in that of the others? */
+static void put_reached(struct registry_put *p)
+{
+	struct owner *owner = p->registry->owner;
+
+	if (!p->others || owner == NULL ||
+	    owner_settle_start(owner, OWNER_CHANGES, p->change, on_settled, p, &p->settling, NULL) < 0) {
+		p->settling = NULL;
+		put_finish(p, NULL);
+	}
+}
+
+static void puts_reached(struct registry *r)
+{
+	struct registry_put *p, *next;
+
+	for (p = LIST_FIRST(&r->puts); p != NULL; p = next) {
+		next = LIST_NEXT(p, link);
+		if (p->op == NULL && p->settling == NULL && p->change <= r->change)
+			put_reached(p);
+	}
+}
+
+/* They are stored, and what follows from that is not known. */
+static void puts_fail(struct registry *r, const struct ssf_err *err)
+{
+	struct registry_put *p, *next;
+
+	for (p = LIST_FIRST(&r->puts); p != NULL; p = next) {
+		next = LIST_NEXT(p, link);
+		if (p->op == NULL && p->settling == NULL)
+			put_finish(p, err);
+	}
+}
+
+/* Nobody has changed anything between what is known and this: it need not be read again. */
+static void put_apply(struct registry *r, const struct registry_put *p)
 {
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(batch, i, item) {
-		enum kind kind;
-		if (kind_from_name(json_string_value(json_object_get(item, "kind")), &kind) == 0)
-			snapshot_set(r, kind, json_string_value(json_object_get(item, "id")),
-				     json_object_get(item, "spec"),
-				     json_integer_value(json_object_get(json_array_get(versions, i),
-								        "version")));
+	json_array_foreach(p->batch, i, item) {
+		json_t *spec = json_object_get(item, "spec");
+		take_row(r, json_string_value(json_object_get(item, "kind")),
+			 json_string_value(json_object_get(item, "id")), json_is_object(spec) ? spec : NULL,
+			 json_integer_value(json_object_get(json_array_get(p->versions, i), "version")));
 	}
+}
+
+/* Columns: kind, id, version, change, others. */
+static int take_versions(struct registry_put *p, const struct db_result *result, int64_t *first)
+{
+	size_t rows = db_rows(result);
+
+	p->versions = json_array();
+	for (size_t row = 0; row < rows; row++) {
+		if (json_array_append_new(p->versions,
+					  json_pack("{s:s, s:s, s:I}", "kind", db_text(result, row, 0), "id",
+						    db_text(result, row, 1), "version",
+						    (json_int_t)db_int(result, row, 2))) < 0)
+			return -1;
+	}
+	if (rows == 0)
+		return -1;
+	*first = db_int(result, 0, 3);
+	p->change = db_int(result, rows - 1, 3);
+	p->others = db_text(result, rows - 1, 4)[0] == 't';
+	return 0;
 }
 
 static void on_put(void *arg, const struct db_result *result, const struct ssf_err *err)
 {
 	struct registry_put *p = arg;
 	struct registry *r = p->registry;
-	json_t *versions = json_array();
+	struct ssf_err why;
+	int64_t first = 0;
 
 	p->op = NULL;
-	if (err == NULL) {
-		for (size_t row = 0; row < db_rows(result); row++)
-			json_array_append_new(versions,
-					      json_pack("{s:s, s:s, s:I}", "kind",
-							db_text(result, row, 0), "id",
-							db_text(result, row, 1), "version",
-							(json_int_t)db_int(result, row, 2)));
-		put_apply(r, p->batch, versions);
-		r->stale = r->loading != NULL;
+	if (err == NULL && take_versions(p, result, &first) < 0) {
+		ssf_fail(&why, SSF_E_NOMEM, "resources");
+		err = &why;
 	}
-	/* it may have been committed all the same; of two at once, it is not known which was first */
-	if (err != NULL || LIST_NEXT(LIST_FIRST(&r->puts), link) != NULL)
-		load_later(r);
-	if (p->f != NULL)
-		p->f(p->arg, versions, err);
-	json_decref(versions);
-	put_free(p);
+	if (err != NULL) { /* it may have been committed all the same */
+		registry_load(r);
+		put_finish(p, err);
+	} else if (first == r->change + 1) {
+		put_apply(r, p);
+		reached(r, p->change);
+	} else if (p->change <= r->change) { /* it was read before we were told */
+		put_reached(p);
+	} else {
+		registry_load(r);
+	}
 }
 
 int registry_put_start(struct registry *r, json_t *batch, registry_put_f *f, void *arg,
@@ -441,7 +533,7 @@ int registry_put_start(struct registry *r, json_t *batch, registry_put_f *f, voi
 {
 	struct registry_put *p = calloc(1, sizeof(*p));
 	char *text = json_dumps(batch, JSON_COMPACT);
-	const char *params[] = { text };
+	const char *params[] = { text, r->owner != NULL ? owner_id(r->owner) : NULL };
 	int started = -1;
 
 	if (p != NULL && text != NULL) {

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "hub/store/db.h"
+#include "hub/store/owner.h"
 #include "lib/kit/loop.h"
 
 enum kind {
@@ -34,9 +35,11 @@ struct registry_put;
 ssf_nodiscard int registry_new(struct loop *loop, struct db *db, loop_f *ready, void *arg,
 			       struct registry **out, struct ssf_err *err);
 void registry_free(struct registry *r);
+/* With whom what is changed here and elsewhere is shared; borrowed. Without it this is the only process. */
+void registry_share(struct registry *r, struct owner *owner);
 /*
- * Loads everything, and again when somebody else may have changed it: call it whenever this hub has
- * become the owner of the database. Tries until it succeeds.
+ * Loads everything, or what others have changed since, in the order of the changes: call it when the
+ * database has come up and when there is news. Tries until it succeeds.
  */
 void registry_load(struct registry *r);
 bool registry_is_ready(const struct registry *r);
@@ -61,7 +64,8 @@ const char *registry_client_of_subject(const struct registry *r, const char *iss
 				       const char *subject);
 
 /*
- * Stores a batch, all or nothing, then changes the memory and tells the listeners.
+ * Stores a batch, all or nothing, then changes the memory and tells the listeners. f is called when
+ * every process has done so, or has stopped to act (owner_settle_start()).
  * batch: array of {"kind","id","spec" (null deletes),"actor","expected" (version, 0: none;
  * optional)}, a reference is kept. SSF_E_CONFLICT when a version is not as expected.
  * versions: array of {"kind","id","version"}, borrowed for the call.

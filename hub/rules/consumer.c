@@ -2,7 +2,7 @@
 /*
  * Owns the rules in force and the position in the log up to which they have been applied:
  *
- *   cursor (ask the database) -> read -> match -> commit -> read ...
+ *   owned -> cursor (ask the database) -> read -> match -> commit -> read ... -> handed over
  *
  * What it derives never sets off rules again, so that no rule can feed itself.
  */
@@ -31,23 +31,29 @@ struct loaded {
 struct rules_consumer {
 	struct loop *loop;
 	struct db *db;
+	struct owner *owner;
 	struct event_log *log;
 	struct registry *registry;
 	const char *issuer;
+	bool owned;             /* this process does the work */
+	bool yielding;          /* and hands it over when what is under way has ended */
 	bool known;             /* the cursors below are those of the database, or ahead of it */
 	int64_t stored;         /* cursor in the database */
 	int64_t cursor;         /* events up to here are matched */
 	int64_t next;           /* cursor once what is being committed is */
+	int64_t epoch;          /* under which it is */
 	size_t read_max;        /* 1 after the database refused a step: to find the event that is to blame */
 	int64_t poison;         /* seq of an event whose outcome cannot be stored, or 0 */
 	struct event_log_read *read;
 	struct db_op *op;
+	bool committing;        /* op is a commit, else it asks for the cursor */
 	struct loop_timer *retry;
 	struct loop_tick *tick;
 	LIST_HEAD(, loaded) files;
 };
 
 static void step(struct rules_consumer *c);
+static void on_lost(void *arg, int unit);
 
 /* --- rules ------------------------------------------------------------------------------------- */
 
@@ -225,11 +231,14 @@ static void on_committed(void *arg, const struct db_result *r, const struct ssf_
 
 	(void)r;
 	c->op = NULL;
+	c->committing = false;
 	metric_add_of(rules_commits, err == NULL ? LABEL_result_ok : LABEL_result_failed, 1);
 	if (err != NULL) {
 		if (err->code == SSF_E_INTERNAL)
 			refused(c, err);
 		fail(c, err);
+		if (err->code == SSF_E_CONFLICT) /* somebody else has moved the cursor, or owns it */
+			owner_refused(c->owner, OWNER_RULES, c->epoch);
 		return;
 	}
 	c->read_max = READ_MAX;
@@ -244,14 +253,21 @@ static int commit(struct rules_consumer *c, const struct outcome *o, struct ssf_
 	ssf_auto_free char *events = json_dumps(o->events, JSON_COMPACT);
 	ssf_auto_free char *hits = json_dumps(o->hits, JSON_COMPACT);
 	ssf_auto_free char *revocations = json_dumps(o->revocations, JSON_COMPACT);
-	char expected[24], cursor[24];
-	const char *params[] = { expected, cursor, events, hits, revocations };
+	char epoch[24], expected[24], cursor[24];
+	const char *params[] = { owner_id(c->owner), epoch, expected, cursor, events, hits, revocations };
 
 	if (events == NULL || hits == NULL || revocations == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "rules");
+	c->epoch = owner_epoch(c->owner, OWNER_RULES);
+	snprintf(epoch, sizeof(epoch), "%lld", (long long)c->epoch);
 	snprintf(expected, sizeof(expected), "%lld", (long long)c->stored);
 	snprintf(cursor, sizeof(cursor), "%lld", (long long)c->next);
-	return db_exec(c->db, STMT_rules_commit, params, on_committed, c, &c->op, err);
+	if (db_exec(c->db, STMT_rules_commit, params, on_committed, c, &c->op, err) < 0) {
+		c->op = NULL;
+		return -1;
+	}
+	c->committing = true;
+	return 0;
 }
 
 static void on_events(void *arg, struct event *const *events, size_t count,
@@ -286,11 +302,35 @@ static void on_events(void *arg, struct event *const *events, size_t count,
 	}
 	outcome_done(&o);
 	if (r < 0) {
-		c->op = NULL;
 		fail(c, &why);
 	} else if (c->op == NULL) {
 		step(c);
 	}
+}
+
+/* Saves a cursor that is ahead of what is stored because nothing had followed. */
+static void save(struct rules_consumer *c)
+{
+	struct outcome o;
+	struct ssf_err err;
+
+	if (!c->known || c->stored >= c->cursor || outcome_init(&o, &err) < 0)
+		return;
+	c->next = c->cursor;
+	if (commit(c, &o, &err) < 0)
+		log_debug("rules.retry", log_why(&err)); /* saved another time */
+	outcome_done(&o);
+}
+
+/* Nothing is under way: what is to be known is saved, and then the unit is somebody else's. */
+static void yield(struct rules_consumer *c)
+{
+	if (c->owned)
+		save(c);
+	if (c->op != NULL)
+		return;
+	on_lost(c, OWNER_RULES);
+	owner_yielded(c->owner, OWNER_RULES);
 }
 
 static void on_cursor(void *arg, const struct db_result *r, const struct ssf_err *err)
@@ -312,7 +352,13 @@ static void step(struct rules_consumer *c)
 	struct ssf_err err;
 	int r = 0;
 
-	if (c->op != NULL || c->read != NULL || c->retry != NULL || !registry_is_ready(c->registry))
+	if (c->op != NULL || c->read != NULL)
+		return;
+	if (c->yielding) {
+		yield(c);
+		return;
+	}
+	if (c->retry != NULL || !c->owned || !owner_acts(c->owner, OWNER_RULES))
 		return;
 	if (!c->known) {
 		r = db_exec(c->db, STMT_consumer_cursor, NULL, on_cursor, c, &c->op, &err);
@@ -331,28 +377,57 @@ static void on_head(void *arg, int64_t head)
 	step(arg);
 }
 
-void rules_consumer_wake(struct rules_consumer *c)
-{
-	step(c);
-}
-
 static void on_tick(void *arg)
 {
 	struct rules_consumer *c = arg;
-	struct outcome o;
-	struct ssf_err err;
 
-	if (c->op == NULL && c->read == NULL && c->known && c->stored < c->cursor &&
-	    outcome_init(&o, &err) == 0) {
-		c->next = c->cursor;
-		if (commit(c, &o, &err) < 0)
-			c->op = NULL; /* saved another time */
-		outcome_done(&o);
-	}
+	if (c->owned && c->op == NULL && c->read == NULL)
+		save(c);
 	step(c);
 }
 
-int rules_consumer_new(struct loop *loop, struct db *db, struct event_log *log,
+/* --- ownership --------------------------------------------------------------------------------------- */
+
+static void on_taken(void *arg, int unit, bool kept)
+{
+	struct rules_consumer *c = arg;
+
+	(void)unit;
+	(void)kept; /* the database knows the cursor, and perhaps more than we do */
+	c->owned = true;
+	c->known = c->yielding = false;
+	step(c);
+}
+
+/* What is being committed is refused if it comes too late. */
+static void on_lost(void *arg, int unit)
+{
+	struct rules_consumer *c = arg;
+
+	(void)unit;
+	c->owned = c->known = c->yielding = false;
+	if (!c->committing) {
+		db_cancel(c->op);
+		c->op = NULL;
+	}
+	event_log_cancel(c->read);
+	c->read = NULL;
+	loop_timer_cancel(c->retry);
+	c->retry = NULL;
+}
+
+static void on_yield(void *arg, int unit)
+{
+	struct rules_consumer *c = arg;
+
+	(void)unit;
+	c->yielding = true;
+	step(c);
+}
+
+static const struct owner_hooks hooks = { on_taken, on_lost, on_lost, on_yield };
+
+int rules_consumer_new(struct loop *loop, struct db *db, struct owner *owner, struct event_log *log,
 		       struct registry *registry, const char *issuer, struct rules_consumer **out,
 		       struct ssf_err *err)
 {
@@ -360,8 +435,8 @@ int rules_consumer_new(struct loop *loop, struct db *db, struct event_log *log,
 
 	if (c == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "rules");
-	*c = (struct rules_consumer){ .loop = loop, .db = db, .log = log, .registry = registry,
-				      .issuer = issuer, .read_max = READ_MAX };
+	*c = (struct rules_consumer){ .loop = loop, .db = db, .owner = owner, .log = log,
+				      .registry = registry, .issuer = issuer, .read_max = READ_MAX };
 	LIST_INIT(&c->files);
 	c->tick = loop_tick_start(loop, TICK_MS, on_tick, c);
 	if (c->tick == NULL) {
@@ -370,6 +445,7 @@ int rules_consumer_new(struct loop *loop, struct db *db, struct event_log *log,
 	}
 	registry_listen(registry, on_resource, c);
 	event_log_listen(log, on_head, c);
+	owner_attend(owner, OWNER_RULES, 1, &hooks, c);
 	*out = c;
 	return 0;
 }
@@ -389,7 +465,7 @@ void rules_consumer_free(struct rules_consumer *c)
 
 int64_t rules_consumer_cursor(const struct rules_consumer *c)
 {
-	return c->cursor;
+	return c->known ? c->cursor : -1;
 }
 
 size_t rules_consumer_rules(const struct rules_consumer *c)

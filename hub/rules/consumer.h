@@ -9,15 +9,18 @@
 #include "hub/registry/registry.h"
 #include "hub/rules/rules.h"
 #include "hub/store/event.h"
+#include "hub/store/owner.h"
 
 struct rules_consumer;
 
-/* issuer is borrowed: of the subjects that rules emit for agents. Begins when the registry is ready. */
-ssf_nodiscard int rules_consumer_new(struct loop *loop, struct db *db, struct event_log *log,
-				     struct registry *registry, const char *issuer,
+/*
+ * issuer is borrowed: of the subjects that rules emit for agents. Works while this process owns
+ * OWNER_RULES.
+ */
+ssf_nodiscard int rules_consumer_new(struct loop *loop, struct db *db, struct owner *owner,
+				     struct event_log *log, struct registry *registry, const char *issuer,
 				     struct rules_consumer **out, struct ssf_err *err);
 void rules_consumer_free(struct rules_consumer *c);
-void rules_consumer_wake(struct rules_consumer *c); /* the registry is ready */
 
-int64_t rules_consumer_cursor(const struct rules_consumer *c);
+int64_t rules_consumer_cursor(const struct rules_consumer *c); /* -1: another process knows */
 size_t rules_consumer_rules(const struct rules_consumer *c); /* rules in force or in dry-run */

@@ -285,10 +285,17 @@ void cluster_stop(struct cluster *c)
 {
 	if (c == NULL)
 		return;
-	loop_signal_cancel(c->sigchld);
-	loop_timer_cancel(c->restart);
 	if (c->pid != 0)
 		stop_postgres(c);
+	cluster_forget(c);
+}
+
+void cluster_forget(struct cluster *c)
+{
+	if (c == NULL)
+		return;
+	loop_signal_cancel(c->sigchld);
+	loop_timer_cancel(c->restart);
 	for (int i = 0; i < c->argc; i++)
 		free(c->argv[i]);
 	free(c->conninfo);

@@ -33,5 +33,8 @@ const char *cluster_conninfo(const struct cluster *c);
 /* Watches the child from the loop (SIGCHLD) and restarts it when it dies. */
 ssf_nodiscard int cluster_watch(struct cluster *c, struct loop *loop, struct ssf_err *err);
 
+/* In a child of the process that started it: forgets it, and leaves it alone. NULL is fine. */
+void cluster_forget(struct cluster *c);
+
 /* Fast shutdown: SIGINT, wait up to 30 s, then SIGQUIT. Frees c. NULL is fine. */
 void cluster_stop(struct cluster *c);

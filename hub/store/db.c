@@ -16,6 +16,7 @@
 #include <libpq-fe.h>
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -82,7 +83,9 @@ struct db {
 	char *session_sql;
 	size_t queue_max;
 	int timeout_ms;
+	bool brisk;
 	db_state_f *state_f;
+	void (*notified)(void *arg, const char *payload);
 	void *state_arg;
 	bool stopped;
 	unsigned up;               /* connections that are ready or busy */
@@ -252,13 +255,24 @@ static void on_connecting(void *arg, bool readable, bool writable)
 	}
 }
 
+/* What the operator's conninfo says wins over what stands before it. */
+static PGconn *connect_start(const struct db *db)
+{
+	const char *const brisk[] = { "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
+				      "keepalives_count", "dbname", NULL };
+	const char *const values[] = { "3000", "1", "1", "3", db->conninfo, NULL };
+	size_t from = db->brisk ? 0 : 4;
+
+	return PQconnectStartParams(brisk + from, values + from, 1);
+}
+
 static void conn_connect(void *arg)
 {
 	struct conn *c = arg;
 
 	c->timer = NULL;
 	c->state = CONN_CONNECTING;
-	c->pg = PQconnectStart(c->db->conninfo);
+	c->pg = connect_start(c->db);
 	if (c->pg == NULL || PQstatus(c->pg) == CONNECTION_BAD) {
 		conn_down(c, SSF_E_UNAVAILABLE,
 			  c->pg != NULL ? PQerrorMessage(c->pg) : "out of memory");
@@ -380,13 +394,10 @@ static void conn_op_done(struct conn *c)
 /* The session statement has answered. */
 static void conn_session_done(struct conn *c)
 {
-	bool ok = !c->op_failed && c->result != NULL && PQntuples(c->result) == 1 &&
-		  strcmp(PQgetvalue(c->result, 0, 0), "t") == 0;
-
 	PQclear(c->result);
 	c->result = NULL;
-	if (!ok) {
-		conn_down(c, SSF_E_UNAVAILABLE, "the session's lock is held by another hub");
+	if (c->op_failed) {
+		conn_down(c, SSF_E_UNAVAILABLE, "the session could not be set up");
 		return;
 	}
 	loop_timer_cancel(c->timer);
@@ -420,6 +431,17 @@ static void conn_step(struct conn *c)
 	}
 }
 
+static void take_notices(struct conn *c)
+{
+	PGnotify *n;
+
+	while (c->pg != NULL && (n = PQnotifies(c->pg)) != NULL) {
+		if (n->be_pid != PQbackendPID(c->pg) && c->db->notified != NULL && !c->db->stopped)
+			c->db->notified(c->db->state_arg, n->extra);
+		PQfreemem(n);
+	}
+}
+
 static void on_ready(void *arg, bool readable, bool writable)
 {
 	struct conn *c = arg;
@@ -434,6 +456,7 @@ static void on_ready(void *arg, bool readable, bool writable)
 		return;
 	}
 	conn_step(c);
+	take_notices(c);
 }
 
 /* --- the pool --------------------------------------------------------------------------- */
@@ -486,10 +509,13 @@ int db_new(struct loop *loop, const struct db_conf *conf, db_state_f *state, voi
 	db->loop = loop;
 	db->queue_max = conf->queue_max;
 	db->timeout_ms = conf->timeout_ms;
+	db->brisk = conf->brisk;
+	db->notified = conf->notified;
 	db->state_f = state;
 	db->state_arg = arg;
 	db->conninfo = strdup(conf->conninfo);
-	db->session_sql = strdup(conf->session_sql != NULL ? conf->session_sql : SESSION_SQL);
+	if (asprintf(&db->session_sql, SESSION_SQL ";%s", conf->session_sql != NULL ? conf->session_sql : "") < 0)
+		db->session_sql = NULL;
 	db->conns = calloc(conf->connections, sizeof(*db->conns));
 	if (db->conninfo == NULL || db->conns == NULL || db->session_sql == NULL) {
 		db_free(db);
@@ -516,6 +542,14 @@ void db_stop(struct db *db)
 	db->state_f = NULL;
 	for (unsigned i = 0; i < db->conn_count; i++)
 		conn_down(&db->conns[i], SSF_E_UNAVAILABLE, "shutting down");
+}
+
+void db_drop(struct db *db, const char *why)
+{
+	for (unsigned i = 0; i < db->conn_count; i++) {
+		if (db->conns[i].state != CONN_DOWN)
+			conn_down(&db->conns[i], SSF_E_UNAVAILABLE, why);
+	}
 }
 
 void db_free(struct db *db)
@@ -662,4 +696,16 @@ json_t *db_json(const struct db_result *r, size_t row, int column)
 	value = json_loads(text, JSON_DECODE_ANY, NULL);
 	/* what came as 1e20 is an integer in jsonb, and larger than jansson's integers */
 	return value != NULL ? value : json_loads(text, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+}
+
+/* [1,"a"] becomes {1,"a"}: what is escaped in one is so in the other. */
+char *db_array(const json_t *list)
+{
+	char *text = json_dumps(list, JSON_COMPACT);
+
+	if (text != NULL) {
+		text[0] = '{';
+		text[strlen(text) - 1] = '}';
+	}
+	return text;
 }

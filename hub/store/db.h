@@ -35,15 +35,18 @@ struct db_conf {
 	unsigned connections;
 	size_t queue_max;       /* statements waiting; above it SSF_E_BUSY */
 	int timeout_ms;         /* for one statement, waiting included */
-	/*
-	 * Run on every new connection before it is used; NULL: only settings. It must give one row with "t",
-	 * otherwise the connection is given up and tried again later: an advisory lock held by the
-	 * session is how a hub owns what only one may do.
-	 */
+	/* Run on every new connection after our settings, before it is used; NULL: none. If it fails, it is tried again. */
 	const char *session_sql;
+	/*
+	 * The connections find out within seconds that the other end has vanished, and let it find out
+	 * about us: for those that hold locks.
+	 */
+	bool brisk;
+	/* What a connection of somebody else has sent with NOTIFY; NULL: not listened to. */
+	void (*notified)(void *arg, const char *payload);
 };
 
-/* Called when the first connection has come up and when the last has gone. */
+/* Called when the first connection has come up and when the last has gone; arg is that of notified, too. */
 typedef void db_state_f(void *arg, bool up);
 
 ssf_nodiscard int db_new(struct loop *loop, const struct db_conf *conf, db_state_f *state,
@@ -52,6 +55,8 @@ ssf_nodiscard int db_new(struct loop *loop, const struct db_conf *conf, db_state
 void db_free(struct db *db);
 /* For the end: fails all that is under way or waits with SSF_E_UNAVAILABLE, and takes nothing any more. */
 void db_stop(struct db *db);
+/* Gives all connections up, as if they had broken; they are made anew. */
+void db_drop(struct db *db, const char *why);
 bool db_is_up(const struct db *db);
 /*
  * For how long the database has not answered anything though a statement waits for it; 0: nothing waits.
@@ -87,3 +92,8 @@ const char *db_text(const struct db_result *r, size_t row, int column); /* NULL 
 int64_t db_int(const struct db_result *r, size_t row, int column);      /* 0 for SQL null */
 /* A new reference; NULL for SQL null and when out of memory. */
 json_t *db_json(const struct db_result *r, size_t row, int column);
+/*
+ * An array as a parameter: a JSON array of numbers, or of strings of printable ASCII. The caller frees
+ * it; NULL when out of memory.
+ */
+char *db_array(const json_t *list);

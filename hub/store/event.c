@@ -50,6 +50,8 @@ struct event_log {
 		void *arg;
 	} listeners[LISTENERS_MAX];
 	size_t listener_count;
+	loop_f *woken;
+	void *woken_arg;
 	LIST_HEAD(, event_log_read) reads;
 };
 
@@ -320,7 +322,25 @@ static void on_tick(void *arg)
 	follow(arg);
 }
 
+static void say_woken(const struct event_log *log)
+{
+	if (log->woken != NULL)
+		log->woken(log->woken_arg);
+}
+
 void event_log_wake(struct event_log *log)
+{
+	follow(log);
+	say_woken(log);
+}
+
+void event_log_on_wake(struct event_log *log, loop_f *f, void *arg)
+{
+	log->woken = f;
+	log->woken_arg = arg;
+}
+
+void event_log_look(struct event_log *log)
 {
 	follow(log);
 }
@@ -355,6 +375,7 @@ void event_log_stored(struct event_log *log, const json_t *drafts, const struct 
 		tell(log);
 	if (more)
 		follow(log);
+	say_woken(log);
 }
 
 int event_log_new(struct loop *loop, struct db *db, struct event_log **out, struct ssf_err *err)

@@ -55,7 +55,10 @@ ssf_nodiscard int event_log_new(struct loop *loop, struct db *db, struct event_l
 void event_log_free(struct event_log *log);
 /* At most 8 listeners, for the life of the log. */
 void event_log_listen(struct event_log *log, event_log_f *f, void *arg);
+/* This process has appended something: f is called for that; or another one has. */
 void event_log_wake(struct event_log *log);
+void event_log_on_wake(struct event_log *log, loop_f *f, void *arg);
+void event_log_look(struct event_log *log);
 /*
  * Tells of drafts that are committed, with what drafts_append() gave. What follows directly on what is in
  * memory is taken from them, as it would come from the database; the rest is read. They must not change any more.

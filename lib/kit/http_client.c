@@ -86,7 +86,11 @@ static CURL *handle_take(struct http_client *c)
 
 static void handle_give_back(struct http_client *c, CURL *easy)
 {
-	if (easy == NULL || c->freed || c->spare_count == SPARE_HANDLES) {
+	long version = 0;
+
+	/* one that has spoken HTTP/2 lets later HTTP/1.1 calls wait for each other, in spite of the reset (7.88) */
+	curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+	if (easy == NULL || c->freed || c->spare_count == SPARE_HANDLES || version >= CURL_HTTP_VERSION_2) {
 		curl_easy_cleanup(easy);
 		return;
 	}
@@ -527,9 +531,11 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 	/* allocated for each call: what is freed in pieces of 64 KiB makes malloc tidy up each time */
 	bad |= curl_easy_setopt(e, CURLOPT_BUFFERSIZE, BUFFER_SIZE) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_SIZE) != CURLE_OK;
-	/* HTTP/2 where it is offered: many calls share a connection rather than open one each */
+	/*
+	 * HTTP/2 where it is offered. Not CURLOPT_PIPEWAIT: a host that hangs before its first answer would
+	 * hold up all other calls to it.
+	 */
 	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) != CURLE_OK;
-	bad |= curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) != CURLE_OK;

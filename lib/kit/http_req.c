@@ -257,6 +257,19 @@ const char *http_path(const struct http_req *r)
 	return r->path;
 }
 
+int http_target(const struct http_req *r, struct ssf_buf *out)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(r->ev);
+	const char *path = evhttp_uri_get_path(uri), *query = evhttp_uri_get_query(uri);
+
+	ssf_buf_adds(out, path != NULL && *path != '\0' ? path : "/");
+	if (query != NULL) {
+		ssf_buf_addc(out, '?');
+		ssf_buf_adds(out, query);
+	}
+	return ssf_buf_failed(out) ? -1 : 0;
+}
+
 struct ssf_str http_header(const struct http_req *r, const char *name)
 {
 	const char *value = evhttp_find_header(evhttp_request_get_input_headers(r->ev), name);

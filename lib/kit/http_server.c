@@ -20,6 +20,7 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SWEEP_MS 250
 #define BACKLOG 1024
@@ -112,27 +113,64 @@ static unsigned port_of(int fd)
 	return ntohs(((struct sockaddr_in *)&addr)->sin_port);
 }
 
-static int start_listening(struct http_server *s, const char *listen, struct ssf_err *err)
+static int open_socket(const struct addrinfo *addr, bool shared)
 {
-	const unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-	struct addrinfo *addr = listen != NULL ? parse_listen(listen) : NULL;
+	const int on = 1;
+	int fd = socket(addr->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
+	    bind(fd, addr->ai_addr, addr->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	int reason = errno;
+	close(fd);
+	errno = reason;
+	return -1;
+}
+
+int http_listen(const char *text, enum http_share share, int *out_fd, unsigned *out_port,
+		struct ssf_err *err)
+{
+	struct addrinfo *addr = text != NULL ? parse_listen(text) : NULL;
+	int fd;
 
 	if (addr == NULL)
 		return ssf_fail(err, SSF_E_MALFORMED, "listen: not an address with a port");
-	s->listener = evconnlistener_new_bind(loop_base(s->loop), NULL, NULL, flags, BACKLOG,
-					      addr->ai_addr, (int)addr->ai_addrlen);
+	fd = open_socket(addr, share == HTTP_SHARED);
+	if (fd >= 0 && share == HTTP_SHARED_FIRST) { /* nobody is there: now for others of ours */
+		close(fd);
+		fd = open_socket(addr, true);
+	}
 	int reason = errno;
 	freeaddrinfo(addr);
-	if (s->listener == NULL)
-		return ssf_fail(err, SSF_E_UNAVAILABLE, "listen: %s: %s", listen,
-				strerror(reason));
+	if (fd < 0)
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "listen: %s: %s", text, strerror(reason));
+	*out_fd = fd;
+	*out_port = port_of(fd);
+	return 0;
+}
+
+static int start_listening(struct http_server *s, const struct http_server_conf *conf,
+			   struct ssf_err *err)
+{
+	int fd = conf->listen_fd;
+
+	if (fd <= 0 && http_listen(conf->listen, HTTP_ALONE, &fd, &s->port, err) < 0)
+		return -1;
+	s->port = port_of(fd);
+	s->listener = evconnlistener_new(loop_base(s->loop), NULL, NULL, LEV_OPT_CLOSE_ON_FREE, 0, fd);
+	if (s->listener == NULL) {
+		close(fd);
+		return ssf_fail(err, SSF_E_NOMEM, "listen: out of memory");
+	}
 	evconnlistener_set_error_cb(s->listener, on_accept_error);
 	s->bound = evhttp_bind_listener(s->evhttp, s->listener);
 	if (s->bound == NULL) {
 		evconnlistener_free(s->listener);
 		return ssf_fail(err, SSF_E_NOMEM, "listen: out of memory");
 	}
-	s->port = port_of(evconnlistener_get_fd(s->listener));
 	return 0;
 }
 
@@ -187,7 +225,7 @@ int http_server_new(struct loop *loop, const struct http_server_conf *conf,
 		http_server_free(s);
 		return -1;
 	}
-	if (set_up_evhttp(s, err) < 0 || start_listening(s, conf->listen, err) < 0) {
+	if (set_up_evhttp(s, err) < 0 || start_listening(s, conf, err) < 0) {
 		http_server_free(s);
 		return -1;
 	}

@@ -27,6 +27,7 @@ struct http_req;
 
 struct http_server_conf {
 	const char *listen;        /* "127.0.0.1:8443", "[::1]:0"; port 0 picks one */
+	int listen_fd;             /* of http_listen() instead, if above 0; closed with the server */
 	const char *tls_cert;      /* PEM files; both NULL: plain HTTP */
 	const char *tls_key;
 	size_t max_header;         /* bytes, 0: 16 KiB */
@@ -40,6 +41,15 @@ struct http_server_conf {
 	 */
 	void (*answered)(void *arg, unsigned tag, int status, int64_t us);
 };
+
+/*
+ * A listening socket, for servers of several processes. Shared: others may be opened for the same
+ * address (SO_REUSEPORT), and connections are spread over them. The first of them fails if anybody
+ * listens there already.
+ */
+enum http_share { HTTP_ALONE, HTTP_SHARED_FIRST, HTTP_SHARED };
+ssf_nodiscard int http_listen(const char *listen, enum http_share share, int *out_fd,
+			      unsigned *out_port, struct ssf_err *err);
 
 typedef void http_handler_f(void *arg, struct http_req *req);
 
@@ -58,6 +68,8 @@ void http_server_free(struct http_server *s);
 /* The request. Views are borrowed until the answer. */
 const char *http_method(const struct http_req *r);          /* "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS" */
 const char *http_path(const struct http_req *r);            /* percent-decoded, starts with '/', never NULL; NUL, control characters and what is not UTF-8 are a 400 before the handler */
+/* Appends path and query as they were sent. -1: out of memory. */
+int http_target(const struct http_req *r, struct ssf_buf *out);
 /* Header value with surrounding blanks removed, empty view if absent. Sent twice: the first. */
 struct ssf_str http_header(const struct http_req *r, const char *name);
 size_t http_header_count(const struct http_req *r, const char *name);

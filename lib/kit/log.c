@@ -31,6 +31,7 @@ struct line {
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
 static atomic_int log_level = LOG_LEVEL_INFO;
+static unsigned log_process; /* set before there are threads */
 static atomic_ullong log_counts[LOG_LEVEL_ERROR + 1];
 static pthread_once_t id_key_once = PTHREAD_ONCE_INIT;
 static unsigned char id_key[32];
@@ -39,6 +40,11 @@ static bool id_key_ready;
 void log_set_level(enum log_level level)
 {
 	atomic_store(&log_level, (int)level);
+}
+
+void log_set_process(unsigned number)
+{
+	log_process = number;
 }
 
 uint64_t log_count(enum log_level level)
@@ -200,6 +206,10 @@ static void line_add_head(struct line *l, enum log_level level, const char *even
 		 (int)(now.tv_nsec / 1000000), level_names[level]);
 	line_adds(l, head);
 	line_add_value(l, ssf_str_c(event));
+	if (log_process > 0) {
+		snprintf(head, sizeof(head), " process=%u", log_process);
+		line_adds(l, head);
+	}
 }
 
 void log_emit(enum log_level level, const char *event, const struct log_field *fields, size_t n)

@@ -35,6 +35,8 @@ struct log_field {
 
 /* Below level nothing is written. Default: INFO. */
 void log_set_level(enum log_level level);
+/* Of several processes that write to one place: which one this is, in every line. 0: none is named. */
+void log_set_process(unsigned number);
 uint64_t log_count(enum log_level level); /* entries written since the start */
 int log_level_parse(const char *name, enum log_level *out); /* "debug" ...; -1 if unknown */
 

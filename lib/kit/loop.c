@@ -109,6 +109,13 @@ void loop_stop(struct loop *loop)
 	event_base_loopbreak(loop->base);
 }
 
+int loop_after_fork(struct loop *loop, struct ssf_err *err)
+{
+	if (event_reinit(loop->base) < 0)
+		return ssf_fail(err, SSF_E_NOMEM, "loop: cannot make the event base anew");
+	return 0;
+}
+
 struct event_base *loop_base(struct loop *loop)
 {
 	return loop->base;

@@ -23,6 +23,8 @@ ssf_nodiscard int loop_new(struct loop **out, struct ssf_err *err); /* ignores S
 void loop_free(struct loop *loop);          /* asserts that nothing is pending in debug builds */
 void loop_run(struct loop *loop);           /* until loop_stop */
 void loop_stop(struct loop *loop);          /* returns from loop_run after the current callback */
+/* In a child, before anything else: what it does to its copy is not seen by the parent any more. */
+ssf_nodiscard int loop_after_fork(struct loop *loop, struct ssf_err *err);
 struct event_base *loop_base(struct loop *loop); /* for lib/kit only */
 
 int64_t loop_now_ms(void);                  /* monotonic */

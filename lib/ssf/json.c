@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON from outside. jansson does the parsing; this file bounds what reaches
- * it and turns its errors into ours without quoting the input.
+ * JSON from outside. jansson does the parsing of what is not plain (json_plain.h); this file bounds what
+ * reaches it and turns its errors into ours without quoting the input.
  */
 #include "lib/ssf/json.h"
 
 #include "lib/ssf/attr.h"
+#include "lib/ssf/json_plain.h"
 
 #include <string.h>
 
@@ -75,10 +76,11 @@ int ssf_json_parse(struct ssf_str text, const struct ssf_json_limits *limits, js
 		return ssf_fail(err, SSF_E_LIMIT, "JSON: larger than %zu bytes", limits->max_bytes);
 	if (text.len == 0)
 		return ssf_fail(err, SSF_E_MALFORMED, "JSON: empty");
-	if (too_deep(text, limits->max_depth))
+	json_t *value = ssf_json_plain(text, limits->max_depth);
+	if (value == NULL && too_deep(text, limits->max_depth))
 		return ssf_fail(err, SSF_E_LIMIT, "JSON: nested deeper than %u", limits->max_depth);
-
-	json_t *value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &je);
+	if (value == NULL)
+		value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &je);
 	if (value == NULL) {
 		enum json_error_code code = json_error_code(&je);
 		if (code == json_error_out_of_memory)

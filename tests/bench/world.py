@@ -208,19 +208,9 @@ class Hub(harness.Hub):
 
     def __init__(self, world, *args, like=None):
         self.world = world
-        self.like = like
         self.database = like.database if like else world.new_database()
-        if like:
-            args += ("--issuer", like.issuer)
         super().__init__(world.tls, "--database", self.database, "--push-allow-http",
-                         "--rate-limit-address", "0", "--rate-limit-client", "0", *args)
-
-    def start(self, wait=True):
-        if self.like and not self.data.exists():
-            self.data.mkdir(mode=0o700)
-            for name in ("master.key", "admin.token", "ca.pem", "ca.key"):
-                shutil.copy(self.like.data / name, self.data / name)
-        return super().start(wait)
+                         "--rate-limit-address", "0", "--rate-limit-client", "0", *args, like=like)
 
     def new_session(self):
         session = requests.Session()   # without the checks of tests

@@ -537,9 +537,10 @@ def sign_set(key, claims, **header):
 
 
 class Hub:
-    """A hub with its own data directory and, unless args name a database, its own PostgreSQL."""
+    """A hub with its own data directory and, unless args name a database, its own PostgreSQL. like: another
+    hub, whose database (in args) and issuer it shares, as on another machine."""
 
-    def __init__(self, tls, *args, env=None, private=True):
+    def __init__(self, tls, *args, env=None, private=True, like=None):
         # not below pytest's folder: the database's user has to get through
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ssf-e2e-", dir="/tmp"))
         self.folder.chmod(0o711)
@@ -552,13 +553,19 @@ class Hub:
                      "--listen", f"127.0.0.1:{self.port}", "--ca-file", tls.ca,
                      "--push-allow", "127.0.0.0/8,::1/128",
                      "--retry-min", "50ms", "--retry-max", "1s", *args]
+        if like is not None:
+            self.issuer = like.issuer
+            self.argv += ["--issuer", like.issuer]
+            self.data.mkdir(mode=0o700)
+            for name in ("master.key", "admin.token", "ca.pem", "ca.key"):
+                shutil.copy(like.data / name, self.data / name)
         self.env = env
         self.private = private
         self.starts = []
         self.expected = set()   # events of errors that the test has provoked
         self.told = set()       # errors that a check has failed for already
         self.undocumented = []  # answers that are not as hub/api/openapi.json says
-        self.idp = None
+        self.idp = like.idp if like is not None else None
         self.start()
 
     # processes
@@ -595,6 +602,13 @@ class Hub:
 
     def log(self):
         return "".join(p.log() for p in self.starts)
+
+    def members(self):
+        """Of the hub that runs now: {owner: pid} of the processes that were ready."""
+        log, pids = self.proc.log(), {None: self.proc.pid}
+        pids |= dict(re.findall(r"event=process\.started number=(\d+) pid=(\d+)", log))
+        ready = re.findall(r"event=hub\.ready (?:process=(\d+) )?.* owner=(\S+)", log)
+        return {owner: int(pids[number or None]) for number, owner in ready}
 
     def postgres_pid(self):
         return int((self.data / "pg" / "postmaster.pid").read_text().split()[0])
@@ -728,6 +742,16 @@ class Hub:
             with connection.cursor() as cursor:
                 cursor.execute(text, params)
                 return cursor.fetchall() if cursor.description else None
+
+    def backdate(self, column, interval, stream=None):
+        """What is stored of streams, of one or of all, is of earlier. Their owners know nothing of it:
+        it counts from the next start on."""
+        columns = ("cursor", "acked", "delivered", "last_success_at", "last_error_at", "last_error",
+                   "failing", "active_at", "heartbeat_at", "heartbeat_seq", "backlog", "backlog_base")
+        self.sql("update stream_state s set rewound = nextval('stream_rewound'), " + ", ".join(
+            f"{c} = p.{c}" + (f" - interval '{interval}'" if c == column else "") for c in columns) +
+            " from stream_position p where p.stream_id = s.stream_id and "
+            "coalesce(p.stream_id = %s, true)", stream)
 
     def connect(self):
         return psycopg2.connect(host=str(self.data / "run"), user="ssfhub", dbname="ssfhub")

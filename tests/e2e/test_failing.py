@@ -55,7 +55,7 @@ def rewind(hub, stream, status=200, **body):
 
 def state(hub, stream):
     """What is stored of where it is, and what it has given up."""
-    return (hub.sql("select cursor, acked::text, owed::text, rewound from stream_state where stream_id = %s", stream),
+    return (hub.sql("select cursor, acked::text, owed::text, rewound from stream_position where stream_id = %s", stream),
             hub.sql("select seq from dead_letter where stream_id = %s order by seq", stream))
 
 
@@ -63,7 +63,7 @@ def settled(hub, stream):
     """Nothing waits, and that is stored."""
     wait_until(lambda: hub.stream_status(stream)["backlog"] == 0, 20, "nothing waits")
     cursor = hub.stream_status(stream)["cursor"]
-    wait_until(lambda: hub.sql("select 1 from stream_state where stream_id = %s and cursor = %s and owed = '{}'",
+    wait_until(lambda: hub.sql("select 1 from stream_position where stream_id = %s and cursor = %s and owed = '{}'",
                                stream, cursor), 20, "it is stored")
 
 
@@ -537,7 +537,7 @@ def test_a_stream_that_fails_still_does_after_a_restart(hub, endpoint, stream):
     hub.emit("b")
     wait_until(lambda: not hub.stream_status(stream)["healthy"])
     hub.proc.wait_log("deliver.push.failed")
-    wait_until(lambda: hub.sql("select failing from stream_state where stream_id = %s", stream) == [(True,)])
+    wait_until(lambda: hub.sql("select failing from stream_position where stream_id = %s", stream) == [(True,)])
     hold = threading.Event()
     endpoint.decide = lambda push: Answer(202, hold=hold)
     hub.kill9()

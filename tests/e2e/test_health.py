@@ -72,8 +72,7 @@ def test_ready_follows_postgresql(new_hub, own_postgres):
 def test_a_database_that_is_silent_is_away_though_its_connections_are_there(new_hub, own_postgres):
     hub = new_hub("--database", own_postgres.conninfo)
     with stopped(backends(own_postgres)):
-        wait_until(lambda: readiness(hub)[0] == 503, 8, "sooner than statements give up")
-        assert "database" in readiness(hub)[1]
+        wait_until(lambda: "database" in readiness(hub)[1], 8, "sooner than statements give up")
         assert gauge(hub, "ssfhub_db_connections") == 5, "nobody has closed them"
         assert alive(hub)
     wait_until(lambda: readiness(hub) == (200, set(), []), 10, "ready again")

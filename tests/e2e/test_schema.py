@@ -38,36 +38,44 @@ def columns(*drafts):
     return [[json.dumps(d[name]) if isinstance(d[name], dict) else d[name] for d in drafts] for name in COLUMNS]
 
 
+ME = "00000000-0000-4000-8000-000000000001"
 COLUMNS = ("origin", "origin_id", "type", "txn", "cause", "agent_id", "sub_id", "body", "evidence", "trace", "lookup")
 
 PARAMS = {
     "append_events": columns(draft(), draft(origin="source:filler", origin_id="77"), draft(cause=5)),
     "event_upkeep": [1000, 10**12],
     "event_after": [EVENTS - 10, 64], "event_page": [EVENTS - 10, 64], "event_unattributed": [0, 100],
-    "rules_commit": [0, 5, [draft()], [{
+    "owner_join": [ME, "http://127.0.0.1:1", 0, 0], "owner_tick": [ME, 1, 1, "false"],
+    "owner_release": ["{1,2}"], "owner_leave": [ME], "owner_say": ["e"], "owner_applied": [ME, 1, 1],
+    "owner_others": [ME],
+    "rules_commit": [ME, 1, 0, 5, [draft()], [{
         "seq": 5, "rule_id": "r", "file_id": "f", "digest": "d", "mode": "enforce",
         "severity": "high", "trace": [], "actions": []}], [{
             "effect": "revoke", "target_kind": "agent", "target": "t77", "not_before":
             "2026-01-01T00:00:00Z", "reason": "r", "rule_id": "r", "seq": 5, "txn": "txn-5"}]],
     "attribution_due": [16], "attribution_retry": [77, 1000],
-    "attribution_commit": [77, [draft()]],
+    "attribution_commit": [ME, 1, 77, [draft()]],
+    "resource_changes": [0, 500],
     "resource_put": [[{"kind": "client", "id": "c77", "spec": {}, "actor": "test"},
                       {"kind": "stream", "id": "s77", "spec": {"client": "c77"}, "actor": "test"},
-                      {"kind": "stream", "id": "s78", "spec": None, "actor": "test"}]],
-    "stream_state": ["s77"], "stream_subjects": ["s77"],
-    "stream_subject_put": ["s77", "00ff", {"format": "opaque", "id": "x"}, "true", None,
+                      {"kind": "stream", "id": "s78", "spec": None, "actor": "test"}], ME],
+    "stream_positions": ["{s77,s78}"], "stream_subjects": ["s77"],
+    "stream_active": ["s77"], "stream_active_at": ["s77"],
+    "stream_subject_put": [ME, 1, "s77", "00ff", {"format": "opaque", "id": "x"}, "true", None,
                            "false"],
-    "stream_checkpoint": [[{"id": "s77", "cursor": 100, "acked": "{[102,102]}", "delivered": 1}]],
+    "stream_checkpoint": [ME, 1, "{1,2}", "{1,1}", {"s77": {"rewound": 77, "cursor": 100}},
+                          {"s77": {"rewound": 77, "paid": "{[5,6)}"}}, "{s9}"],
     "revocation_lift": ["revoke", "agent", "t77", "id-1"],
-    "bury_event": ["s77", 0, 1000077, "jti", "why"], "dead_letters": ["s77", 100, 100],
-    "dead_letters_of": ["s77", 100, 100], "redrive": ["s77", None, 1000], "stream_owed": ["s77"],
-    "stream_rewind": ["s77", 1000077, None, []], "stream_dropped": ["s77"],
+    "bury_event": [ME, 1, "s77", 0, 1000077, "jti", "why"], "dead_letters": ["s77", 100, 100],
+    "dead_letters_of": ["s77", 100, 100], "redrive": [ME, 1, "s77", None, 1000], "stream_owed": ["s77"],
+    "stream_rewind": [ME, 1, "s77", 1000077, None, None], "stream_dropped": ["s77"],
     "revocations": [""], "explain_txn": ["txn-77"],
     "client_assertion_take": ["00ff", 4000000000],
     "signing_keys_rotate": [[], 1000], "signing_key_revoke": ["k", {"kid": "l", "public": {}, "sealed": "00"}],
 }
-# The planner takes any batch for 100 rows, and then reads through 5,000; here it is told not to.
-GUESSED = {"stream_checkpoint", "stream_rewind"}
+# The planner takes any array for so many rows that it reads through 5,000; here it is told not to, as the
+# hub's connections are.
+GUESSED = {"stream_positions", "explain_txn", "stream_rewind", "event_upkeep"}
 
 
 @pytest.fixture
@@ -81,9 +89,14 @@ def filled(with_rows):
 
 @pytest.fixture(scope="module")
 def with_rows(module_hub):
-    """A connection to a database with many rows; nothing is ever committed to it."""
-    connection = module_hub.connect()
+    """A connection to a database with many rows; nothing of them is ever committed. It is beside the
+    hub's, who would wait for what is not."""
+    module_hub.sql("create database filled")
+    connection = psycopg2.connect(host=str(module_hub.data / "run"), user="ssfhub", dbname="filled")
     with connection.cursor() as c:
+        for migration in sorted((ROOT / "sql").glob("*.sql")):
+            c.execute(migration.read_text())
+        connection.commit()
         c.execute("set statement_timeout = '60s'")
         c.execute("""
             insert into event (seq, origin, origin_id, type, txn, agent_id, sub_id, body)
@@ -111,6 +124,10 @@ def with_rows(module_hub):
             insert into resource_history (kind, id, version, spec, actor)
             select 'stream', 's' || n, 1, '{}', 'test' from generate_series(1, %s) n;
             insert into signing_key (kid, alg, public, sealed) values ('k', 'RS256', '{}', '');
+            update ownership set epochs = array_fill(1::bigint, '{67}'),
+                owners = array_fill('00000000-0000-4000-8000-000000000001'::uuid, '{67}');
+            insert into checkpoint (owner, state) select '00000000-0000-4000-8000-000000000001',
+                jsonb_object_agg(stream_id, jsonb_build_object('rewound', rewound, 'cursor', 5)) from stream_state;
             update consumer set cursor = 0""".replace("n % ", "n %% "),
                   (EVENTS, STREAMS, STREAMS, EVENTS, EVENTS, EVENTS, EVENTS, STREAMS))
         for table in (*LARGE, "event"):   # of the log also the partition that is empty
@@ -294,46 +311,135 @@ def test_cursor_of_the_rules_moves_only_from_where_it_is(filled):
         assert c.fetchall() == [(9,)]
 
 
-def test_cursor_of_a_stream_never_goes_back(filled):
-    def save(c, cursor, acked):
-        c.execute("select checkpoint_streams(%s)", (json.dumps([{
-            "id": "s77", "cursor": cursor, "acked": acked, "delivered": 2, "rewound": rewound}]),))
-        c.execute("select cursor, acked::text, delivered from stream_state where stream_id = 's77'")
-        return c.fetchone()
+# --- who owns what, and what an owner writes -------------------------------------------------------
+
+OTHER = "00000000-0000-4000-8000-000000000002"
+
+
+def rows(c, sql, *params):
+    c.execute(sql, params)
+    return c.fetchall()
+
+
+def refused(c, sql, *params):
+    c.execute("savepoint attempt")
+    with pytest.raises(psycopg2.errors.SerializationFailure):
+        c.execute(sql, params)
+    c.execute("rollback to savepoint attempt")
+
+
+def stream_of(c, shard):
+    ((stream, rewound),) = rows(c, "select stream_id, rewound from stream_state where shard = %s limit 1", shard)
+    return stream, rewound
+
+
+def save(c, me, nth, shard, epoch, entries, paid=None, gone="{}"):
+    return [r[0] for r in rows(
+        c, "select save_checkpoint(%s::uuid, %s, array[%s]::smallint[], array[%s]::bigint[], %s, %s, %s)",
+        me, nth, shard, epoch, json.dumps(entries), json.dumps(paid) if paid else None, gone)]
+
+
+def test_b12_what_is_written_under_an_old_epoch_is_refused(filled):
+    """Every write of an owner: checkpoints, the rules, attribution, subjects."""
     with filled.cursor() as c:
-        c.execute("select rewound from stream_state where stream_id = 's77'")
-        rewound = c.fetchone()[0]
-        assert save(c, 100, "{[102,102]}") == (100, "{[102,103)}", 2)
-        assert save(c, 90, "{}") == (100, "{[102,103)}", 4)
-        assert save(c, 110, "{}") == (110, "{}", 6)
+        stream, rewound = stream_of(c, 7)
+        entry = {stream: {"rewound": rewound, "cursor": 9, "acked": "{[11,12)}", "delivered": 3}}
+        save(c, ME, 1, 7, 1, entry)
+        assert rows(c, "select cursor, acked::text, delivered from stream_position where stream_id = %s",
+                    stream) == [(9, "{[11,12)}", 3)]
+        for unit in (7, 64, 65):
+            c.execute("update ownership set epochs[%s] = 2, owners[%s] = %s", (unit + 1, unit + 1, OTHER))
+        for me, epoch in ((ME, 1), (ME, 2), (OTHER, 1)):
+            refused(c, "select save_checkpoint(%s::uuid, 2, '{7}', array[%s]::bigint[], '{}', null, '{}')", me, epoch)
+            refused(c, "select rules_commit(%s::uuid, %s::bigint, 0, 9, '[]', '[]', '[]')", me, epoch)
+            refused(c, "select attribution_commit(%s::uuid, %s::bigint, 77, '[]')", me, epoch)
+            refused(c, "select put_subject(%s::uuid, %s, %s, '\\x00', '{}', true, null, false)", me, epoch, stream)
+        # of several units one is enough
+        refused(c, "select save_checkpoint(%s::uuid, 2, '{6,7}', '{1,1}', '{}', null, '{}')", ME)
+        save(c, OTHER, 1, 7, 2, entry)
+        c.execute("select rules_commit(%s::uuid, 2, 0, 9, '[]', '[]', '[]')", (OTHER,))
+
+
+def test_a_checkpoint_is_one_row_however_many_streams(filled):
+    """And one that comes after a later one changes nothing: what it says has been said again."""
+    with filled.cursor() as c:
+        stream, rewound = stream_of(c, 3)
+        for nth, cursor in ((2, 20), (1, 10), (3, 30)):
+            save(c, ME, nth, 3, 1, {stream: {"rewound": rewound, "cursor": cursor}})
+            assert rows(c, "select count(*), max(n) from checkpoint") == [(1, max(2, nth))]
+        assert rows(c, "select cursor from stream_position where stream_id = %s", stream) == [(30,)]
+        others = rows(c, "select count(*) from stream_position where cursor = 5")[0][0]
+        assert others == STREAMS - 1, "the others are where they were"
+        save(c, ME, 4, 3, 1, {}, gone="{%s}" % stream)
+        assert rows(c, "select state ? %s from checkpoint", stream) == [(False,)]
+
+
+def test_what_was_saved_of_another_life_of_a_stream_does_not_count(filled):
+    """A stream that is rewound, or deleted and made again, is where its row says, whatever its owner saves of
+    it that does not know yet; it is told."""
+    with filled.cursor() as c:
+        stream, rewound = stream_of(c, 3)
+        c.execute("update stream_state set cursor = 2, rewound = nextval('stream_rewound') where stream_id = %s "
+                  "returning rewound", (stream,))
+        ((again,),) = c.fetchall()
+        assert save(c, ME, 2, 3, 1, {stream: {"rewound": rewound, "cursor": 50}}) == [stream]
+        assert rows(c, "select cursor from stream_position where stream_id = %s", stream) == [(2,)]
+        assert save(c, ME, 3, 3, 1, {stream: {"rewound": again, "cursor": 3}}) == []
+        assert rows(c, "select cursor from stream_position where stream_id = %s", stream) == [(3,)]
+        assert save(c, ME, 4, 3, 1, {"nobody": {"rewound": 1, "cursor": 3}}) == ["nobody"]
+
+
+def test_who_acquires_a_unit_begins_where_the_one_before_was(filled):
+    with filled.cursor() as c:
+        stream, rewound = stream_of(c, 3)
+        save(c, ME, 2, 3, 1, {stream: {"rewound": rewound, "cursor": 44, "delivered": 7}})
+        before = dict(rows(c, "select stream_id, cursor from stream_position"))
+        c.execute("select owner_join(%s::uuid, 'http://127.0.0.1:1', 0, 0)", (OTHER,))
+        taken = rows(c, "select acquire_units(%s::uuid, 67)", OTHER)[0][0]
+        assert sorted(t["unit"] for t in taken) == list(range(67))
+        assert {t["epoch"] for t in taken} == {2}
+        assert dict(rows(c, "select stream_id, cursor from stream_position")) == before
+        refused(c, "select save_checkpoint(%s::uuid, 3, array[%s]::smallint[], '{1}', '{}', null, '{}')", ME,
+                taken[0]["unit"])
+        c.execute("select owner_leave(%s::uuid)", (OTHER,))
 
 
 def test_what_a_stream_came_to_before_it_was_rewound_is_not_saved(filled):
-    """A checkpoint of before, which comes after."""
-    def save(c, **changes):
-        c.execute("select * from checkpoint_streams(%s)", (json.dumps([{
-            "id": "s77", "cursor": 1000100, "acked": "{[1000102,1000102]}", "paid": "{[5,5]}", "delivered": 1,
-            **changes}]),))
-        return c.fetchall()
-
-    def state(c):
-        c.execute("select cursor, acked::text, owed::text, rewound from stream_state where stream_id = 's77'")
-        return c.fetchone()
+    """A checkpoint of before, which comes after; and what is owed is paid once."""
+    def state(c, stream):
+        return rows(c, "select cursor, acked::text, owed::text, rewound from stream_position where stream_id = %s",
+                    stream)[0]
     with filled.cursor() as c:
-        c.execute("update stream_state set cursor = 1000077, owed = '{[5,6),[7,8)}' where stream_id = 's77'")
-        was = state(c)[3]
-        c.execute("select outcome, first from rewind_stream('s77', 1000050, null, '[]')")
+        stream, was = stream_of(c, 3)
+        c.execute("update stream_state set owed = '{[5,6),[7,8)}' where stream_id = %s", (stream,))
+        entry = {"rewound": was, "cursor": 1000077, "acked": "{[1000079,1000080)}", "delivered": 4}
+        save(c, ME, 2, 3, 1, {stream: entry})
+        assert state(c, stream) == (1000077, "{[1000079,1000080)}", "{[5,6),[7,8)}", was)
+        c.execute("select outcome, first from rewind_stream(%s::uuid, 1, %s, 1000050, null, null)", (ME, stream))
         assert c.fetchone() == ("done", 1000050)
-        before = state(c)
+        before = state(c, stream)
         now = before[3]
         assert before[:3] == (1000049, "{}", "{[5,6),[7,8)}") and now != was
-        assert save(c, rewound=was) == [("s77",)] and save(c) == [("s77",)] and state(c) == before
-        assert save(c, rewound=now) == []
-        assert state(c) == (1000100, "{[1000102,1000103)}", "{[7,8)}", now)
+        assert rows(c, "select delivered from stream_position where stream_id = %s", stream) == [(4,)]
+        paid = {stream: {"rewound": was, "paid": "{[5,6)}"}}
+        assert save(c, ME, 3, 3, 1, {stream: {**entry, "cursor": 1000100}}, paid) == [stream]
+        assert state(c, stream) == before
+        paid[stream]["rewound"] = now
+        assert save(c, ME, 4, 3, 1, {stream: {**entry, "rewound": now, "cursor": 1000100, "acked": "{}"}}, paid) == []
+        assert state(c, stream) == (1000100, "{}", "{[7,8)}", now)
+        # as the owner says, which is further than what is saved; what it has paid is not owed any more
+        c.execute("select outcome, first from rewind_stream(%s::uuid, 1, %s, 1000200, null, %s)", (
+            ME, stream, json.dumps({"rewound": now, "cursor": 1000150, "paid": "{[7,8)}", "delivered": 9})))
+        assert c.fetchone() == ("done", 1000200)
+        cursor, acked, owed, now = state(c, stream)
+        assert (cursor, acked, owed) == (1000150, "{}", "{}")
         for rewound, answer in ((was, (False, False)), (now, (True, True)), (now, (True, False))):
-            c.execute("select current, added from bury_event('s77', %s, 1000060, 'jti', 'why')", (rewound,))
+            c.execute("select current, added from bury_event(%s::uuid, 1, %s, %s, 1000060, 'jti', 'why')",
+                      (ME, stream, rewound))
             assert c.fetchone() == answer
-        assert save(c, id="nobody") == [("nobody",)]
+        refused(c, "select rewind_stream(%s::uuid, 1, %s, 1000050, null, null)", OTHER, stream)
+        refused(c, "select redrive_dead_letters(%s::uuid, 2, %s, null, 10)", ME, stream)
+        refused(c, "select bury_event(%s::uuid, 2, %s, %s, 1000060, 'jti', 'why')", ME, stream, now)
 
 
 def test_times_are_found_in_the_log(filled):

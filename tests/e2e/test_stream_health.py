@@ -301,9 +301,9 @@ def test_heartbeats_go_on_after_a_kill_as_if_nothing_was(new_hub, endpoint):
     stream = hub.push_stream(endpoint)
     (first,) = wait_heartbeats(hub, stream, 1)
     endpoint.wait(1)
-    wait_until(lambda: hub.sql("select 1 from stream_state where heartbeat_seq > 0 and last_success_at is not null"),
+    wait_until(lambda: hub.sql("select 1 from stream_position where heartbeat_seq > 0 and last_success_at is not null"),
                10, "all of it is saved")
-    hub.sql("update stream_state set heartbeat_at = heartbeat_at - interval '5 s'")   # into the period
+    hub.backdate("heartbeat_at", "5 s")   # into the period
     hub.kill9()
     hub.start()
     ready = time.time()
@@ -316,12 +316,12 @@ def test_heartbeats_that_a_crash_has_not_recorded_are_not_repeated(new_hub, sink
     hub = new_hub("--checkpoint", "60s")
     stream = hub.push_stream(endpoint, heartbeat=3600)
     hub.push_stream(sink.endpoint(), heartbeat=0)
-    hub.sql("update stream_state set heartbeat_at = heartbeat_at - interval '5 days' where stream_id = %s", stream)
+    hub.backdate("heartbeat_at", "5 days", stream)
     hub.kill9()
     hub.start()
     assert len(wait_heartbeats(hub, stream, 1)) == 1, "what was missed in five days is not made up for"
     endpoint.wait(1)
-    assert hub.sql("select heartbeat_seq from stream_state where stream_id = %s", stream) == [(0,)]
+    assert hub.sql("select heartbeat_seq from stream_position where stream_id = %s", stream) == [(0,)]
     hub.kill9()
     hub.start()
     clock = hub.push_stream(sink.endpoint(), heartbeat=1)
@@ -461,7 +461,7 @@ def test_inactivity_a_kill_neither_resets_nor_forgets(new_hub, sink):
     time.sleep(3)   # into the period
     receiver(hub, active, "GET", f"/ssf/streams?stream_id={active}")
     last = time.time()
-    wait_until(lambda: hub.sql("select active_at from stream_state where stream_id = %s and active_at > now() - "
+    wait_until(lambda: hub.sql("select active_at from stream_position where stream_id = %s and active_at > now() - "
                                "interval '2 s'", active), 5, "the next checkpoint has it")
     hub.kill9()
     hub.start()
@@ -477,7 +477,7 @@ def test_inactivity_receivers_can_come_back_after_an_outage(new_hub, sink):
     """The hub was away for longer than the timeout: no receiver could be active."""
     hub = new_hub("--inactivity-timeout", "1h")
     back, gone = hub.poll_stream(inactivity_timeout=40), hub.poll_stream(inactivity_timeout=40)
-    hub.sql("update stream_state set active_at = active_at - interval '1 day'")
+    hub.backdate("active_at", "1 day")
     hub.sql("update resource set updated_at = updated_at - interval '1 day'")
     hub.kill9()
     hub.start()
@@ -490,12 +490,15 @@ def test_inactivity_receivers_can_come_back_after_an_outage(new_hub, sink):
 def test_inactivity_yields_to_a_change_that_comes_first(hub, endpoint):
     """The pause waits to be stored, and the resource changes before it."""
     stream = hub.push_stream(endpoint, inactivity_timeout=1)
-    waiting = "select count(*) from pg_stat_activity where wait_event = 'advisory' and query like '%%put_resources%%'"
+    waiting = "select count(*) from pg_stat_activity where wait_event = 'advisory' and query like '%%change_resources%%'"
     with harness.contextlib.closing(hub.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(7236520, 2)")
         wait_until(lambda: hub.sql(waiting)[0][0] == 1, 20, "the pause waits")
-        cursor.execute("""update resource set version = version + 1, spec = spec || '{"inactivity_timeout": 0}'
-            where kind = 'stream' and id = %s""", (stream,))
+        cursor.execute("""with changed as (
+            update resource set version = version + 1, spec = spec || '{"inactivity_timeout": 0}'
+            where kind = 'stream' and id = %s returning *)
+            insert into resource_history (kind, id, version, spec, actor)
+            select kind, id, version, spec, 'test' from changed""", (stream,))
         connection.commit()
     wait_until(lambda: hub.get(f"/v1/stream/{stream}")["inactivity_timeout"] == 0, 20, "the hub knows")
     idle = hub.push_stream(endpoint, inactivity_timeout=1)

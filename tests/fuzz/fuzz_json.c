@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lib/ssf/json: the first line is a pointer, the rest a text. Stripped of its
- * comments the text is parsed, located in, and written again.
+ * comments the text is parsed, located in, and written again. What is read as plain is what jansson reads.
  */
 #include "lib/ssf/attr.h"
 #include "lib/ssf/json.h"
+#include "lib/ssf/json_plain.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,15 @@ static void check_round_trip(const json_t *value)
 
 	if (text == NULL || ssf_json_parse(ssf_str_c(text), &ssf_json_default, &again, NULL) < 0 ||
 	    !json_equal(value, again))
+		abort();
+}
+
+static void check_plain(struct ssf_str text)
+{
+	json_auto_t *plain = ssf_json_plain(text, ssf_json_default.max_depth);
+	json_auto_t *value = plain != NULL ? json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+	if (plain != NULL && !json_equal(plain, value))
 		abort();
 }
 
@@ -38,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int located = ssf_json_locate(view, pointer, &line, &column);
 	if (located == 0 && (line == 0 || column == 0 || column > view.len))
 		abort();
+	check_plain(view);
 	if (ssf_json_parse(view, &ssf_json_default, &value, NULL) < 0)
 		return 0;
 	if (pointer[0] == '\0' && located < 0)

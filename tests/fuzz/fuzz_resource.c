@@ -21,7 +21,8 @@ static void ready(void *arg)
 /* Everything that a check needs, made once; there is no database behind it. */
 static int set_up(void)
 {
-	static const struct db_conf conf = { "host=/nowhere", 1, 1, 1000, NULL };
+	static const struct db_conf conf = { .conninfo = "host=/nowhere", .connections = 1, .queue_max = 1,
+					     .timeout_ms = 1000 };
 	char path[] = "/tmp/fuzz_resource.XXXXXX";
 	int fd = mkstemp(path);
 	struct loop *loop;

@@ -28,7 +28,8 @@ static void ready(void *arg)
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	const struct db_conf conf = { "host=/nowhere", 1, 10, 1000, NULL };
+	const struct db_conf conf = { .conninfo = "host=/nowhere", .connections = 1, .queue_max = 10,
+				      .timeout_ms = 1000 };
 	const struct rota_conf rota = { 0, 1000, 1000 };
 	struct ssf_err err;
 

@@ -91,7 +91,8 @@ static int set_up_threads(void **state, unsigned threads)
 	pg_run(cluster_conninfo(server), "create database test");
 	assert_true(asprintf(&f->database, "%s dbname=test", cluster_conninfo(server)) > 0);
 	assert_true(asprintf(&f->path, "%s/test.key", server_dir) > 0);
-	const struct db_conf conf = { f->database, 2, 100, 10000, NULL };
+	const struct db_conf conf = { .conninfo = f->database, .connections = 2, .queue_max = 100,
+				      .timeout_ms = 10000 };
 	if (migrate(f->database, 5000, &err) < 0 || loop_new(&f->loop, &err) < 0 ||
 	    pool_new(f->loop, threads, 1000, &f->pool, &err) < 0 ||
 	    db_new(f->loop, &conf, on_db_state, NULL, &f->db, &err) < 0 ||

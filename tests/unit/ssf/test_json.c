@@ -3,6 +3,7 @@
 #include "tests/unit/ssf/support.h"
 
 #include "lib/ssf/json.h"
+#include "lib/ssf/json_plain.h"
 
 #include <string.h>
 
@@ -282,6 +283,53 @@ static void only_the_named(void **state)
 	support_assert_err(&err, SSF_E_MALFORMED, "zz: unknown member", "only");
 }
 
+/* What is read as plain, and then as jansson does; the rest is left to jansson. */
+static void reads_what_is_plain(void **state)
+{
+	static const struct {
+		const char *text;
+		bool plain;
+	} cases[] = {
+		{ "{}", true },
+		{ " [ ] \n", true },
+		{ "{\"a\":[1,-2,0,-0,123456789012345678,-123456789012345678],\"b\":{\"c\":\"d\"}}", true },
+		{ "\t{ \"a\" : true , \"\" : [ false , null ] }\r\n", true },
+		{ "[\"~ !\x7f\"]", true },
+		{ "[[[[]]]]", true },
+		{ "[[[[[]]]]]", false },                 /* deeper than 4 */
+		{ "1", false },                          { "\"a\"", false },
+		{ "", false },                           { " ", false },
+		{ "{\"a\":1,\"a\":2}", false },          { "[1.5]", false },
+		{ "[1e3]", false },                      { "[1E3]", false },
+		{ "[01]", false },                       { "[-]", false },
+		{ "[+1]", false },                       { "[-01]", false },
+		{ "[1234567890123456789]", false },      { "[\"\\n\"]", false },
+		{ "[\"\xc3\xa9\"]", false },             { "[\"\x1f\"]", false },
+		{ "[\"a]", false },                       { "[tru]", false },
+		{ "[truer]", false },                    { "[nul", false },
+		{ "[1,]", false },                       { "[,1]", false },
+		{ "{\"a\":1,}", false },                 { "{a:1}", false },
+		{ "{\"a\"}", false },                    { "{\"a\":}", false },
+		{ "{\"a\" 1}", false },                  { "{} {}", false },
+		{ "[1 2]", false },                      { "[1", false },
+		{ "[1}", false },                        { "{\"a\":1]", false },
+		{ "[\f1]", false },                      { "[1]\v", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(cases); i++) {
+		struct ssf_str text = ssf_str_c(cases[i].text);
+		/* of exactly this length, so that the sanitizer sees what is read behind it */
+		ssf_auto_free char *copy = malloc(text.len + 1);
+		memcpy(copy, text.ptr, text.len);
+		copy = realloc(copy, text.len > 0 ? text.len : 1);
+		json_auto_t *plain = ssf_json_plain((struct ssf_str){ copy, text.len }, 4);
+		json_auto_t *value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+		if ((plain != NULL) != cases[i].plain || (plain != NULL && !json_equal(plain, value)))
+			fail_msg("%s", cases[i].text);
+	}
+}
+
 static void weighs_about_what_it_takes(void **state)
 {
 	json_auto_t *small = support_json("{\"a\":1}");
@@ -324,6 +372,7 @@ int main(void)
 		cmocka_unit_test(strips_comments),
 		cmocka_unit_test(locates),
 		cmocka_unit_test(canonical_is_one_text),
+		cmocka_unit_test(reads_what_is_plain),
 		cmocka_unit_test(weighs_about_what_it_takes),
 		cmocka_unit_test(finds_fractions),
 		cmocka_unit_test(reads_members),

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the processes and their sockets. It must never start more than one in one place, nor end as long as
+ * one runs.
+ */
+#include "hub/cli/supervise.h"
+
+#include "lib/kit/http_server.h"
+#include "lib/kit/log.h"
+#include "lib/kit/loop.h"
+#include "lib/ssf/attr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BACKOFF_MIN_MS 50
+#define BACKOFF_MAX_MS 5000
+#define HEALTHY_MS 10000
+
+struct worker {
+	struct supervisor *of;
+	unsigned number;
+	pid_t pid;                 /* 0: it does not run */
+	int listen_fd;
+	int ready_fd;              /* what it writes to when it is ready; -1: it has */
+	struct loop_watch *ready;
+	int64_t started_ms, backoff_ms;
+	struct loop_timer *start;
+	bool was_ready;            /* once */
+};
+
+struct supervisor {
+	const struct supervise_conf *conf;
+	struct loop *loop;
+	struct worker workers[SUPERVISE_MAX];
+	unsigned count;
+	unsigned port;
+	bool told_ready, stopping;
+	int status;
+	struct supervise_child *child; /* filled: this is a process */
+	bool is_child;
+	struct loop_signal *sigterm, *sigint, *sigchld;
+	struct loop_timer *kill;
+};
+
+static void on_start(void *arg);
+
+static void signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(how, &set, NULL);
+}
+
+/* --- sockets -------------------------------------------------------------------------------------------- */
+
+/* The address with another port than the text has. */
+static int address(const char *listen, unsigned port, char out[128], struct ssf_err *err)
+{
+	const char *colon = strrchr(listen, ':');
+
+	if (colon == NULL || (size_t)snprintf(out, 128, "%.*s:%u", (int)(colon - listen), listen, port) >= 128)
+		return ssf_fail(err, SSF_E_MALFORMED, "listen: not an address with a port");
+	return 0;
+}
+
+static int open_sockets(struct supervisor *s, struct ssf_err *err)
+{
+	char text[128];
+
+	if (http_listen(s->conf->listen, HTTP_SHARED_FIRST, &s->workers[0].listen_fd, &s->port, err) < 0 ||
+	    address(s->conf->listen, s->port, text, err) < 0)
+		return -1;
+	for (unsigned i = 1; i < s->count; i++) {
+		if (http_listen(text, HTTP_SHARED, &s->workers[i].listen_fd, &s->port, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------ */
+
+static void check_end(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		if (s->workers[i].pid != 0)
+			return;
+	}
+	if (s->stopping)
+		loop_stop(s->loop);
+}
+
+static void signal_all(struct supervisor *s, int signo)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		if (s->workers[i].pid != 0)
+			kill(s->workers[i].pid, signo);
+	}
+}
+
+static void on_kill(void *arg)
+{
+	struct supervisor *s = arg;
+
+	s->kill = NULL;
+	log_error("process.killed");
+	signal_all(s, SIGKILL);
+}
+
+static void stop_all(struct supervisor *s, int status)
+{
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	s->status = status;
+	for (unsigned i = 0; i < s->count; i++) {
+		loop_timer_cancel(s->workers[i].start);
+		s->workers[i].start = NULL;
+		close_fd(&s->workers[i].listen_fd); /* nobody is to wait for who does not come any more */
+	}
+	signal_all(s, SIGTERM);
+	s->kill = loop_timer_start(s->loop, s->conf->stop_ms, on_kill, s);
+	check_end(s);
+}
+
+static void on_signal(void *arg)
+{
+	stop_all(arg, 0);
+}
+
+/* --- processes ------------------------------------------------------------------------------------------------ */
+
+static void check_ready(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		if (!s->workers[i].was_ready)
+			return;
+	}
+	if (!s->told_ready)
+		s->conf->ready(s->conf->arg, s->port);
+	s->told_ready = true;
+}
+
+static void ready_done(struct worker *w)
+{
+	loop_watch_cancel(w->ready);
+	w->ready = NULL;
+	close_fd(&w->ready_fd);
+}
+
+static void on_ready(void *arg, bool readable, bool writable)
+{
+	struct worker *w = arg;
+	char byte;
+	ssize_t n = read(w->ready_fd, &byte, 1);
+
+	(void)readable;
+	(void)writable;
+	ready_done(w);
+	if (n != 1)
+		return; /* it has ended instead */
+	w->was_ready = true;
+	check_ready(w->of);
+}
+
+/* In the process: nothing of the parent's is left, and the loop ends for supervise() to return. */
+static void become_child(struct worker *w, int ready_fd, pid_t parent)
+{
+	struct supervisor *s = w->of;
+
+	/* a hub that was killed is killed: it must not serve on with nobody to stop it */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	*s->child = (struct supervise_child){ w->number, w->listen_fd, ready_fd };
+	s->is_child = true;
+	w->listen_fd = -1;
+	loop_stop(s->loop);
+}
+
+static int start_process(struct worker *w)
+{
+	pid_t parent = getpid();
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -1;
+	/* a handler that ran in the process would write into the pipe of the parent's loop */
+	signals(SIG_BLOCK);
+	w->pid = fork();
+	if (w->pid == 0) {
+		close(fds[0]);
+		become_child(w, fds[1], parent);
+		return 0;
+	}
+	signals(SIG_UNBLOCK);
+	close(fds[1]);
+	if (w->pid < 0) {
+		w->pid = 0;
+		close(fds[0]);
+		return -1;
+	}
+	w->ready_fd = fds[0];
+	w->ready = loop_watch_start(w->of->loop, fds[0], true, false, on_ready, w);
+	w->started_ms = loop_now_ms();
+	log_info("process.started", log_int("number", w->number), log_int("pid", w->pid));
+	return 0;
+}
+
+static void start_later(struct worker *w, int64_t ms)
+{
+	w->start = loop_timer_start(w->of->loop, ms, on_start, w);
+	w->backoff_ms = w->backoff_ms * 2 < BACKOFF_MAX_MS ? w->backoff_ms * 2 : BACKOFF_MAX_MS;
+}
+
+static void on_start(void *arg)
+{
+	struct worker *w = arg;
+
+	w->start = NULL;
+	if (start_process(w) < 0) {
+		log_error("process.start_failed", log_str("error", strerror(errno)));
+		start_later(w, w->backoff_ms);
+	}
+}
+
+static void ended(struct worker *w, int status)
+{
+	struct supervisor *s = w->of;
+
+	w->pid = 0;
+	if (w->ready != NULL)
+		ready_done(w);
+	if (s->stopping) {
+		if (status != 0 && s->status == 0)
+			s->status = 1;
+		check_end(s);
+		return;
+	}
+	log_error("process.exited", log_int("number", w->number),
+		  log_int("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+		  log_int("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
+	if (!s->told_ready) { /* what keeps one from starting keeps all of them: it has said what */
+		stop_all(s, 1);
+		return;
+	}
+	if (loop_now_ms() - w->started_ms >= HEALTHY_MS)
+		w->backoff_ms = BACKOFF_MIN_MS;
+	start_later(w, w->backoff_ms);
+}
+
+static void on_child(void *arg)
+{
+	struct supervisor *s = arg;
+	int status;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		if (s->workers[i].pid != 0 && waitpid(s->workers[i].pid, &status, WNOHANG) > 0)
+			ended(&s->workers[i], status);
+	}
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+
+static void release(struct supervisor *s)
+{
+	loop_signal_cancel(s->sigterm);
+	loop_signal_cancel(s->sigint);
+	loop_signal_cancel(s->sigchld);
+	loop_timer_cancel(s->kill);
+	for (unsigned i = 0; i < s->count; i++) {
+		loop_timer_cancel(s->workers[i].start);
+		loop_watch_cancel(s->workers[i].ready);
+		close_fd(&s->workers[i].listen_fd);
+		close_fd(&s->workers[i].ready_fd);
+	}
+	if (s->is_child)
+		cluster_forget(s->conf->cluster);
+	else
+		cluster_stop(s->conf->cluster);
+	loop_free(s->loop);
+}
+
+static int begin(struct supervisor *s, struct ssf_err *err)
+{
+	if (open_sockets(s, err) < 0 || s->conf->opened(s->conf->arg, s->port, err) < 0)
+		return -1;
+	s->sigterm = loop_signal_start(s->loop, SIGTERM, on_signal, s);
+	s->sigint = loop_signal_start(s->loop, SIGINT, on_signal, s);
+	s->sigchld = loop_signal_start(s->loop, SIGCHLD, on_child, s);
+	if (s->sigterm == NULL || s->sigint == NULL || s->sigchld == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "loop");
+	for (unsigned i = 0; i < s->count; i++)
+		start_later(&s->workers[i], 0);
+	return s->conf->cluster != NULL ? cluster_watch(s->conf->cluster, s->loop, err) : 0;
+}
+
+int supervise(const struct supervise_conf *conf, bool *is_child, struct supervise_child *child,
+	      struct ssf_err *err)
+{
+	struct supervisor s = { .conf = conf, .count = conf->processes, .child = child };
+
+	*is_child = false;
+	if (loop_new(&s.loop, err) < 0)
+		return -1;
+	for (unsigned i = 0; i < s.count; i++)
+		s.workers[i] = (struct worker){ .of = &s, .number = i + 1, .listen_fd = -1, .ready_fd = -1,
+						.backoff_ms = BACKOFF_MIN_MS };
+	if (begin(&s, err) < 0) {
+		release(&s);
+		return -1;
+	}
+	signals(SIG_UNBLOCK);
+	loop_run(s.loop);
+	signals(SIG_BLOCK);
+	*is_child = s.is_child;
+	if (s.is_child && loop_after_fork(s.loop, err) < 0)
+		_exit(1);
+	release(&s);
+	return s.is_child ? 0 : s.status;
+}
+
+void supervise_ready(const struct supervise_child *child)
+{
+	if (write(child->ready_fd, "r", 1) < 0)
+		log_warn("process.unheard");
+	close(child->ready_fd);
+}
