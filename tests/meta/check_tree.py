@@ -177,6 +177,23 @@ def check_fuzz():
             yield f"{target.name} is not built"
 
 
+def check_lessons():
+    """docs/lessons-tests.md: a line for each clause and bug, and the tests that it names are there."""
+    text = (ROOT / "docs/lessons-tests.md").read_text()
+    lines = dict(re.findall(r"^\| (clause \d|B\d+) \|.*\| (.*) \|$", text, re.M))
+    wanted = [f"clause {n}" for n in range(1, 7)] + \
+        [f"B{n}" for n in range(1, 21) if n not in (15, 17)]   # those two are of parts that are to come
+    for name in wanted:
+        named = re.findall(r"`([^`]+)`", lines.get(name, ""))
+        if not named:
+            yield f"docs/lessons-tests.md: {name} has no test"
+        for one in named:
+            path, _, test = one.partition("::")
+            file = ROOT / (path if "/" in path else f"tests/e2e/{path}")
+            if not file.is_file() or f"def {test}(" not in file.read_text() and test:
+                yield f"docs/lessons-tests.md: {name}: there is no {one}"
+
+
 def check_conformance():
     yield from conformance.problems()
 

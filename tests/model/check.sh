@@ -67,14 +67,15 @@ breaks() {
 	fi
 }
 
-holds "one shard, three events, two faults" -DEVENTS=3 -DFAULTS=2 -DRELEASES=0
 holds "one shard, three events, a fault and a release" -DEVENTS=3 -DFAULTS=1 -DRELEASES=1
-holds "two shards, two faults" -DSHARDS=2 -DEVENTS=1 -DFAULTS=2 -DRELEASES=0
+holds "one shard, two events, two faults" -DEVENTS=2 -DFAULTS=2 -DRELEASES=0
 holds "two shards, a fault and a release" -DSHARDS=2 -DEVENTS=1 -DFAULTS=1 -DRELEASES=1
-ends "every run ends" -DEVENTS=2 -DFAULTS=1 -DRELEASES=1
+ends "every run ends" -DEVENTS=2 -DFAULTS=1 -DRELEASES=0
 if [ "${1-}" = --deep ]; then
+	holds "one shard, three events, two faults" -DEVENTS=3 -DFAULTS=2 -DRELEASES=0
 	holds "one shard, three events, two faults and a release" -DEVENTS=3 -DFAULTS=2 -DRELEASES=1
-	holds "two shards, two events, a fault and a release" -DSHARDS=2 -DEVENTS=2 -DFAULTS=1 -DRELEASES=1
+	holds "one shard, two events, three faults" -DEVENTS=2 -DFAULTS=3 -DRELEASES=0
+	holds "two shards, two faults" -DSHARDS=2 -DEVENTS=1 -DFAULTS=2 -DRELEASES=0
 fi
 
 breaks "events are appended without the lock" '&(1<<seq))==0' -DMUTATION=1
@@ -84,4 +85,6 @@ breaks "an owner acts under the epoch of the one before" 'acted[0].actor[epoch[0
 breaks "the state is read before the epoch is taken" '(stored[0]& ~(row[owner[0]]' -DMUTATION=5
 breaks "a checkpoint drops what was acquired since it was composed" 'row[owner[1]].has[1]' \
 	-DSHARDS=2 -DEVENTS=2 -DFAULTS=1 -DMUTATION=6
+breaks "an earlier checkpoint is carried out after a later one" '(stored[0]& ~(row[owner[0]]' -DMUTATION=7
+breaks "memory is kept though another has owned the shard" '(stored[0]& ~(row[owner[0]]' -DMUTATION=8
 exit $WRONG

@@ -6,11 +6,14 @@
  *
  *   producers   append under one lock; a transaction that fails leaves a gap in seq
  *   hubs        own a shard of streams by an advisory lock. acquire() is one transaction: epoch + 1,
- *               owner := me, the state copied from the row of the owner before. Then: read on,
- *               send, and checkpoint, which is refused unless owner and epoch are still theirs.
- *   faults      a hub dies and comes back without its memory, while its last statement may still be
+ *               owner := me, the state copied from the checkpoint of the owner before. Then: read on,
+ *               send, and checkpoint, which is refused unless owner and epoch are still theirs. Who has
+ *               lost the lock stops when it learns of it, and goes on with what it has in memory if
+ *               nobody else has owned the shard since.
+ *   faults      a hub dies and comes back without its memory, while its last statements may still be
  *               carried out; the server ends its session, and with that its lock, and it does not
- *               know; an acknowledgement is lost
+ *               know; an acknowledgement is lost; a checkpoint is not answered, and another is sent,
+ *               which may be carried out first
  *
  * Here one stream stands for a shard. Where a stream is (a cursor, and what is settled above it) is
  * one set of seqs: those below the cursor and those above. The number of faults is bounded and
@@ -45,6 +48,8 @@
 #define SAME_EPOCH 4      /* acquiring leaves the epoch as it is */
 #define READ_BEFORE_EPOCH 5 /* the state is read, and the epoch taken later */
 #define ROW_REPLACED 6    /* a checkpoint also drops what was acquired since it was composed */
+#define LATE_ONES_COUNT 7 /* a checkpoint is carried out although a later one has been */
+#define KEPT_ANYWAY 8     /* memory is kept although somebody else has owned the shard since */
 #ifndef MUTATION
 #define MUTATION 0
 #endif
@@ -64,13 +69,17 @@ byte epoch[SHARDS];
 typedef row_t { bool has[SHARDS]; byte settled[SHARDS] };
 row_t row[HUBS + 1];      /* the last one is NOBODY's */
 
-/* A checkpoint that is on its way to the server; it gets there although its sender dies. */
-typedef statement_t { bool sent; byte actor; bool has[SHARDS]; byte epoch[SHARDS]; byte settled[SHARDS] };
-statement_t checkpoint[HUBS];
+/* Checkpoints on their way to the server; they get there although their sender dies, in any order. */
+typedef statement_t {
+	bool sent; bool younger; bool overtaken; byte actor;
+	bool has[SHARDS]; byte epoch[SHARDS]; byte settled[SHARDS]
+};
+typedef statements_t { statement_t slot[2] };
+statements_t way[HUBS];
 
 /* --- what hubs have in memory ------------------------------------------------------------------ */
 
-typedef held_t { bool mine; bool releasing; byte epoch; byte scan; byte settled; byte saved };
+typedef held_t { bool mine; bool paused; bool releasing; byte epoch; byte scan; byte settled; byte saved };
 typedef hub_t { byte life; held_t shard[SHARDS] };
 hub_t hub[HUBS];
 
@@ -123,6 +132,7 @@ proctype producer()
 inline forget(s)
 {
 	H(s).mine = false;
+	H(s).paused = false;
 	H(s).releasing = false;
 	H(s).epoch = 0;
 	H(s).scan = 0;
@@ -149,6 +159,7 @@ inline take_epoch(s)
 	:: else
 	fi;
 	H(s).mine = true;
+	H(s).paused = false;
 	H(s).epoch = epoch[s]
 }
 
@@ -188,42 +199,43 @@ inline receive(s, q)
 #define TO_SAVE(s) (MUTATION == SAVED_BEFORE_ACK -> (H(s).settled | UP_TO(H(s).scan)) : H(s).settled)
 #define DIRTY(s) (H(s).mine && TO_SAVE(s) != H(s).saved)
 
+#define C way[me].slot[nth]
+#define OTHER way[me].slot[1 - nth]
+
 inline compose(s)
 {
-	checkpoint[me].has[s] = H(s).mine;
-	checkpoint[me].epoch[s] = H(s).epoch;
-	checkpoint[me].settled[s] = (H(s).mine -> TO_SAVE(s) : 0)
+	C.has[s] = H(s).mine;
+	C.epoch[s] = (H(s).mine -> H(s).epoch : 0);
+	C.settled[s] = (H(s).mine -> TO_SAVE(s) : 0)
 }
 
-#define HOLDS(s) (!checkpoint[me].has[s] || MUTATION == NO_FENCE || \
-		  (owner[s] == me && epoch[s] == checkpoint[me].epoch[s]))
+#define HOLDS(s) (!C.has[s] || MUTATION == NO_FENCE || (owner[s] == me && epoch[s] == C.epoch[s]))
 
 /* An epoch that was not checked is nobody's claim. */
 inline act(s)
 {
 	if
-	:: checkpoint[me].has[s] && MUTATION != NO_FENCE ->
-		assert(acted[s].actor[epoch[s]] == 0 || acted[s].actor[epoch[s]] == checkpoint[me].actor); /* 4 */
-		acted[s].actor[epoch[s]] = checkpoint[me].actor
+	:: C.has[s] && MUTATION != NO_FENCE ->
+		assert(acted[s].actor[epoch[s]] == 0 || acted[s].actor[epoch[s]] == C.actor); /* 4 */
+		acted[s].actor[epoch[s]] = C.actor
 	:: else
 	fi;
 	if
-	:: checkpoint[me].has[s] -> row[me].settled[s] = checkpoint[me].settled[s]; row[me].has[s] = true
-	:: !checkpoint[me].has[s] && MUTATION == ROW_REPLACED -> row[me].has[s] = false; row[me].settled[s] = 0
+	:: C.has[s] -> row[me].settled[s] = C.settled[s]; row[me].has[s] = true
+	:: !C.has[s] && MUTATION == ROW_REPLACED -> row[me].has[s] = false; row[me].settled[s] = 0
 	:: else
 	fi;
 	look_at_stored(s)
 }
 
 /* The hub hears of it, unless it has died, or taken the shard anew, since. */
-#define ANSWERED(s) (checkpoint[me].has[s] && checkpoint[me].actor == ACTOR && H(s).mine && \
-		     H(s).epoch == checkpoint[me].epoch[s])
+#define ANSWERED(s) (C.has[s] && C.actor == ACTOR && H(s).mine && H(s).epoch == C.epoch[s])
 #define ACTOR (1 + me + HUBS * hub[me].life)
 
 inline heard(s)
 {
 	if
-	:: ANSWERED(s) -> H(s).saved = checkpoint[me].settled[s]
+	:: ANSWERED(s) -> H(s).saved = C.settled[s]
 	:: else
 	fi
 }
@@ -238,9 +250,9 @@ inline refused(s)
 
 inline statement_over(s)
 {
-	checkpoint[me].has[s] = false;
-	checkpoint[me].epoch[s] = 0;
-	checkpoint[me].settled[s] = 0
+	C.has[s] = false;
+	C.epoch[s] = 0;
+	C.settled[s] = 0
 }
 
 inline free_lock(s)
@@ -261,19 +273,28 @@ inline free_lock(s)
 #define ALL_HOLD HOLDS(0)
 #endif
 
+/* Nobody else has owned it since: what is in memory is at least what is stored. */
+#define KEPT(s) (H(s).paused && (MUTATION == KEPT_ANYWAY || (owner[s] == me && epoch[s] == H(s).epoch)))
+#define SENT(n) way[me].slot[n].sent
+
 /* What a hub does with a shard; every line is an instant, and between any two others act. */
 #define DELIVER(s, q) \
 	:: d_step { MAY_SEND(s, q) -> receive(s, q); H(s).settled = H(s).settled | BIT(q) } \
 	:: d_step { MAY_SEND(s, q) && faults > 0 -> faults--; receive(s, q) }
 
 #define WORK(s) \
-	:: d_step { !H(s).mine && lock[s] == NOBODY && MUTATION != READ_BEFORE_EPOCH -> \
+	:: d_step { !H(s).mine && !KEPT(s) && lock[s] == NOBODY && MUTATION != READ_BEFORE_EPOCH -> \
 			lock[s] = me; \
 			assert(row[owner[s]].has[s]); \
 			take_state(s, row[owner[s]].settled[s]); \
 			take_epoch(s); \
 			become_owner(s) } \
-	:: d_step { !H(s).mine && lock[s] == NOBODY && MUTATION == READ_BEFORE_EPOCH -> \
+	:: d_step { !H(s).mine && KEPT(s) && lock[s] == NOBODY -> \
+			lock[s] = me; \
+			take_epoch(s); \
+			owner[s] = me; \
+			look_at_stored(s) } \
+	:: d_step { !H(s).mine && !KEPT(s) && lock[s] == NOBODY && MUTATION == READ_BEFORE_EPOCH -> \
 			lock[s] = me; \
 			take_state(s, row[owner[s]].settled[s]) } \
 		d_step { take_epoch(s); become_owner(s) } \
@@ -282,34 +303,55 @@ inline free_lock(s)
 	DELIVER(s, 2) \
 	DELIVER(s, 3) \
 	:: d_step { H(s).mine && !H(s).releasing && releases > 0 -> releases--; H(s).releasing = true } \
-	:: d_step { H(s).releasing && !DIRTY(s) && !checkpoint[me].sent -> free_lock(s); forget(s) } \
-	:: d_step { lock[s] == me && H(s).mine && faults > 0 -> faults--; lock[s] = NOBODY }
+	:: d_step { H(s).releasing && !DIRTY(s) && !SENT(0) && !SENT(1) -> free_lock(s); forget(s) } \
+	:: d_step { lock[s] == me && H(s).mine && faults > 0 -> faults--; lock[s] = NOBODY } \
+	:: d_step { lock[s] != me && H(s).mine -> H(s).mine = false; H(s).paused = true; H(s).releasing = false }
+
+inline send()
+{
+	EACH(compose);
+	C.actor = ACTOR;
+	C.younger = OTHER.sent;
+	C.overtaken = false;
+	C.sent = true;
+	nth = 0
+}
 
 proctype process(byte me)
 {
+	byte nth;
 end:
 	do
 	WORK(0)
 #if SHARDS > 1
 	WORK(1)
 #endif
-	:: d_step { ANY_DIRTY && !checkpoint[me].sent ->
-			EACH(compose); checkpoint[me].actor = ACTOR; checkpoint[me].sent = true }
+	/* one at a time; or the one before is not answered in time */
+	:: d_step { ANY_DIRTY && !SENT(0) && !SENT(1) -> nth = 0; send() }
+	:: d_step { ANY_DIRTY && (SENT(0) != SENT(1)) && faults > 0 ->
+			faults--; nth = (SENT(0) -> 1 : 0); send() }
 	:: d_step { faults > 0 -> faults--; EACH(free_lock); EACH(forget); hub[me].life++ }
 	od
 }
 
 /* The server carries a checkpoint out, in one transaction, at any time after it was sent. */
-proctype server(byte me)
+proctype server(byte me; byte nth)
 {
 end:
 	do
-	:: d_step { checkpoint[me].sent ->
+	:: d_step { C.sent ->
 			if
-			:: ALL_HOLD -> EACH(act); EACH(heard)
-			:: else -> EACH(refused)
+			:: C.overtaken && MUTATION != LATE_ONES_COUNT
+			:: else ->
+				if
+				:: ALL_HOLD ->
+					EACH(act); EACH(heard);
+					OTHER.overtaken = OTHER.sent && C.younger
+				:: else -> EACH(refused)
+				fi
 			fi;
-			EACH(statement_over); checkpoint[me].actor = 0; checkpoint[me].sent = false }
+			EACH(statement_over); OTHER.younger = false;
+			C.actor = 0; C.younger = false; C.overtaken = false; C.sent = false }
 	od
 }
 
@@ -334,7 +376,7 @@ init
 		EACH(begin);
 		run producer(); run producer();
 		run process(0); run process(1);
-		run server(0); run server(1)
+		run server(0, 0); run server(0, 1); run server(1, 0); run server(1, 1)
 	}
 	timeout;    /* nobody can do anything any more */
 	EACH(at_the_end)
