@@ -58,6 +58,8 @@ void api_handle_open(void *arg, struct http_req *req);
 void api_answered(void *arg, unsigned tag, int status, int64_t us);
 /* Before anything is counted. */
 void api_name_metrics(void);
+/* Puts down what is a state now, for whichever process is asked for metrics. */
+void api_collect(const struct api *api);
 
 /* Whether events can be accepted and delivered now; what else /readyz says is in health.c. */
 bool api_is_ready(const struct api *api);

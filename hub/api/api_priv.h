@@ -39,7 +39,7 @@ handler_f api_ssf_subject_add, api_ssf_subject_remove;
 handler_f api_stream_test;
 /* replay.c */
 handler_f api_redrive, api_rewind;
-/* health.c */
+/* stream_health.c */
 handler_f api_ssf_health, api_stream_health;
 /* emit.c */
 handler_f api_emit;

@@ -5,7 +5,7 @@
  */
 #include "hub/api/api_priv.h"
 
-/* A statement that waits for so long without any answer from the database: it is away, whatever its connections say. */
+/* A statement waits for so long without any answer: the database is away, whatever its connections say. */
 #define SILENCE_MS 3000
 
 enum check { CHECK_DATABASE, CHECK_OWNER, CHECK_RESOURCES, CHECK_KEYS, CHECK_RUNNING, CHECK_COUNT };

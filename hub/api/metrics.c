@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * GET /metrics. Counters are where they are counted; what is a state is read here, when it is asked
- * for, from what is in memory. It must never ask the database, nor walk through anything that grows
- * with what waits: only the streams are gone through, and each tells in constant time.
+ * for (of several processes: once a second in each), from what is in memory. It must never ask the
+ * database, nor walk through anything that grows with what waits: only the streams are gone through,
+ * and each tells in constant time.
  */
 #include "hub/api/api_priv.h"
 
@@ -14,22 +15,14 @@
 
 #define TEXT_MAX (32 * 1024 * 1024)
 
-/* What is read of the streams. Ids are borrowed until the loop turns. */
-struct lags {
-	struct deliver_lag *list;
-	size_t count, max; /* listed, and how many there is room for */
-	size_t seen;
-};
-
 static void on_lag(void *arg, const struct deliver_lag *lag)
 {
 	static const int64_t over_ms[LABEL_lag_COUNT] = {
 		[LABEL_lag_s1] = 1000,	   [LABEL_lag_s10] = 10000,	[LABEL_lag_s60] = 60000,
 		[LABEL_lag_s600] = 600000, [LABEL_lag_s3600] = 3600000,
 	};
-	struct lags *lags = arg;
 
-	lags->seen++;
+	(void)arg;
 	metric_add_of2(streams, lag->method == STREAM_PUSH ? LABEL_method_push : LABEL_method_poll,
 		       lag->status == STREAM_ENABLED ? LABEL_stream_status_enabled :
 		       lag->status == STREAM_PAUSED  ? LABEL_stream_status_paused :
@@ -40,12 +33,12 @@ static void on_lag(void *arg, const struct deliver_lag *lag)
 	metric_add(push_waiting_retries, (int64_t)lag->waiting_retries);
 	metric_add(polls_waiting, (int64_t)lag->waiting_polls);
 	metric_add(streams_waiting_events, lag->waiting_events);
+	metric_add(streams_dead_letters, lag->dead_letters);
 	if (lag->age_ms > metrics_cells[METRIC_CELL_streams_lag_max])
 		metric_set(streams_lag_max, lag->age_ms);
 	for (size_t i = 0; i < LABEL_lag_COUNT; i++)
 		metric_add_of(streams_lagging, i, lag->age_ms > over_ms[i]);
-	if (lags->count < lags->max)
-		lags->list[lags->count++] = *lag;
+	metrics_streams_put(lag->stream, lag->age_ms, lag->waiting_events, lag->unread_seqs);
 }
 
 /* Sums are made anew each time. */
@@ -57,28 +50,45 @@ static void clear(enum metric_id id)
 		metrics_cells[m->cell + i] = 0;
 }
 
-static void collect_streams(struct api *api, struct lags *lags)
+static void collect_streams(const struct api *api)
 {
 	static const enum metric_id sums[] = { METRIC_ID_streams,	       METRIC_ID_streams_failing,
 					       METRIC_ID_streams_waiting_events, METRIC_ID_streams_lag_max,
 					       METRIC_ID_streams_lagging,      METRIC_ID_push_in_flight,
-					       METRIC_ID_push_waiting_retries, METRIC_ID_polls_waiting };
+					       METRIC_ID_push_waiting_retries, METRIC_ID_polls_waiting,
+					       METRIC_ID_streams_dead_letters };
 
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(sums); i++)
 		clear(sums[i]);
-	lags->max = api->metrics_streams > 0 ? (size_t)api->metrics_streams : 0;
-	lags->list = calloc(lags->max + 1, sizeof(*lags->list));
-	if (lags->list == NULL)
-		lags->max = 0;
-	deliver_lags(api->deliver, on_lag, lags);
-	if (lags->seen > lags->max)
-		lags->count = 0; /* all of them or none: else their order decides */
+	metrics_streams_begin();
+	deliver_lags(api->deliver, on_lag, NULL);
+	metrics_streams_end();
 }
 
-static void collect(const struct api *api)
+static void collect_deliver(const struct api *api)
 {
-	int64_t head = event_log_head(api->log), cursor = rules_consumer_cursor(api->rules);
+	static int64_t connects;
 	struct deliver_circuits circuits = deliver_circuits(api->deliver);
+
+	metric_set(client_connections, (int64_t)http_client_connections(api->push_client));
+	metric_follow(client_connects, 0, http_client_connects(api->push_client), &connects);
+	metric_set_of(endpoints, LABEL_circuit_closed, circuits.closed);
+	metric_set_of(endpoints, LABEL_circuit_open, circuits.open);
+	metric_set_of(endpoints, LABEL_circuit_half_open, circuits.half_open);
+	collect_streams(api);
+}
+
+static void collect_database(const struct api *api)
+{
+	metric_set(db_connections, db_connections(api->db) + db_connections(api->lease));
+	metric_set(db_connections_max, api->database_connections + 1);
+	metric_set(db_queue_statements, (int64_t)(db_queued(api->db) + db_queued(api->lease)));
+}
+
+void api_collect(const struct api *api)
+{
+	static int64_t warnings, errors;
+	int64_t head = event_log_head(api->log), cursor = rules_consumer_cursor(api->rules);
 
 	metric_set(build_info, 1);
 	metric_set(ready, api_is_ready(api));
@@ -90,30 +100,31 @@ static void collect(const struct api *api)
 	metric_set(log_head_seq, head);
 	metric_set(rules_lag_seqs, event_log_count(api->log, cursor));
 	metric_set(pool_queue_jobs, (int64_t)pool_queued(api->pool));
-	metric_set(client_connections, (int64_t)http_client_connections(api->push_client));
-	metric_set(client_connects, http_client_connects(api->push_client));
-	metric_set_of(endpoints, LABEL_circuit_closed, circuits.closed);
-	metric_set_of(endpoints, LABEL_circuit_open, circuits.open);
-	metric_set_of(endpoints, LABEL_circuit_half_open, circuits.half_open);
 	metric_set(pool_threads, api->crypto_threads);
-	metric_set(db_connections, db_connections(api->db) + db_connections(api->lease));
-	metric_set(db_connections_max, api->database_connections + 1);
-	metric_set(db_queue_statements, (int64_t)(db_queued(api->db) + db_queued(api->lease)));
-	metric_set_of(log_entries, LABEL_level_warn, (int64_t)log_count(LOG_LEVEL_WARN));
-	metric_set_of(log_entries, LABEL_level_error, (int64_t)log_count(LOG_LEVEL_ERROR));
+	metric_follow(log_entries, LABEL_level_warn, log_count(LOG_LEVEL_WARN), &warnings);
+	metric_follow(log_entries, LABEL_level_error, log_count(LOG_LEVEL_ERROR), &errors);
 	metrics_name_version[0] = api->version;
+	collect_database(api);
+	collect_deliver(api);
 	metrics_process();
 }
 
-static int64_t stream_value(enum metric_id metric, const struct deliver_lag *lag)
+/* --- the answer ------------------------------------------------------------------------------------- */
+
+struct rows {
+	struct metrics_stream *list; /* owned */
+	size_t count;
+};
+
+static int64_t stream_value(enum metric_id metric, const struct metrics_stream *s)
 {
 	switch (metric) {
 	case METRIC_ID_stream_lag:
-		return lag->age_ms;
+		return s->lag_ms;
 	case METRIC_ID_stream_waiting_events:
-		return lag->waiting_events;
+		return s->waiting_events;
 	case METRIC_ID_stream_unread_seqs:
-		return lag->unread_seqs;
+		return s->unread_seqs;
 	default:
 		return 0;
 	}
@@ -121,26 +132,48 @@ static int64_t stream_value(enum metric_id metric, const struct deliver_lag *lag
 
 static void on_stream_metric(void *arg, size_t metric, struct ssf_buf *out)
 {
-	const struct lags *lags = arg;
+	const struct rows *rows = arg;
 
-	for (size_t i = 0; i < lags->count; i++) {
-		const char *const values[] = { lags->list[i].stream };
+	for (size_t i = 0; i < rows->count; i++) {
+		const char *const values[] = { rows->list[i].id };
 		metric_write(&metrics_table[metric], values,
-			     stream_value((enum metric_id)metric, &lags->list[i]), out);
+			     stream_value((enum metric_id)metric, &rows->list[i]), out);
 	}
+}
+
+/* Of all streams or of none: else their order would decide. */
+static bool too_many(const struct api *api, const int64_t *cells)
+{
+	int64_t n = 0;
+
+	for (size_t i = METRIC_CELL_streams; i <= METRIC_LAST_streams; i++)
+		n += cells[i];
+	return n > api->metrics_streams;
+}
+
+static void write_text(const struct api *api, struct ssf_buf *out)
+{
+	int64_t *cells = calloc(METRIC_CELL_COUNT, sizeof(*cells));
+	struct rows rows = { 0 };
+
+	if (cells != NULL) {
+		metrics_together(cells);
+		if (!too_many(api, cells))
+			rows.list = metrics_streams_together(&rows.count);
+		metrics_text(metrics_table, METRIC_ID_COUNT, cells, on_stream_metric, &rows, out);
+	}
+	free(rows.list);
+	free(cells);
 }
 
 void api_metrics(const struct call *c)
 {
 	ssf_auto_buf text = SSF_BUF(TEXT_MAX);
-	struct lags lags = { 0 };
 	struct ssf_err err;
 
-	collect(c->api);
-	collect_streams(c->api, &lags);
-	metrics_text(metrics_table, METRIC_ID_COUNT, metrics_cells, on_stream_metric, &lags, &text);
-	free(lags.list);
-	if (ssf_buf_failed(&text)) {
+	api_collect(c->api);
+	write_text(c->api, &text);
+	if (ssf_buf_failed(&text) || text.len == 0) {
 		ssf_fail(&err, SSF_E_NOMEM, "metrics");
 		http_reply_error(c->req, 0, &err);
 		return;

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define DATABASE_WAIT_MS 30000
@@ -35,6 +36,7 @@
 #define LEASE_PROBE_MS 5000
 #define LEASE_SQL "select pg_try_advisory_lock(7236520, 0)"
 #define TICK_MS 250
+#define COLLECT_TICKS 4
 #define METRICS_CONNECTIONS 64
 #define METRICS_BODY 1024
 #define READY_WAIT_MS 60000
@@ -61,6 +63,7 @@ struct serve {
 	struct api api;
 
 	int64_t tick_us;           /* when it should come next, monotonic */
+	unsigned ticks;
 	int64_t lease_down_ms;     /* since when the lease is not ours, 0: it is */
 	struct db_op *probe;
 	int64_t probed_ms;
@@ -281,6 +284,8 @@ static void on_tick(void *arg)
 	struct serve *s = arg;
 
 	count_tick(s);
+	if (metrics_processes() > 1 && ++s->ticks % COLLECT_TICKS == 0)
+		api_collect(&s->api);
 	probe_lease(s);
 	check_lease(s);
 	if (keys_locked_out(s->api.keys)) {
@@ -477,12 +482,24 @@ static void hold_signals(int how)
 	sigprocmask(how, &set, NULL);
 }
 
+/* Every long poll and every push has a descriptor; the soft limit is what old programs with select() need. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int start(struct serve *s, struct ssf_err *err)
 {
 	if (s->conf.issuer != NULL &&
 	    issuer_parse(s->conf.issuer, s->conf.tls_off, &s->api.issuer, err) < 0)
 		return -1;
-	if (data_files(s, err) < 0 || loop_new(&s->loop, err) < 0 ||
+	if (metrics_open(1, (size_t)s->conf.metrics_streams, err) < 0 || data_files(s, err) < 0 ||
+	    loop_new(&s->loop, err) < 0 ||
 	    pool_new(s->loop, (unsigned)s->conf.crypto_threads, POOL_QUEUE, &s->pool, err) < 0 ||
 	    open_database(s, err) < 0 || open_server(s, err) < 0 || open_parts(s, err) < 0 ||
 	    write_url(s, err) < 0)
@@ -533,6 +550,7 @@ static void stop(struct serve *s)
 	free(s->api.resource_metadata);
 	json_decref(s->api.critical);
 	free(s->token_endpoint);
+	metrics_close();
 }
 
 int cli_serve(int argc, char **argv)
@@ -560,6 +578,7 @@ int cli_serve(int argc, char **argv)
 		return 2;
 	}
 	log_set_level(level);
+	raise_descriptors();
 	hold_signals(SIG_BLOCK);
 	if (start(&s, &err) < 0) {
 		fprintf(stderr, "ssfhub: %s\n", err.msg);

@@ -416,7 +416,8 @@ void deliver_lags(const struct deliver *d, deliver_lag_f *f, void *arg)
 			.in_flight = o->in_flight,
 			.waiting_retries = o->waiting_retries,
 			.waiting_polls = o->waiting_count,
-			.waiting_events = (int64_t)outlet_backlog(o),
+			.waiting_events = backlog_count(o),
+			.dead_letters = o->dead_letters,
 			.unread_seqs = o->loaded ? event_log_count(d->log, outlet_scan(o)) : 0,
 			.age_ms = o->loaded ? oldest_age_ms(o, now) : 0,
 		};
@@ -449,7 +450,7 @@ static json_t *outlet_report(const struct outlet *o)
 		o->stream->method == STREAM_PUSH ? "push" : "poll", "status",
 		stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
 		"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
-		(json_int_t)event_log_count(o->deliver->log, outlet_scan(o)), "backlog", (json_int_t)backlog_count(o),
+		(json_int_t)event_log_count(d->log, outlet_scan(o)), "backlog", (json_int_t)backlog_count(o),
 		"oldest_age_s", (json_int_t)(oldest_ms != 0 ? (wall_now_ms() - oldest_ms) / 1000 : 0),
 		"retention_end", time_json(end_ms), "dead_letters", (json_int_t)o->dead_letters,
 		"backlog_limit", limit > 0 ? json_integer(limit) : NULL, "healthy", o->failures == 0, "circuit",

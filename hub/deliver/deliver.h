@@ -27,7 +27,7 @@ struct deliver_conf {
 	int64_t heartbeat_s;      /* of streams that say nothing themselves; 0: none */
 	int64_t inactivity_s;
 	int64_t backlog_limit;    /* events that may wait before a stream is paused; 0: no limit */
-	int64_t retention_ms;     /* older events are dropped from the log; 0: never */
+	int64_t retention_ms;     /* how long events are kept in the log at least; 0: for ever */
 };
 
 /* All borrowed. client has the SSRF guard. Begins when the registry is ready. */
@@ -115,7 +115,8 @@ struct deliver_lag {
 	size_t in_flight;       /* pushes under way */
 	size_t waiting_retries; /* pushes that wait for their next attempt */
 	size_t waiting_polls;   /* long polls that are held */
-	int64_t waiting_events; /* not settled, of those that were looked at */
+	int64_t waiting_events; /* not settled; redriven ones among them */
+	int64_t dead_letters;
 	int64_t unread_seqs;    /* of the log, not looked at yet */
 	int64_t age_ms;         /* of the oldest event that may still have to be delivered; 0: there is none */
 };

@@ -22,8 +22,8 @@ static bool is_push(const struct outlet *o)
 /* Which is in no lane any more. */
 static void entry_free(struct outlet *o, struct entry *e)
 {
-	if (o->window == e)
-		o->window = TAILQ_NEXT(e, link);
+	if (o->first == e)
+		o->first = TAILQ_NEXT(e, link);
 	TAILQ_REMOVE(&o->entries, e, link);
 	o->entry_count--;
 	o->settled_count -= e->settled;
@@ -35,8 +35,8 @@ static void entry_free(struct outlet *o, struct entry *e)
 /* Settled entries at the front need not be remembered: the cursor passes them. */
 static void trim(struct outlet *o)
 {
-	while (o->window != NULL && o->window->settled)
-		entry_free(o, o->window);
+	while (o->first != NULL && o->first->settled)
+		entry_free(o, o->first);
 }
 
 int64_t outlet_scan(const struct outlet *o)
@@ -46,7 +46,7 @@ int64_t outlet_scan(const struct outlet *o)
 
 int64_t outlet_cursor(const struct outlet *o)
 {
-	return o->window != NULL ? o->window->event->seq - 1 : outlet_scan(o);
+	return o->first != NULL ? o->first->event->seq - 1 : outlet_scan(o);
 }
 
 size_t outlet_backlog(const struct outlet *o)
@@ -156,6 +156,24 @@ struct burial {
 	enum label_burial label;
 };
 
+static enum label_burial burial_label(const char *reason)
+{
+	static const struct {
+		const char *prefix;
+		enum label_burial label;
+	} labels[] = {
+		{ "refused", LABEL_burial_refused },
+		{ "expired", LABEL_burial_expired },
+		{ OUTLET_GONE, LABEL_burial_gone },
+	};
+
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(labels); i++) {
+		if (ssf_str_has_prefix(ssf_str_c(reason), labels[i].prefix))
+			return labels[i].label;
+	}
+	return LABEL_burial_disabled;
+}
+
 static void burial_free(struct burial *b)
 {
 	if (b != NULL)
@@ -226,7 +244,7 @@ bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *txn, const char 
 	b->deliver = o->deliver;
 	b->rewound = o->rewound;
 	b->seq = seq;
-	b->label = strncmp(reason, "expired", 7) == 0 ? LABEL_burial_expired : LABEL_burial_refused;
+	b->label = burial_label(reason);
 	keys_jti(o->deliver->keys, seq, o->stream->audience, jti);
 	snprintf(seq_text, sizeof(seq_text), "%lld", (long long)seq);
 	snprintf(rewound, sizeof(rewound), "%lld", (long long)o->rewound);
@@ -324,8 +342,8 @@ static int take_event(struct outlet *o, struct event *event)
 	}
 	event_ref(event);
 	TAILQ_INSERT_TAIL(&o->entries, e, link);
-	if (o->window == NULL)
-		o->window = e;
+	if (o->first == NULL)
+		o->first = e;
 	o->entry_count++;
 	o->settled_count += e->settled;
 	if (!e->settled)
@@ -346,8 +364,8 @@ int outlet_take_owed(struct outlet *o, struct event *event)
 		return -1;
 	}
 	event_ref(event);
-	if (o->window != NULL)
-		TAILQ_INSERT_BEFORE(o->window, e, link);
+	if (o->first != NULL)
+		TAILQ_INSERT_BEFORE(o->first, e, link);
 	else
 		TAILQ_INSERT_TAIL(&o->entries, e, link);
 	o->entry_count++;

@@ -55,7 +55,7 @@ struct outlet {
 	struct range *acked;
 	size_t acked_count;
 	TAILQ_HEAD(, entry) entries; /* what is owed, then the window: by seq, the first unsettled */
-	struct entry *window;     /* its first, or NULL */
+	struct entry *first;      /* of the window, or NULL */
 	size_t entry_count;
 	size_t owed_entries;      /* of the entries */
 	size_t settled_count;     /* of the entries */
@@ -126,6 +126,7 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered);
  * if it fails, the event stays. Returns false if that could not be started.
  */
 bool outlet_bury(struct outlet *o, struct entry *e, const char *reason);
+#define OUTLET_GONE "not in the log any more"
 /* The same of what is owed and not in the window; txn is for the log. */
 bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *txn, const char *reason);
 int outlet_take_owed(struct outlet *o, struct event *event); /* -1: no memory */

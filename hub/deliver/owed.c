@@ -166,7 +166,7 @@ static void on_events(void *arg, struct event *const *events, size_t count, cons
 		while (events[at]->seq < item->seq)
 			at++;
 		if (events[at]->seq != item->seq)
-			give_up(o, item, "not in the log any more");
+			give_up(o, item, OUTLET_GONE);
 		else if (outlet_take_owed(o, events[at]) == 0)
 			hold(w, item);
 	}

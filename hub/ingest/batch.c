@@ -90,7 +90,6 @@ static void split(struct batch *b, struct append_list *list)
 	}
 }
 
-/* Columns as in append_events. */
 static void count(const struct batch *b, const struct db_result *r, const struct ssf_err *err)
 {
 	size_t rows = err == NULL ? db_rows(r) : 0;

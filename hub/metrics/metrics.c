@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the cells. The table is made by the compiler. */
+/* The table, which the compiler makes. */
 #include "hub/metrics/metrics.h"
 
 #include "lib/ssf/attr.h"
@@ -35,16 +35,26 @@ enum {
 #define BUCKETS(set, ...) static const int64_t bounds_##set[] = { __VA_ARGS__ };
 #include "hub/metrics/metrics.def"
 
+/* What the types of metrics.def are. */
+#define TYPE_COUNTER METRIC_COUNTER
+#define TYPE_HISTOGRAM METRIC_HISTOGRAM
+#define TYPE_GAUGE METRIC_GAUGE
+#define TYPE_GAUGE_MAX METRIC_GAUGE
+#define TYPE_GAUGE_MIN METRIC_GAUGE
+#define OVER_COUNTER METRIC_SUM
+#define OVER_HISTOGRAM METRIC_SUM
+#define OVER_GAUGE METRIC_SUM
+#define OVER_GAUGE_MAX METRIC_MAX
+#define OVER_GAUGE_MIN METRIC_MIN
+
 #define label_none metric_no_label
 #define bounds_none NULL
 const struct metric metrics_table[METRIC_ID_COUNT] = {
 #define METRIC(type, id, name, decimals, a, b, buckets, help) \
-	{ name, METRIC_##type, help, decimals, { &label_##a, &label_##b }, bounds_##buckets, \
-	  METRIC_##type == METRIC_HISTOGRAM ? METRIC_WIDTH_##buckets - 2 : 0, METRIC_CELL_##id, \
-	  IS_OPEN_##a || IS_OPEN_##b, false },
+	{ name, TYPE_##type, help, decimals, { &label_##a, &label_##b }, bounds_##buckets, \
+	  TYPE_##type == METRIC_HISTOGRAM ? METRIC_WIDTH_##buckets - 2 : 0, METRIC_CELL_##id, \
+	  IS_OPEN_##a || IS_OPEN_##b, false, OVER_##type },
 #define STREAM_METRIC(id, name, decimals, help) \
-	{ name, METRIC_GAUGE, help, decimals, { &label_stream, &metric_no_label }, NULL, 0, 0, false, true },
+	{ name, METRIC_GAUGE, help, decimals, { &label_stream, &metric_no_label }, NULL, 0, 0, false, true, METRIC_SUM },
 #include "hub/metrics/metrics.def"
 };
-
-int64_t metrics_cells[METRIC_CELL_COUNT];

@@ -10,10 +10,14 @@
  *   metric_observe(commit_seconds, loop_now_us() - began);
  *
  * Label values are those of the metric's own labels, below their count.
+ *
+ * Where several processes serve together, each has cells of its own in memory that all see, and any of
+ * them shows all together (share.c).
  */
 #pragma once
 
 #include "lib/kit/metrics.h"
+#include "lib/ssf/err.h"
 
 /* LABEL_<set>_<id>, and LABEL_<set>_COUNT. "none" is one value without a name. */
 enum { LABEL_none_COUNT = 1 };
@@ -54,7 +58,7 @@ enum {
 };
 
 extern const struct metric metrics_table[METRIC_ID_COUNT];
-extern int64_t metrics_cells[METRIC_CELL_COUNT];
+extern int64_t *metrics_cells; /* of this process */
 
 #define metric_add_of2(id, a, b, n) \
 	((void)(metrics_cells[METRIC_CELL_##id + (size_t)(a) * METRIC_STEP_##id + (size_t)(b)] += (n)))
@@ -73,3 +77,41 @@ extern int64_t metrics_cells[METRIC_CELL_COUNT];
 
 /* What the kernel knows of this process, into the cells of process_*. */
 void metrics_process(void);
+
+/* A counter that somebody else keeps: last is what it was told to be when it was asked last. */
+#define metric_follow(id, a, value, last) \
+	do { \
+		metric_add_of(id, a, (int64_t)(value) - *(last)); \
+		*(last) = (int64_t)(value); \
+	} while (0)
+
+/* --- share.c: all processes ------------------------------------------------------------------------ */
+
+#define METRICS_STREAM_ID 129
+
+/* What is shown of a stream, by the process that serves it. */
+struct metrics_stream {
+	char id[METRICS_STREAM_ID];
+	int64_t lag_ms;
+	int64_t waiting_events;
+	int64_t unread_seqs;
+};
+
+/*
+ * Before there is more than one process: room for all of them, and for so many streams of each.
+ * metrics_be() says in each which one it is, from 0: its counters go on where those of the one before it in
+ * that place have ended, its states begin at 0. Without metrics_open() there is one, and no streams.
+ */
+ssf_nodiscard int metrics_open(unsigned processes, size_t streams, struct ssf_err *err);
+void metrics_be(unsigned process);
+void metrics_close(void);
+unsigned metrics_processes(void);
+
+/* The streams of this process, anew: puts up to the number that was opened, then ends. */
+void metrics_streams_begin(void);
+void metrics_streams_put(const char *id, int64_t lag_ms, int64_t waiting_events, int64_t unread_seqs);
+void metrics_streams_end(void);
+
+/* All processes together: the cells; and their streams, in an array to be freed, NULL when out of memory. */
+void metrics_together(int64_t cells[METRIC_CELL_COUNT]);
+struct metrics_stream *metrics_streams_together(size_t *count);

@@ -69,11 +69,12 @@ static int64_t started_ms(void)
 
 void metrics_process(void)
 {
+	static int64_t cpu_us;
 	struct timespec cpu = { 0 };
 	struct rlimit fds = { 0 };
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-	metric_set(process_cpu, (int64_t)cpu.tv_sec * 1000000 + cpu.tv_nsec / 1000);
+	metric_follow(process_cpu, 0, (int64_t)cpu.tv_sec * 1000000 + cpu.tv_nsec / 1000, &cpu_us);
 	metric_set(process_fds, open_fds());
 	if (getrlimit(RLIMIT_NOFILE, &fds) == 0)
 		metric_set(process_fds_max, (int64_t)fds.rlim_cur);

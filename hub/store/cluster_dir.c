@@ -8,6 +8,7 @@
 
 #include "hub/store/pg_bin.h"
 #include "lib/kit/file.h"
+#include "lib/kit/log.h"
 #include "lib/kit/loop.h"
 #include "lib/ssf/attr.h"
 
@@ -15,6 +16,7 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,7 @@
 #include <unistd.h>
 
 #define EARLIER_WAIT_MS 30000
+#define EARLIER_PATIENCE_MS 10000
 #define INITDB_MS 300000
 #define REMOVE_MS 60000
 #define NAP_NS 50000000
@@ -209,13 +212,26 @@ static long find_earlier_postgres(const struct cluster_dir *d)
 	return pid > 0 && is_our_postgres(d, pid) ? pid : 0;
 }
 
+/*
+ * The kernel has told it to end, in an orderly way. It may not get there: PostgreSQL 15 waits for ever
+ * when it is told while it recovers from the crash of one of its processes. The folder is ours by
+ * now, and nobody else's who could still use it.
+ */
 static int wait_for_earlier_postgres(const struct cluster_dir *d, int64_t deadline,
 				     struct ssf_err *err)
 {
+	int64_t patience = loop_now_ms() + EARLIER_PATIENCE_MS;
+	bool told = false;
 	long pid;
 
 	while ((pid = find_earlier_postgres(d)) != 0) {
-		if (loop_now_ms() >= deadline)
+		int64_t now = loop_now_ms();
+		if (!told && now >= patience) {
+			told = true;
+			log_warn("cluster.earlier.stopped", log_int("pid", pid));
+			kill((pid_t)pid, SIGQUIT); /* at once; what is committed stays */
+		}
+		if (now >= deadline)
 			return ssf_fail(err, SSF_E_CONFLICT,
 					"%s: an earlier postgres (process %ld) does not end", d->pg,
 					pid);

@@ -33,7 +33,7 @@ struct cluster_dir {
 
 /*
  * Finds or makes everything, the cluster included. Waits up to 30 s for an earlier hub on DIR
- * and for its postgres to end. On failure there is nothing to release.
+ * and for its postgres to end, which is told to after 10 s of its own. On failure there is nothing to release.
  */
 ssf_nodiscard int cluster_dir_init(struct cluster_dir *d, const char *dir, const char *bindir,
 				   struct ssf_err *err);

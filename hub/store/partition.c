@@ -5,6 +5,7 @@
  */
 #include "hub/store/partition.h"
 
+#include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 
 #include <stdio.h>
@@ -51,6 +52,8 @@ static int64_t retry_ms(const struct partitions *p)
 
 static void on_dropped(struct partitions *p, const struct db_result *r)
 {
+	metric_add(retention_partitions, 1);
+	metric_add(retention_missed, db_int(r, 0, 4));
 	log_info("partition.dropped", log_int("partition", db_int(r, 0, 1)), log_int("from", db_int(r, 0, 2)),
 		 log_int("to", db_int(r, 0, 3)), log_int("streams_told", db_int(r, 0, 4)));
 	event_log_recount(p->log);

@@ -27,6 +27,7 @@
 #define TIMEOUT_MS 10000
 #define BODY_MAX (1024 * 1024)
 #define CA_FILE_MAX (256 * 1024)
+#define BUFFER_SIZE 16384L
 #define CACHED_CONNECTIONS 4096L
 #define SPARE_HANDLES 256 /* of curl, kept to be used again: making one costs as much as a small call */
 
@@ -523,9 +524,14 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 	bad |= curl_easy_setopt(e, CURLOPT_PROXY, "") != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, "*") != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) != CURLE_OK;
-	/* HTTP/2 where it is offered: many calls share a connection rather than open one each */
+	/* allocated for each call: what is freed in pieces of 64 KiB makes malloc tidy up each time */
+	bad |= curl_easy_setopt(e, CURLOPT_BUFFERSIZE, BUFFER_SIZE) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_SIZE) != CURLE_OK;
+	/*
+	 * HTTP/2 where it is offered. Not CURLOPT_PIPEWAIT: a host that hangs before its first answer would
+	 * hold up all other calls to it.
+	 */
 	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) != CURLE_OK;
-	bad |= curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) != CURLE_OK;

@@ -15,6 +15,8 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#define DEFERRED_US 5000 /* of deferred calls in a turn */
+
 struct loop_defer {
 	TAILQ_ENTRY(loop_defer) entry;
 	struct loop *loop;
@@ -162,18 +164,23 @@ static int defer_arm(struct loop *loop)
 	return event_add(&loop->defer_event, &now);
 }
 
+/*
+ * Sockets have their turn after a while, however many calls wait: one event to a thousand streams is a
+ * thousand calls, and what comes in must not have to wait for all of them.
+ */
 static void on_deferred(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
 	struct loop_defer *d;
 	uint64_t end = loop->defer_seq;
+	int64_t until_us = loop_now_us() + DEFERRED_US;
 
 	(void)fd;
 	(void)what;
 	/* Armed before the calls, because one of them may stop the loop. */
 	defer_arm(loop);
 	while ((d = TAILQ_FIRST(&loop->deferred)) != NULL && d->seq < end &&
-	       !event_base_got_break(loop->base)) {
+	       !event_base_got_break(loop->base) && loop_now_us() < until_us) {
 		loop_f *f = d->f;
 		void *f_arg = d->arg;
 

@@ -42,6 +42,28 @@ void metric_observe_in(const struct metric *m, int64_t *cells, size_t series, in
 	c[m->bound_count + 1] += value;
 }
 
+static int64_t combined(enum metric_over over, int64_t a, int64_t b)
+{
+	switch (over) {
+	case METRIC_MAX:
+		return a > b ? a : b;
+	case METRIC_MIN:
+		return a < b ? a : b;
+	default:
+		return a + b;
+	}
+}
+
+void metrics_join(const struct metric *table, size_t count, const int64_t *cells, int64_t *together)
+{
+	for (size_t t = 0; t < count; t++) {
+		const struct metric *m = &table[t];
+
+		for (size_t i = m->cell; i < m->cell + metric_cell_count(m); i++)
+			together[i] = combined(m->over, together[i], __atomic_load_n(&cells[i], __ATOMIC_RELAXED));
+	}
+}
+
 /* --- text --------------------------------------------------------------------------------------- */
 
 /* value * 10^-decimals, without zeros at the end. There are thousands of them in one scrape. */

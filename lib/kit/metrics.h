@@ -16,6 +16,9 @@
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
+/* How the values of several processes are one. */
+enum metric_over { METRIC_SUM, METRIC_MAX, METRIC_MIN };
+
 #define METRIC_LABELS 2
 
 /* values[i] NULL: there is no such value, and no sample of it. */
@@ -37,6 +40,7 @@ struct metric {
 	size_t cell;               /* the first of its cells */
 	bool sparse;               /* what is 0 is not shown: most of its label values never are */
 	bool foreign;              /* without cells: others write its samples */
+	enum metric_over over;
 };
 
 /* How many cells a metric has. */
@@ -44,6 +48,9 @@ size_t metric_cell_count(const struct metric *m);
 
 /* Of a histogram: counts a value, for the series of its labels (0 without). */
 void metric_observe_in(const struct metric *m, int64_t *cells, size_t series, int64_t value);
+
+/* Adds the cells of another process, which goes on counting meanwhile, to what all before it have together. */
+void metrics_join(const struct metric *table, size_t count, const int64_t *cells, int64_t *together);
 
 /* A sample of a foreign metric; a value for each of its labels. */
 void metric_write(const struct metric *m, const char *const *values, int64_t value, struct ssf_buf *out);

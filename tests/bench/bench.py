@@ -71,7 +71,8 @@ FIGURES = [
 
 
 def measure(world, wanted, quick):
-    """Each measurement once, in the order of the table; gives (figure, value or None, raw or reason)."""
+    """Each measurement once, in the order of the table; gives (figure, value or None, raw or reason,
+    seconds that it took)."""
     for function in dict.fromkeys(f.measure for f in wanted):
         mine, began = [f for f in wanted if f.measure is function], time.monotonic()
         try:
@@ -90,7 +91,8 @@ def measure(world, wanted, quick):
 
 def report(figure, value, raw, took):
     """Prints one line; the entry of bench.json."""
-    entry = {"name": figure.name, "value": value, "unit": figure.unit, "goal": figure.goal, "measuring_s": round(took, 1)}
+    entry = {"name": figure.name, "value": value, "unit": figure.unit, "goal": figure.goal,
+             "measuring_s": round(took, 1)}
     if value is None:
         print(f"{figure.name} unmeasured: {raw.splitlines()[-1]}", flush=True)
         return {**entry, "met": False, "reason": raw}
@@ -99,14 +101,17 @@ def report(figure, value, raw, took):
 
 
 def revision():
-    done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
+    done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"],
+                          capture_output=True, text=True)
     return done.stdout.strip()
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="under 90 s, without the figures that take long")
-    parser.add_argument("--only", action="append", metavar="NAME", choices=[f.name for f in FIGURES],
+    parser.add_argument("--quick", action="store_true",
+                        help="under 90 s, without the figures that take long")
+    parser.add_argument("--only", action="append", metavar="NAME",
+                        choices=[f.name for f in FIGURES],
                         help="this figure; may be given several times")
     parser.add_argument("--profile", metavar="FILE", help="perf record of the hub while it is measured")
     return parser.parse_args()

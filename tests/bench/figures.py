@@ -20,8 +20,8 @@ from machine import CPUS, mean
 from world import Unmeasured, median, percentile, wait, write_requests
 
 STREAMS = 10
-AHEAD = 100          # events that streams may be behind: enough that all cores are always busy, and that
-                     # little is left to wait for when the load ends
+AHEAD = 100     # events that streams may be behind: enough that all cores are always busy, and that
+                # little is left to wait for when the load ends
 
 
 def deliver_one(hub, sink, sets, streams, number=0):
@@ -34,8 +34,10 @@ def deliver_one(hub, sink, sets, streams, number=0):
 # --- push: throughput and processor time ---------------------------------------------------------
 
 class Pushing:
-    """A hub with ten streams of ten clients, which pushes as much as it can. Events come in by POST /events all
-    the while, as fast as they go out ten times: the price of taking them in is part of the figures."""
+    """A hub with ten streams of ten clients, which pushes as much as it can. Events come in by POST
+    /events all the while, as fast as they go out ten times: the price of taking them in is part of
+    the figures. A backlog that was there before would be read from the database instead, once for
+    each stream, which is not what a hub does that keeps up."""
 
     def __init__(self, world, alg):
         self.world = world
@@ -49,19 +51,25 @@ class Pushing:
 
     def round(self, seconds):
         """What happens in so many seconds, after half a second for the window to fill."""
-        load = self.world.ingest(self.hub, self.sets.path, connections=16, skip=self.sent, ms=int(seconds * 1000) + 1000,
-                                 ahead=AHEAD, copies=STREAMS, counters=self.sink.counters.path).begin()
+        counters = self.sink.counters
+        load = self.world.ingest(self.hub, self.sets.path, connections=16, skip=self.sent,
+                                 ms=int(seconds * 1000) + 1000, ahead=AHEAD, copies=STREAMS,
+                                 counters=counters.path).begin()
         time.sleep(0.5)
         with self.world.profiled(self.hub):
-            count, cpu, began = self.sink.counters.count, self.hub.cpu(), time.monotonic()
+            count, cpu, began = counters.count, self.hub.cpu(), time.monotonic()
+            sink_cpu = self.sink.cpu()
             time.sleep(seconds)
-            count, cpu, took = self.sink.counters.count - count, self.hub.cpu() - cpu, time.monotonic() - began
+            count, cpu = counters.count - count, self.hub.cpu() - cpu
+            sink_cpu = self.sink.cpu() - sink_cpu
+            took = time.monotonic() - began
         self.sent += load.end()["sent"]
-        self.sink.counters.wait(self.sent * STREAMS, 60, "pushes that arrive")
+        counters.wait(self.sent * STREAMS, 60, "pushes that arrive")
         if count == 0:
             raise Unmeasured("nothing was pushed")
         return {"pushed": count, "seconds": took, "pushed_per_s": count / took, "hub_cpu_s": cpu,
-                "hub_cpu_us_per_set": cpu / count * 1e6}
+                "hub_cpu_us_per_set": cpu / count * 1e6,
+                "receiver_cpu_us_per_set": sink_cpu / count * 1e6}
 
 
 def rs256(world, quick):
@@ -103,16 +111,17 @@ def slow_receiver(world, quick):
         time.sleep(seconds)
         count, took = sink.counters.count - count, time.monotonic() - began
     said = load.end()
-    return {"slow_receiver": (count / took, {"pushed": count, "seconds": took, "events_sent": said["sent"],
-                                             "connections": sink.counters.open})}
+    return {"slow_receiver": (count / took, {
+        "pushed": count, "seconds": took, "events_sent": said["sent"],
+        "connections": sink.counters.open})}
 
 
 # --- ingest --------------------------------------------------------------------------------------
 
 def ingest(world, quick):
-    """As many clients as pgbench has, each with one SET under way, over TLS. RS256: what transmitters use.
-    There are no streams: what an event costs afterwards is other figures' business; the rules' consumer
-    reads along, as it always does."""
+    """As many clients as pgbench has, each with one SET under way, over TLS. RS256: what transmitters
+    use. There are no streams: what an event costs afterwards is other figures' business; the rules'
+    consumer reads along, as it always does."""
     seconds, rounds, sent = 2 if quick else 3, 2 if quick else 4, 0
     sets = world.signed()
     bench = machine.Pgbench(world)
@@ -124,28 +133,29 @@ def ingest(world, quick):
         load = world.ingest(hub, sets.path, connections=bench.CLIENTS, ms=seconds * 1000, skip=sent,
                             count=sets.count // rounds)
         with world.profiled(hub):
-            hub_cpu, postgres_cpu = hub.cpu(), world.postgres_cpu()
+            hub_s, postgres_s = hub.cpu(), world.postgres_cpu()
             said = load.begin().end()
-            hub_cpu, postgres_cpu = hub.cpu() - hub_cpu, world.postgres_cpu() - postgres_cpu
+            hub_s, postgres_s = hub.cpu() - hub_s, world.postgres_cpu() - postgres_s
         count, took = said["accepted"], (said["last_ns"] - said["began_ns"]) / 1e9
         sent += said["sent"]
         return {"accepted": count, "seconds": took, "accepted_per_s": count / took,
-                "hub_cpu_us_per_set": hub_cpu / count * 1e6, "postgres_cpu_us_per_set": postgres_cpu / count * 1e6}
+                "hub_cpu_us_per_set": hub_s / count * 1e6,
+                "postgres_cpu_us_per_set": postgres_s / count * 1e6}
 
     found = machine.paired(lambda: bench.tps(seconds), work, rounds)
     (stored,) = hub.sql("select count(*) from event")[0]
     if stored != sent:
         raise Unmeasured(f"{sent} were accepted and {stored} stored")
-    return {"ingest_vs_pgbench": (median(r["accepted_per_s"] / tps for r, tps in found),
-                                  {"rounds": [r for r, _ in found], "pgbench_tps": [tps for _, tps in found]})}
+    return {"ingest_vs_pgbench": (median(r["accepted_per_s"] / tps for r, tps in found), {
+        "rounds": [r for r, _ in found], "pgbench_tps": [tps for _, tps in found]})}
 
 
 # --- latency -------------------------------------------------------------------------------------
 
 AGENTS = 100
 LEAK_RULE = {"hrl": 1, "rules": [{
-    "id": "leak.bench", "title": "The secret of an agent leaked", "severity": "critical", "mode": "enforce",
-    "on": ["secret.leaked"], "match": {"$agent": {"known": [True]}},
+    "id": "leak.bench", "title": "The secret of an agent leaked", "severity": "critical",
+    "mode": "enforce", "on": ["secret.leaked"], "match": {"$agent": {"known": [True]}},
     "actions": [{"emit": "caep:session-revoked", "subject": "agent"}]}]}
 
 
@@ -154,8 +164,8 @@ def secret_of(agent):
 
 
 def leak_reports(world, hub, count):
-    """Has the hub know agents, their secrets, and who reports them; gives a file of reports to send. One
-    report is one leaked secret, and by the rule one event of the agent it belongs to."""
+    """Has the hub know agents, their secrets, and who reports them; gives a file of reports to send.
+    One report is one leaked secret, and by the rule one event of the agent it belongs to."""
     folder = world.new_folder()
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.public_key().public_bytes(serialization.Encoding.PEM,
@@ -168,16 +178,18 @@ def leak_reports(world, hub, count):
               {"kind": "rules", "id": "leak", "text": json.dumps(LEAK_RULE)},
               *({"kind": "agent", "id": f"agent:{i}", "owner": "ada", "purpose": "is measured",
                  "environment": "prod"} for i in range(AGENTS)),
-              *({"kind": "credential", "id": f"credential-{i}", "agent": f"agent:{i}", "type": "api-token",
-                 "secret": secret_of(i)} for i in range(AGENTS)))
+              *({"kind": "credential", "id": f"credential-{i}", "agent": f"agent:{i}",
+                 "type": "api-token", "secret": secret_of(i)} for i in range(AGENTS)))
     reports = []
     for i in range(count):
-        body = json.dumps([{"token": secret_of(i % AGENTS), "type": "acme_api_token", "source": "commit",
-                            "url": f"https://github.com/acme/app/blob/{i:040x}/config"}]).encode()
+        body = json.dumps([{
+            "token": secret_of(i % AGENTS), "type": "acme_api_token", "source": "commit",
+            "url": f"https://github.com/acme/app/blob/{i:040x}/config"}]).encode()
         signature = base64.b64encode(key.sign(body, ec.ECDSA(hashes.SHA256()))).decode()
-        reports.append(f"POST /in/partner HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                       f"Github-Public-Key-Identifier: bench\r\nGithub-Public-Key-Signature: {signature}\r\n"
-                       f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        head = ["POST /in/partner HTTP/1.1", "Host: localhost", "Content-Type: application/json",
+                "Github-Public-Key-Identifier: bench", f"Github-Public-Key-Signature: {signature}",
+                f"Content-Length: {len(body)}", "", ""]
+        reports.append("\r\n".join(head).encode() + body)
     write_requests(folder / "reports", reports)
     return folder / "reports"
 
@@ -205,7 +217,7 @@ def latency(world, seconds, alg, webhook):
         load.end()
     sink.counters.wait(count * STREAMS, 30, "pushes that arrive")
     times = list(load.times())
-    number = {txn: i for i, (_, _, txn) in enumerate(times)}   # of a webhook; a SET's txn says it itself
+    number = {txn: i for i, (_, _, txn) in enumerate(times)}   # of webhooks; a SET's txn says it
     accepted = [(answered - due) / 1e6 for due, answered, _ in times[RATE:]]
     pushed = []
     for ns, _, _, txn in sink.records():
@@ -215,7 +227,8 @@ def latency(world, seconds, alg, webhook):
     return pushed, {"pushes": len(pushed), "alg": alg, "seconds": seconds,
                     "p50_ms": percentile(pushed, 50), "p90_ms": percentile(pushed, 90),
                     "p99_ms": percentile(pushed, 99), "max_ms": max(pushed),
-                    "request_p50_ms": percentile(accepted, 50), "request_p99_ms": percentile(accepted, 99)}
+                    "request_p50_ms": percentile(accepted, 50),
+                    "request_p99_ms": percentile(accepted, 99)}
 
 
 def latencies(alg, webhook, prefix):
@@ -278,8 +291,9 @@ def rows(world, quick):
 # --- fan-out -------------------------------------------------------------------------------------
 
 def fanout_push(world, quick):
-    """One event to 1,000 clients at 1,000 addresses, from the request that brings it to the last 202; the median
-    of three, some rounds. Connections are there: the first event, which makes them, does not count."""
+    """One event to 1,000 clients at 1,000 addresses, from the request that brings it to the last 202;
+    the median of three, some rounds. Connections are there: the first event, which makes them,
+    does not count."""
     clients, rounds = 1000, 1 if quick else 4
     sets = world.signed()
     hub = world.hub()
@@ -299,19 +313,18 @@ def fanout_push(world, quick):
             sink.counters.wait(sent * clients, 60, "pushes that arrive")
         return (sink.counters.last_ns - began) / 1e9
 
-    found = machine.paired(lambda: machine.signatures("RS256", 1, CPUS), lambda: median([once() for _ in range(3)]),
-                           rounds)
-    return {"fanout_1k_clients_s": (median(s / (clients / limit) for s, limit in found),
-                                    {"seconds": [s for s, _ in found],
-                                     "signs_per_s_all_cores": [limit for _, limit in found]})}
+    found = machine.paired(lambda: machine.signatures("RS256", 1, CPUS),
+                           lambda: median(once() for _ in range(3)), rounds)
+    return {"fanout_1k_clients_s": (median(s / (clients / limit) for s, limit in found), {
+        "seconds": [s for s, _ in found], "signs_per_s_all_cores": [limit for _, limit in found]})}
 
 
 POLLS = 10_000
 
 
 def fanout_poll(world, quick):
-    """One event to a fleet that waits, to the last byte of the last answer; the median of some rounds. Those
-    who have their answer poll again when all have."""
+    """One event to a fleet that waits, to the last byte of the last answer; the median of some rounds.
+    Those who have their answer poll again when all have."""
     rounds = 3 if quick else 7
     sets, began = world.signed(), time.monotonic()
     hub = world.hub("--max-connections", str(2 * POLLS), "--poll-wait", "600s")
@@ -346,13 +359,15 @@ SCALE_EVENTS = 3000
 
 
 def fill(hub, count):
-    """Events of long ago, in the way append_events() writes them, but for the JSON between: in the order of
-    seq, under the lock, ids that no other event has and that come in no order, as jti of others do."""
+    """Events of long ago, in the way append_events() writes them, but for the JSON between: in the
+    order of seq, under the lock, ids that no other event has and that come in no order, as jti of
+    others do."""
     for first in range(1, count + 1, 500_000):
         hub.sql("""with held as materialized (select append_lock())
             insert into event (seq, origin, origin_id, type, txn, sub_id, body)
-            select nextval('event_seq'), 'issuer:https://old.bench.example', md5('jti' || n), %s, md5('txn' || n),
-                jsonb_build_object('format', 'iss_sub', 'iss', 'https://old.bench.example', 'sub', 'user-' || n),
+            select nextval('event_seq'), 'issuer:https://old.bench.example', md5('jti' || n), %s,
+                md5('txn' || n), jsonb_build_object('format', 'iss_sub', 'iss',
+                    'https://old.bench.example', 'sub', 'user-' || n),
                 jsonb_build_object('initiating_entity', 'policy', 'event_timestamp', 1700000000 + n)
             from held, generate_series(%s, %s) n""", REVOKED, first, min(count, first + 499_999))
     hub.sql("update consumer set cursor = (select max(seq) from event)")   # rules had their turn
@@ -378,8 +393,9 @@ class Scaled:
         """Processor time an event, in microseconds: the hub's, and PostgreSQL's."""
         self.hub.idle()
         hub, postgres = self.hub.cpu(), self.world.postgres_cpu()
-        load = self.world.ingest(self.hub, self.sets.path, skip=self.sent, count=SCALE_EVENTS, ahead=AHEAD,
-                                 copies=STREAMS, counters=self.sink.counters.path).begin()
+        load = self.world.ingest(self.hub, self.sets.path, skip=self.sent, count=SCALE_EVENTS,
+                                 ahead=AHEAD, copies=STREAMS,
+                                 counters=self.sink.counters.path).begin()
         load.end()
         self.sent += SCALE_EVENTS
         self.sink.counters.wait(self.sent * STREAMS, 120, "pushes that arrive")
@@ -389,8 +405,8 @@ class Scaled:
 
 
 def scale(world, quick):
-    """From SET to ten pushes, the processor time of the hub and of PostgreSQL. Two logs take turns, and the
-    least of some rounds counts for each: what disturbs a round only adds to it."""
+    """From SET to ten pushes, the processor time of the hub and of PostgreSQL. Two logs take turns,
+    and the least of some rounds counts for each: what disturbs a round only adds to it."""
     few, many = Scaled(world, FEW), Scaled(world, MANY)
     rounds = {"few": [], "many": []}
     few.round()
@@ -399,8 +415,8 @@ def scale(world, quick):
         rounds["few"].append(few.round())
         rounds["many"].append(many.round())
     best = {name: min(map(sum, found)) for name, found in rounds.items()}
-    return {"scale_events": (best["many"] / best["few"],
-                             {"events": [FEW, MANY], "cpu_us_hub_and_postgres": rounds, "best_us": best})}
+    return {"scale_events": (best["many"] / best["few"], {
+        "events": [FEW, MANY], "cpu_us_hub_and_postgres": rounds, "best_us": best})}
 
 
 # --- failover ------------------------------------------------------------------------------------

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench-ingest: sends the hub requests that were made before (bench-sign), over kept-alive TLS connections.
+ * bench-ingest: sends the hub requests that were made before (bench-sign), over kept-alive TLS
+ * connections.
  *
  *   bench-ingest --to ADDR:PORT --ca FILE --requests FILE [--connections N] [--skip N] [--count N]
  *                [--ms N] [--rate N] [--ahead N --copies N --counters FILE] [--times FILE]
  *
- * Without --rate a closed loop: every connection sends its next request when the one before is answered.
- * With it an open loop: so many a second, whether the hub keeps up or not; a request that finds no
- * connection free goes as soon as one is, and its time counts from when it was due.
- * --ahead keeps a hub busy without drowning it: no request goes while more than N events, each delivered
- * --copies times, have not arrived at the receiver that counts in --counters.
+ * Without --rate a closed loop: every connection sends its next request when the one before is
+ * answered. With it an open loop: so many a second, whether the hub keeps up or not; a request that
+ * finds no connection free goes as soon as one is, and its time counts from when it was due.
+ * --ahead keeps a hub busy without drowning it: no request goes while more than N events, each
+ * delivered --copies times, have not arrived at the receiver that counts in --counters.
  *
- * Prints "ready" when it is connected, begins at a line on stdin, and ends with a line of JSON. --times
- * writes a line for each request: "DUE_NS ANSWERED_NS TXN", with the txn that the hub answered, or "-".
+ * Prints "ready" when it is connected, begins at a line on stdin, and ends with a line of JSON.
+ * --times writes a line for each request: "DUE_NS ANSWERED_NS TXN", with the txn that the hub answered,
+ * or "-".
  */
 #include "tests/bench/share.h"
 #include "tests/bench/wire.h"
@@ -152,7 +154,9 @@ static int64_t send_due(struct load *l)
 	int64_t now = share_now_ns();
 
 	while (l->next < l->end && now < l->until_ns) {
-		int64_t due = l->step_ns > 0 ? l->began_ns + (int64_t)(l->next - l->first) * l->step_ns : now;
+		int64_t due = now;
+		if (l->step_ns > 0)
+			due = l->began_ns + (int64_t)(l->next - l->first) * l->step_ns;
 		if (due > now)
 			return due - now;
 		if (too_far_ahead(l))
@@ -242,7 +246,8 @@ static void write_times(const struct load *l, const char *path)
 	if (f == NULL)
 		share_die("%s: %s", path, strerror(errno));
 	for (uint32_t i = 0; i < l->next - l->first; i++)
-		fprintf(f, "%lld %lld %s\n", (long long)l->times[i].due_ns, (long long)l->times[i].answered_ns,
+		fprintf(f, "%lld %lld %s\n", (long long)l->times[i].due_ns,
+			(long long)l->times[i].answered_ns,
 			l->times[i].txn[0] != '\0' ? l->times[i].txn : "-");
 	if (fclose(f) != 0)
 		share_die("%s: cannot be written", path);
@@ -273,8 +278,8 @@ int main(int argc, char **argv)
 	run(&l);
 	if (times != NULL)
 		write_times(&l, times);
-	printf("{\"sent\":%u,\"accepted\":%llu,\"refused\":%llu,\"unanswered\":%llu,\"began_ns\":%lld,\"last_ns\":%lld}\n",
-	       l.next - l.first, (unsigned long long)l.accepted, (unsigned long long)l.refused,
+	printf("{\"sent\":%u,\"accepted\":%llu,\"refused\":%llu,\"unanswered\":%llu,"
+	       "\"began_ns\":%lld,\"last_ns\":%lld}\n", l.next - l.first, (unsigned long long)l.accepted, (unsigned long long)l.refused,
 	       (unsigned long long)l.in_flight, (long long)l.began_ns, (long long)l.last_ns);
 	return 0;
 }

@@ -25,8 +25,8 @@ seen = collections.defaultdict(list)
 
 
 def signatures(alg, seconds, cores=None):
-    """Signatures a second by openssl speed. With cores: of so many at once, by the clock on the wall, which
-    is what the hub has too. Without: of one, by its processor time, so that others who want
+    """Signatures a second by openssl speed. With cores: of so many at once, by the clock on the wall,
+    which is what the hub has too. Without: of one, by its processor time, so that others who want
     the processor do not count."""
     name, pattern = SPEED[alg]
     args = ["-elapsed", "-multi", str(cores)] if cores else []
@@ -43,8 +43,8 @@ def mean(values):
 
 
 def paired(limit, work, rounds):
-    """Work between two looks at the machine's limit, some times: (result, mean of the two limits) of each. So
-    a machine that others slow down for a while does so to both."""
+    """Work between two looks at the machine's limit, some times: (result, mean of the two limits) of
+    each. So a machine that others slow down for a while does so to both."""
     before, found = limit(), []
     for _ in range(rounds):
         result, after = work(), limit()
@@ -65,7 +65,8 @@ class Pgbench:
         self.script.write_text("insert into bench_commit (body) values ('one row, one commit');\n")
         with world.connect(self.database) as connection:
             connection.cursor().execute(
-                "create table bench_commit (id bigint generated always as identity primary key, body text)")
+                "create table bench_commit (id bigint generated always as identity primary key,"
+                " body text)")
 
     def tps(self, seconds):
         postgres = self.world.postgres

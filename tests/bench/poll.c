@@ -51,12 +51,13 @@ static void poll_again(struct pollers *ps, struct poller *p)
 	char *body;
 	int len;
 
-	if (asprintf(&body, "{\"returnImmediately\":false,\"ack\":[%s]}", p->acks != NULL ? p->acks : "") < 0)
+	if (asprintf(&body, "{\"returnImmediately\":false,\"ack\":[%s]}",
+		     p->acks != NULL ? p->acks : "") < 0)
 		share_die("out of memory");
 	free(p->request);
-	len = asprintf(&p->request, "POST /streams/%s/poll HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
-		       "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", p->stream, p->token,
-		       strlen(body), body);
+	len = asprintf(&p->request, "POST /streams/%s/poll HTTP/1.1\r\nHost: localhost\r\n"
+		       "Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
+		       "Content-Length: %zu\r\n\r\n%s", p->stream, p->token, strlen(body), body);
 	free(body);
 	free(p->acks);
 	p->acks = NULL;
@@ -68,7 +69,7 @@ static void poll_again(struct pollers *ps, struct poller *p)
 	atomic_fetch_add(&ps->counters->open, 1);
 }
 
-/* The names in "sets":{"JTI":"SET",...}: the hub writes it without white space, and nothing in it is escaped. */
+/* The names in "sets":{"JTI":"SET",...}: the hub writes no white space, and nothing in it is escaped. */
 static void take_acks(struct poller *p, const char *body)
 {
 	static const char name[] = "\"sets\":{";

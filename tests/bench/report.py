@@ -26,44 +26,75 @@ def number(x):
 
 # --- beside each value: what it was made of -------------------------------------------------------
 
+def average(rounds, name):
+    return number(mean([r[name] for r in rounds]))
+
+
 def detail_ingest(raw):
-    return (f"{number(mean([r['accepted_per_s'] for r in raw['rounds']]))} SETs/s; pgbench "
-            f"{number(mean(raw['pgbench_tps']))} commits/s; hub {number(mean([r['hub_cpu_us_per_set'] for r in raw['rounds']]))} us, "
-            f"PostgreSQL {number(mean([r['postgres_cpu_us_per_set'] for r in raw['rounds']]))} us a SET")
+    rounds = raw["rounds"]
+    return (f"{average(rounds, 'accepted_per_s')} SETs/s; pgbench {number(mean(raw['pgbench_tps']))} "
+            f"commits/s; hub {average(rounds, 'hub_cpu_us_per_set')} us, PostgreSQL "
+            f"{average(rounds, 'postgres_cpu_us_per_set')} us a SET")
 
 
 def detail_push(raw):
-    return (f"{number(mean([r['pushed_per_s'] for r in raw['rounds']]))} pushes/s; openssl "
+    return (f"{average(raw['rounds'], 'pushed_per_s')} pushes/s; openssl "
             f"{number(mean(raw['signs_per_s_all_cores']))} signatures/s on all cores")
 
 
+def detail_cpu(raw):
+    return f"{number(raw['hub_cpu_us_per_set'])} us a SET; one signature {number(raw['sign_cpu_us'])} us"
+
+
+def detail_rows(raw):
+    rows = ", ".join(f"{table} {n:,}" for table, n in sorted(raw["rows"].items()))
+    toast = sum(raw["toast"].values())
+    return f"{raw['events']} events to {raw['streams']:,} streams: {rows}; TOAST {toast:,}"
+
+
 def detail_latency(raw):
-    return (f"p90 {number(raw['p90_ms'])}, longest {number(raw['max_ms'])} ms of {number(raw['pushes'])} pushes, {raw['alg']}; "
-            f"the request itself p50 {number(raw['request_p50_ms'])}, p99 {number(raw['request_p99_ms'])} ms")
+    return (f"{raw['alg']}: p90 {number(raw['p90_ms'])}, longest {number(raw['max_ms'])} ms of "
+            f"{number(raw['pushes'])} pushes; the request alone p50 {number(raw['request_p50_ms'])}, "
+            f"p99 {number(raw['request_p99_ms'])} ms")
+
+
+def detail_waiter(raw):
+    return (f"{number(raw['rss_kib_waiting'] / 1024)} MiB with {raw['waiting']:,} waiting, "
+            f"{number(raw['rss_kib_without'] / 1024)} MiB without")
+
+
+def detail_clients(raw):
+    return (f"{number(mean(raw['seconds']))} s; openssl "
+            f"{number(mean(raw['signs_per_s_all_cores']))} signatures/s on all cores")
 
 
 def detail_scale(raw):
     few, many = raw["events"]
-    return (f"{number(raw['best_us']['few'])} us at {few:,}, {number(raw['best_us']['many'])} us at {many:,}, of hub and "
-            "PostgreSQL, ten pushes included")
+    return (f"{number(raw['best_us']['few'])} us at {few:,}, {number(raw['best_us']['many'])} us at "
+            f"{many:,}, of hub and PostgreSQL, ten pushes included")
+
+
+def detail_failover(raw):
+    slowest = ", ".join(number(max(r)) for r in raw["seconds"])
+    return f"slowest stream of each round: {slowest} s"
 
 
 DETAILS = {
     "ingest_vs_pgbench": detail_ingest,
     "push_rs256_vs_signing": detail_push,
-    "rs256_cpu_ratio": lambda raw: f"{number(raw['hub_cpu_us_per_set'])} us a SET; one signature {number(raw['sign_cpu_us'])} us",
-    "es256_cpu_us": lambda raw: f"{number(raw['pushed_per_s'])} pushes/s; one signature {number(raw['sign_cpu_us'])} us",
-    "es256_cpu_ratio": lambda raw: "to one signature",
-    "slow_receiver": lambda raw: f"of 1,000 offered, over {number(raw['connections'])} connections",
-    "db_rows_per_event": lambda raw: f"{raw['events']} events; " + ", ".join(f"{t} {n:,}" for t, n in sorted(raw["rows"].items())),
+    "rs256_cpu_ratio": detail_cpu,
+    "es256_cpu_us": lambda raw: f"{number(raw['pushed_per_s'])} pushes/s",
+    "es256_cpu_ratio": detail_cpu,
+    "slow_receiver": lambda raw: f"of 1,000 offered, over {raw['connections']} connections",
+    "db_rows_per_event": detail_rows,
     "latency_p50_ms": detail_latency,
     "latency_rs256_p50_ms": detail_latency,
     "latency_set_p50_ms": detail_latency,
     "fanout_10k_s": lambda raw: "rounds: " + ", ".join(number(s) for s in raw["seconds"]) + " s",
-    "fanout_1k_clients_s": lambda raw: f"{number(mean(raw['seconds']))} s; openssl {number(mean(raw['signs_per_s_all_cores']))} signatures/s on all cores",
-    "waiter_kib": lambda raw: f"hub {number(raw['rss_kib_waiting'] / 1024)} MiB with {raw['waiting']:,} waiting, {number(raw['rss_kib_without'] / 1024)} MiB without",
+    "fanout_1k_clients_s": detail_clients,
+    "waiter_kib": detail_waiter,
     "scale_events": detail_scale,
-    "failover_s": lambda raw: "slowest stream of each round: " + ", ".join(number(max(r)) for r in raw["seconds"]) + " s",
+    "failover_s": detail_failover,
 }
 
 
@@ -76,16 +107,21 @@ def table(bench):
             continue
         verdict = {True: "met", False: "**missed**", None: ""}[f["met"]]
         beside = DETAILS.get(f["name"], lambda raw: "")(f["raw"])
-        yield f"| `{f['name']}` | {number(f['value'])} {f['unit']} | {f['goal']} | {verdict} | {beside} |"
+        value = f"{number(f['value'])} {f['unit']}"
+        yield f"| `{f['name']}` | {value} | {f['goal']} | {verdict} | {beside} |"
 
 
 def results(bench):
     m = bench["machine"]
-    yield (f"Run of {bench['at'][:10]}, revision `{bench['revision']}`{', --quick' if bench['quick'] else ''}: {m['cpus']} cores of "
-           f"{m['cpu_model']}, {m['memory_mib']:,} MiB, Linux {m['kernel']}, {m['openssl'].split(' (')[0]}, {m['postgres']}.")
-    yield (f"Its own limits in that run: RS256 {number(m['rs256_signs_per_s'])} signatures/s on one core and "
-           f"{number(m['rs256_signs_per_s_all_cores'])} on all, ES256 {number(m['es256_signs_per_s'])} and "
-           f"{number(m['es256_signs_per_s_all_cores'])}, pgbench {number(m['pgbench_tps'])} commits/s.")
+    quick = ", `--quick`" if bench["quick"] else ""
+    openssl = " ".join(m["openssl"].split()[:2])
+    yield (f"Run of {bench['at'][:10]}, revision `{bench['revision']}`{quick}: {m['cpus']} cores of "
+           f"{m['cpu_model']}, {m['memory_mib'] // 1024} GiB, Linux {m['kernel']}, {openssl}, "
+           f"PostgreSQL {m['postgres'].split()[2]}.")
+    yield ("Its own limits in that run, in signatures a second on one core and on all: RS256 "
+           f"{number(m['rs256_signs_per_s'])} and {number(m['rs256_signs_per_s_all_cores'])}, ES256 "
+           f"{number(m['es256_signs_per_s'])} and {number(m['es256_signs_per_s_all_cores'])}; "
+           f"pgbench {number(m['pgbench_tps'])} commits/s.")
     yield ""
     yield from table(bench)
     for name, what in PLOT_TEXTS.items():
@@ -107,11 +143,13 @@ ROW, LEFT, WIDTH, RIGHT = 24, 230, 420, 190
 
 
 def text(x, y, words, anchor="start", size=12):
-    return f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" text-anchor="{anchor}">{escape(words)}</text>'
+    return (f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" text-anchor="{anchor}">'
+            f"{escape(words)}</text>")
 
 
 def svg(title, rows, rule=None):
-    """Horizontal bars. rows: (label, [(share of the width, color)], what it says at its end). rule: (share, text)."""
+    """Horizontal bars. rows: (label, [(share of the width, color)], what is at its end). rule: a line
+    at (share of the width, what it says)."""
     height = 40 + ROW * len(rows) + (24 if rule else 0)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + RIGHT}" height="{height}" '
            'font-family="sans-serif">', '<rect width="100%" height="100%" fill="white"/>',
@@ -121,12 +159,14 @@ def svg(title, rows, rule=None):
         out.append(text(LEFT - 8, y + 15, label, "end"))
         for share, color in parts:
             width = max(1, min(share, 1) * WIDTH)
-            out.append(f'<rect x="{x:.1f}" y="{y + 3}" width="{width:.1f}" height="{ROW - 8}" fill="{color}"/>')
+            out.append(f'<rect x="{x:.1f}" y="{y + 3}" width="{width:.1f}" height="{ROW - 8}" '
+                       f'fill="{color}"/>')
             x += width
         out.append(text(x + 6, y + 15, says))
     if rule:
         x, bottom = LEFT + rule[0] * WIDTH, 34 + ROW * len(rows)
-        out.append(f'<line x1="{x:.1f}" y1="30" x2="{x:.1f}" y2="{bottom}" stroke="{COLORS["line"]}" stroke-dasharray="4 3"/>')
+        out.append(f'<line x1="{x:.1f}" y1="30" x2="{x:.1f}" y2="{bottom}" stroke="{COLORS["line"]}" '
+                   'stroke-dasharray="4 3"/>')
         out.append(text(x, bottom + 16, rule[1], "middle"))
     return "\n".join([*out, "</svg>"]) + "\n"
 
@@ -152,20 +192,25 @@ def plot_push(figures):
     most = max(max(r["pushed_per_s"], limit) for r, limit in pairs)
     rows = []
     for i, (r, limit) in enumerate(pairs, 1):
-        rows.append((f"round {i}: pushed", [(r["pushed_per_s"] / most, COLORS["one"])], f"{number(r['pushed_per_s'])}/s"))
-        rows.append(("openssl signs", [(limit / most, COLORS["two"])], f"{number(limit)}/s"))
+        for label, rate, color in ((f"round {i}: pushed", r["pushed_per_s"], "one"),
+                                   ("openssl signs", limit, "two")):
+            rows.append((label, [(rate / most, COLORS[color])], f"{number(rate)}/s"))
     return svg("RS256: SETs pushed a second, and what the cores can sign", rows)
 
 
 def plot_latency(figures):
-    kinds = {"latency": "webhook, ES256", "latency_rs256": "webhook, RS256", "latency_set": "SET, ES256"}
-    found = [(words, p, figures[f"{name}_p50_ms"]["raw"][f"{p}_ms"]) for name, words in kinds.items()
-             if figures.get(f"{name}_p50_ms", {}).get("value") is not None for p in ("p50", "p90", "p99", "max")]
+    kinds = {"latency": "webhook, ES256", "latency_rs256": "webhook, RS256",
+             "latency_set": "SET, ES256"}
+    found = []
+    for name, words in kinds.items():
+        f = figures.get(f"{name}_p50_ms")
+        if f and f["value"] is not None:
+            found += [(f"{words} {p}", f["raw"][f"{p}_ms"]) for p in ("p50", "p90", "p99")]
     if not found:
         return None
-    most = max(ms for *_, ms in found)
+    most = max(ms for _, ms in found)
     return svg("From a request to the receiver's 202, 200 a second to ten streams", [
-        (f"{words} {p}", [(ms / most, COLORS["one" if p != "max" else "two"])], f"{number(ms)} ms") for words, p, ms in found])
+        (label, [(ms / most, COLORS["one"])], f"{number(ms)} ms") for label, ms in found])
 
 
 def plot_scale(figures):
@@ -174,9 +219,12 @@ def plot_scale(figures):
         return None
     found = {n: min(r, key=sum) for n, r in f["raw"]["cpu_us_hub_and_postgres"].items()}
     most = max(map(sum, found.values()))
-    rows = [(f"{count:,} stored events", [(found[n][0] / most, COLORS["one"]), (found[n][1] / most, COLORS["two"])],
-             f"hub {number(found[n][0])} + PostgreSQL {number(found[n][1])} us")
-            for n, count in zip(("few", "many"), f["raw"]["events"])]
+    rows = []
+    for n, count in zip(("few", "many"), f["raw"]["events"]):
+        hub, postgres = found[n]
+        rows.append((f"{count:,} stored events",
+                     [(hub / most, COLORS["one"]), (postgres / most, COLORS["two"])],
+                     f"hub {number(hub)} + PostgreSQL {number(postgres)} us"))
     return svg("Processor time an event, ten pushes included", rows)
 
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the load tools share: a clock, counters that others may read while they run, and how they begin and end. */
+/* What the load tools share: a clock, counters that others may read while they run, options, requests. */
 #pragma once
 
 #include <stdatomic.h>
@@ -10,7 +10,7 @@
 /* CLOCK_MONOTONIC: comparable between processes, and with Python's time.monotonic_ns(). */
 int64_t share_now_ns(void);
 
-/* Written by one process; figures.py knows this layout (world.py, Counters). */
+/* Written by one process; world.py, Counters, knows this layout. */
 struct counters {
 	_Atomic uint64_t count;       /* requests answered, or answers received */
 	_Atomic uint64_t open;        /* connections, or polls that wait */

@@ -5,8 +5,8 @@
  *
  *   bench-sign --alg RS256|ES256 --count N --iss URL --aud URL --out FILE --jwk FILE
  *
- * The jti and txn of number i are 16 hexadecimal digits that look random, as ids of others do (so that they
- * come all over an index), a dash, and i in eight digits.
+ * The jti and txn of number i are 16 hexadecimal digits that look random, as ids of others do (so that
+ * they come all over an index), a dash, and i in eight digits.
  */
 #include "lib/ssf/set.h"
 #include "tests/bench/share.h"
@@ -54,8 +54,9 @@ static int sign(const struct job *j, uint32_t i, struct ssf_buf *token, struct s
 {
 	json_int_t now = (json_int_t)time(NULL);
 	json_auto_t *sub_id = subject(j->iss, i);
-	json_auto_t *claims = json_pack("{s:I, s:s, s:{s:s}}", "event_timestamp", now, "initiating_entity",
-					"policy", "reason_admin", "en", "the session is not to go on");
+	json_auto_t *claims = json_pack("{s:I, s:s, s:{s:s}}", "event_timestamp", now,
+					"initiating_entity", "policy", "reason_admin", "en",
+					"the session is not to go on");
 	ssf_auto_buf payload = SSF_BUF(STRIDE);
 	char id[32];
 
@@ -75,8 +76,8 @@ static int make_request(const struct job *j, uint32_t i, struct ssf_err *err)
 
 	if (sign(j, i, &token, err) < 0)
 		return -1;
-	ssf_buf_addf(&all, "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: " SSF_SET_MEDIA_TYPE
-		     "\r\nAccept: application/json\r\nContent-Length: %zu\r\n\r\n", token.len);
+	ssf_buf_addf(&all, "POST /events HTTP/1.1\r\nHost: localhost\r\n"
+		     "Content-Type: " SSF_SET_MEDIA_TYPE "\r\nAccept: application/json\r\nContent-Length: %zu\r\n\r\n", token.len);
 	if (ssf_buf_append(&all, ssf_buf_str(&token), err) < 0)
 		return -1;
 	len = (uint32_t)all.len;
@@ -144,7 +145,8 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	if (j.iss == NULL || j.aud == NULL || j.count == 0 || out == NULL || jwk_path == NULL)
-		share_die("usage: bench-sign --alg A --count N --iss URL --aud URL --out FILE --jwk FILE");
+		share_die("usage: bench-sign --alg ALG --count N --iss URL --aud URL --out FILE "
+			  "--jwk FILE");
 	if (j.jobs > JOBS_MAX)
 		j.jobs = JOBS_MAX;
 	if (ssf_key_generate(ssf_alg_from_name(ssf_str_c(alg)), &j.key, &err) < 0)

@@ -7,7 +7,7 @@
  *
  * Listens on one port of N loopback addresses, 127.1.0.1 and so on, each a host of its own to the hub.
  * Prints "port N"; ends when its stdin does. With --record it then writes a line for each request,
- * "NS OPENED_NS PATH TXN": when it was answered, since when its connection was there, the txn of its SET.
+ * "NS OPENED_NS PATH TXN": when it was answered, since when its connection is there, its SET's txn.
  */
 #include "lib/ssf/b64.h"
 #include "lib/ssf/buf.h"
@@ -89,7 +89,8 @@ static uint16_t listen_on(struct sink *s, long index, uint16_t port)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
 	struct source *source = malloc(sizeof(*source));
 
-	if (fd < 0 || source == NULL || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	if (fd < 0 || source == NULL ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
 	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 1024) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
 		share_die("listen on address %ld: %s", index, strerror(errno));
@@ -156,23 +157,33 @@ static size_t whole_request(const struct conn *c, size_t *body_at)
 	return all <= c->len ? all : 0;
 }
 
+/* What is between the first two of mark; nothing if there are not two. */
+static struct ssf_str between(struct ssf_str in, char mark)
+{
+	const char *first = memchr(in.ptr, mark, in.len);
+	size_t left = first != NULL ? in.len - (size_t)(first + 1 - in.ptr) : 0;
+	const char *second = first != NULL ? memchr(first + 1, mark, left) : NULL;
+
+	if (second == NULL)
+		return (struct ssf_str){ "", 0 };
+	return (struct ssf_str){ first + 1, (size_t)(second - first - 1) };
+}
+
 static void record(struct sink *s, const struct conn *c, size_t body_at)
 {
-	const char *path = memchr(c->in, ' ', body_at);
-	const char *end = path != NULL ? memchr(path + 1, ' ', body_at - (size_t)(path + 1 - c->in)) : NULL;
-	size_t path_len = end != NULL ? (size_t)(end - path - 1) : 0;
+	struct ssf_str path = between((struct ssf_str){ c->in, body_at }, ' ');
 	size_t set_len = c->request - body_at;
-	struct record *r = malloc(sizeof(*r) + path_len + set_len);
+	struct record *r = malloc(sizeof(*r) + path.len + set_len);
 
 	if (r == NULL)
 		share_die("out of memory");
 	r->ns = share_now_ns();
 	r->opened_ns = c->opened_ns;
-	r->path_len = path_len;
+	r->path_len = path.len;
 	r->set_len = set_len;
-	if (path_len > 0)
-		memcpy(r->bytes, path + 1, path_len);
-	memcpy(r->bytes + path_len, c->in + body_at, set_len);
+	if (path.len > 0)
+		memcpy(r->bytes, path.ptr, path.len);
+	memcpy(r->bytes + path.len, c->in + body_at, set_len);
 	STAILQ_INSERT_TAIL(&s->records, r, link);
 }
 
@@ -259,13 +270,11 @@ static int wait_events(const struct sink *s, struct epoll_event *events)
 static void print_txn(FILE *f, const char *set, size_t len)
 {
 	static const char name[] = "\"txn\":\"";
-	const char *payload = memchr(set, '.', len);
-	const char *end = payload != NULL ? memchr(payload + 1, '.', len - (size_t)(payload + 1 - set)) : NULL;
+	struct ssf_str payload = between((struct ssf_str){ set, len }, '.');
 	ssf_auto_buf claims = SSF_BUF(CLAIMS_MAX);
 	const char *txn;
 
-	if (end == NULL || ssf_b64url_decode((struct ssf_str){ payload + 1, (size_t)(end - payload - 1) },
-					     &claims, NULL) < 0 ||
+	if (payload.len == 0 || ssf_b64url_decode(payload, &claims, NULL) < 0 ||
 	    (txn = memmem(claims.ptr, claims.len, name, sizeof(name) - 1)) == NULL) {
 		fputs("-\n", f);
 		return;
@@ -282,8 +291,8 @@ static void write_records(const struct sink *s)
 	if (f == NULL)
 		share_die("%s: %s", s->record_path, strerror(errno));
 	STAILQ_FOREACH(r, &s->records, link) {
-		fprintf(f, "%lld %lld %.*s ", (long long)r->ns, (long long)r->opened_ns, (int)r->path_len,
-			r->bytes);
+		fprintf(f, "%lld %lld %.*s ", (long long)r->ns, (long long)r->opened_ns,
+			(int)r->path_len, r->bytes);
 		print_txn(f, r->bytes + r->path_len, r->set_len);
 	}
 	if (fclose(f) != 0)
@@ -327,7 +336,8 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	if (s.epoll < 0 || counters == NULL || addresses < 1 || addresses > 60000)
-		share_die("usage: bench-sink --counters FILE [--addresses N] [--delay-us N] [--record FILE]");
+		share_die("usage: bench-sink --counters FILE [--addresses N] [--delay-us N] "
+			  "[--record FILE]");
 	share_raise_limits();
 	s.counters = share_counters(counters);
 	STAILQ_INIT(&s.delayed);

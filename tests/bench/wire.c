@@ -55,7 +55,8 @@ void wire_open(struct wire *w, int epoll, const struct wire_target *t)
 	    SSL_set_tlsext_host_name(w->ssl, "localhost") != 1 || SSL_set_fd(w->ssl, w->fd) != 1)
 		share_die("connection: %s", strerror(errno));
 	setsockopt(w->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(w->fd, (const struct sockaddr *)&t->addr, sizeof(t->addr)) < 0 && errno != EINPROGRESS)
+	if (connect(w->fd, (const struct sockaddr *)&t->addr, sizeof(t->addr)) < 0 &&
+	    errno != EINPROGRESS)
 		share_die("connect: %s", strerror(errno));
 	watch(w, epoll, EPOLL_CTL_ADD, EPOLLOUT);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One kept-alive connection of a load tool to the hub, over TLS, without blocking: a request, its answer, the next. */
+/*
+ * One kept-alive connection of a load tool to the hub, over TLS, without blocking: a request, its
+ * answer, the next.
+ */
 #pragma once
 
 #include <netinet/in.h>
@@ -28,7 +31,7 @@ enum wire_got {
 	WIRE_LOST,               /* to be closed */
 };
 
-/* Where to, and what is trusted there. addr "127.0.0.1:8443"; the certificate is for localhost. Exits on failure. */
+/* Where to ("127.0.0.1:8443"), and what is trusted there for localhost. Exits on failure. */
 struct wire_target {
 	struct sockaddr_in addr;
 	SSL_CTX *ctx;

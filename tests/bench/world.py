@@ -94,8 +94,10 @@ class Counters:
         with open(path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), 40)
 
+    NAMES = ("count", "open", "failed", "first_ns", "last_ns")
+
     def __getattr__(self, name):
-        return struct.unpack("QQQqq", self.map)[("count", "open", "failed", "first_ns", "last_ns").index(name)]
+        return struct.unpack("QQQqq", self.map)[self.NAMES.index(name)]
 
     def wait(self, count, timeout, what):
         """Until so many were counted."""
@@ -109,6 +111,9 @@ class Tool:
         self.name = name
         self.popen = subprocess.Popen([program(f"tests/bench/{name}"), *map(str, args)], text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def cpu(self):
+        return cpu_seconds(self.popen.pid)
 
     def line(self):
         line = self.popen.stdout.readline()
@@ -173,7 +178,8 @@ class Ingest(Tool):
         return said
 
     def times(self):
-        """After end(), of each request: when it was due, when answered (nanoseconds), the txn of the answer."""
+        """After end(), of each request: when it was due, when answered (nanoseconds), the answer's
+        txn."""
         for line in self.times_path.read_text().splitlines():
             due, answered, txn = line.split(" ")
             yield int(due), int(answered), txn
@@ -186,8 +192,8 @@ class Polls(Tool):
         self.counters = Counters(folder / "poll.counters")
         streams = folder / "poll.streams"
         streams.write_text("".join(f"poll-{i} token-of-fleet\n" for i in range(count)))
-        super().__init__("bench-poll", "--to", f"127.0.0.1:{hub.port}", "--ca", hub.data / "ca.pem", "--streams",
-                         streams, "--counters", self.counters.path)
+        super().__init__("bench-poll", "--to", f"127.0.0.1:{hub.port}", "--ca", hub.data / "ca.pem",
+                         "--streams", streams, "--counters", self.counters.path)
 
     def wait_open(self, count, timeout):
         wait(lambda: self.counters.open, count, timeout, "polls that wait", self)
@@ -243,10 +249,12 @@ class Hub(harness.Hub):
     def push_streams(self, sink, count, alg, clients=None):
         """Streams to the addresses of a sink, for so many clients: each its own by default."""
         clients = clients or count
-        self.apply_all([{"kind": "client", "id": f"client-{i}", "audience": f"https://rp-{i}.bench.example",
+        self.apply_all([{"kind": "client", "id": f"client-{i}",
+                         "audience": f"https://rp-{i}.bench.example",
                          "token": f"token-of-client-{i}"} for i in range(clients)])
-        self.apply_all([{"kind": "stream", "id": f"stream-{i}", "client": f"client-{i % clients}", "alg": alg,
-                         "delivery": {"method": PUSH, "endpoint_url": sink.url(i)}} for i in range(count)])
+        self.apply_all([{"kind": "stream", "id": f"stream-{i}", "client": f"client-{i % clients}",
+                         "alg": alg, "delivery": {"method": PUSH, "endpoint_url": sink.url(i)}}
+                        for i in range(count)])
 
     def poll_streams(self, count, alg):
         """A fleet: so many poll streams of one client."""
@@ -254,15 +262,17 @@ class Hub(harness.Hub):
                     "token": "token-of-fleet"},
                    {"kind": "stream", "id": "poll-0", "client": "fleet", "alg": alg,
                     "delivery": {"method": POLL}})
-        self.stop()   # the others are made like the first one: so many by way of the API take their time
-        self.sql("""insert into resource (kind, id, version, spec) select kind, 'poll-' || n, version, spec
-            from resource, generate_series(1, %s) n where kind = 'stream' and id = 'poll-0'""", count - 1)
+        self.stop()   # the others are made like the first: so many by way of the API take their time
+        self.sql("""insert into resource (kind, id, version, spec)
+            select kind, 'poll-' || n, version, spec from resource, generate_series(1, %s) n
+            where kind = 'stream' and id = 'poll-0'""", count - 1)
         self.sql("""insert into stream_state (stream_id, cursor) select 'poll-' || n, cursor
             from stream_state, generate_series(1, %s) n where stream_id = 'poll-0'""", count - 1)
         self.start()
 
     def idle(self, timeout=60):
-        """Waits until it has next to nothing to do: less than a tenth of a processor over half a second."""
+        """Waits until it has next to nothing to do: less than a tenth of a processor for half a
+        second."""
         deadline = time.monotonic() + timeout
         before = self.cpu()
         while time.monotonic() < deadline:
@@ -290,8 +300,9 @@ class Sets:
         key = folder / f"{alg}-{count}.jwk"
         if not self.path.exists():
             new = self.path.with_suffix(".new")
-            subprocess.run([program("tests/bench/bench-sign"), "--alg", alg, "--count", str(count), "--iss",
-                            ISSUER, "--aud", AUDIENCE, "--out", new, "--jwk", key], check=True)
+            subprocess.run([program("tests/bench/bench-sign"), "--alg", alg, "--count", str(count),
+                            "--iss", ISSUER, "--aud", AUDIENCE, "--out", new, "--jwk", key],
+                           check=True)
             new.rename(self.path)
         self.count = count
         self.jwk = json.loads(key.read_text())
@@ -311,7 +322,8 @@ class Profile:
 
     def __init__(self, pid, path):
         self.path = path
-        self.popen = path and subprocess.Popen(["perf", "record", "-q", "-F", "999", "-o", str(path), "-p", str(pid)])
+        self.popen = path and subprocess.Popen(["perf", "record", "-q", "-F", "999", "-o", path,
+                                                "-p", str(pid)])
 
     def __enter__(self):
         return self

@@ -539,7 +539,7 @@ def sign_set(key, claims, **header):
 class Hub:
     """A hub with its own data directory and, unless args name a database, its own PostgreSQL."""
 
-    def __init__(self, tls, *args, env=None, private=True, wait=True):
+    def __init__(self, tls, *args, env=None, private=True):
         # not below pytest's folder: the database's user has to get through
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ssf-e2e-", dir="/tmp"))
         self.folder.chmod(0o711)
@@ -559,7 +559,7 @@ class Hub:
         self.told = set()       # errors that a check has failed for already
         self.undocumented = []  # answers that are not as hub/api/openapi.json says
         self.idp = None
-        self.start(wait)
+        self.start()
 
     # processes
 

@@ -5,9 +5,11 @@ import contextlib
 import json
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 
 import pytest
@@ -76,6 +78,16 @@ def test_the_process_and_the_build(hub):
     assert 0 < found("process_cpu_seconds_total") < 600
     assert found("ssfhub_ready") == 1
     assert found("ssfhub_db_connections") == found("ssfhub_db_connections_max") == 5
+
+
+def test_a_loop_that_is_held_up_is_seen(hub):
+    since = Deltas(hub)
+    hub.proc.send_signal(signal.SIGSTOP)
+    wait_until(lambda begun=time.monotonic(): time.monotonic() > begun + 0.8)
+    hub.proc.send_signal(signal.SIGCONT)
+    late = "ssfhub_loop_late_seconds"
+    wait_until(lambda: since(late + "_count") > since(late + "_bucket", le="0.25"))
+    assert since(late + "_sum") > 0.25
 
 
 # --- who may read it --------------------------------------------------------------------------
@@ -149,6 +161,8 @@ def test_ingest_is_counted(hub, registry, secret):
     assert 0 < since("ssfhub_commit_seconds_sum") < 10
     assert since("ssfhub_log_head_seq") >= 3
     assert since("ssfhub_commit_failures_total") == 0
+    assert since("ssfhub_log_entries_total", level="warn") >= 2, "what was refused"
+    assert since("ssfhub_log_entries_total", level="error") == 0
 
 
 def test_requests_are_counted_by_route_and_status(hub):
@@ -159,6 +173,8 @@ def test_requests_are_counted_by_route_and_status(hub):
     hub.request("GET", "/v1/agent/nobody-" + uuid.uuid4().hex, headers={"Authorization": "Bearer " + hub.admin_token})
     hub.request("GET", "/nowhere")
     hub.request("PUT", "/healthz")
+    assert hub.request("TRACE", "/healthz").status_code == 501   # which no handler sees
+    assert since(name, route="none", status="501") == 1
     assert since(name, route="GET /healthz", status="200") == 3
     assert since(name, route="GET /v1/*/*", status="404") == 1
     assert since(name, route="none", status="404") == 1
@@ -241,6 +257,7 @@ def test_failures_of_push_are_counted(quiet, endpoint):
     assert since("ssfhub_push_retries_total") == 3
     hub.emit()
     wait_until(lambda: since("ssfhub_dead_letters_total", reason="refused") == 1)
+    assert scrape(hub)("ssfhub_streams_dead_letters") == 1
     assert since("ssfhub_push_attempts_total", result="refused") == 1
     assert since("ssfhub_push_attempts_total", result="delivered") == 1
     hold = threading.Event()

@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 import harness
+from exposition import Scrape
 from harness import REVOKED, STREAM_UPDATED, sign_set, wait_until
 
 HOUR = 3_600_000
@@ -257,6 +258,7 @@ class Sender(threading.Thread):
 
 def test_the_log_is_kept_short_while_ingest_goes_on_though_somebody_reads(new_hub):
     hub = new_hub("--retention", "2s", "--partition", "500ms").use_idp()
+    hub.poll_stream(status="paused")   # misses what goes
     sender = Sender(hub)
     wait_until(lambda: hub.proc.log().count("event=partition.begun") >= 3, 20)
     with contextlib.closing(hub.connect()) as reader, reader.cursor() as c:
@@ -275,4 +277,7 @@ def test_the_log_is_kept_short_while_ingest_goes_on_though_somebody_reads(new_hu
     wait_until(lambda: len(partitions(hub)) < 12, 20)
     ((oldest,),) = hub.sql("select extract(epoch from now() - min(appended_at)) from event")
     assert oldest < 10
+    counted = Scrape(hub.admin("GET", "/metrics").text)
+    assert counted("ssfhub_retention_partitions_dropped_total") >= gone + 3
+    assert counted("ssfhub_retention_streams_missed_total") >= 1
     hub.check()

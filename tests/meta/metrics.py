@@ -23,7 +23,7 @@ def table():
             kind, names = "GAUGE", ["stream"]
         else:
             names = [labels[x] for x in (a, b) if x != "none"]
-        found.append(Metric(id_, name, kind.lower(), int(decimals), names, help_.replace('\\"', '"')))
+        found.append(Metric(id_, name, kind.split("_")[0].lower(), int(decimals), names, help_.replace('\\"', '"')))
     assert len(found) == len(re.findall(r"^(?:STREAM_)?METRIC\(", text, re.M)), "metrics.def: not all is read"
     return found
 
@@ -46,7 +46,7 @@ def problems():
         yield "docs/metrics.md has them in another order"
     code = "".join(p.read_text() for p in (ROOT / "hub").rglob("*.c"))
     for m in metrics:
-        if not re.search(rf"\bmetric_(?:add|set|observe)\w*\({m.id}\b|\bMETRIC_(?:ID|CELL)_{m.id}\b", code):
+        if not re.search(rf"\bmetric_(?:add|set|observe|follow)\w*\({m.id}\b|\bMETRIC_(?:ID|CELL)_{m.id}\b", code):
             yield f"metrics.def has {m.id}, which nothing counts"
         if not re.fullmatch(r"(?:ssfhub|process)_[a-z_]+", m.name):
             yield f"metrics.def: {m.name}: not in our namespace"

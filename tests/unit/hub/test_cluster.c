@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -316,6 +318,61 @@ static void test_waits_for_another_hub(void **state)
 	cluster_stop(c);
 }
 
+/* The command line of a running postgres, which backs argv. */
+static void read_command(pid_t pid, struct ssf_buf *text, char *argv[32])
+{
+	ssf_auto_free char *path = NULL;
+	size_t n = 0;
+
+	assert_true(asprintf(&path, "/proc/%d/cmdline", (int)pid) > 0);
+	assert_int_equal(file_read(path, text, NULL), 0);
+	for (size_t i = 0; i < text->len && n < 31; i += strlen(text->ptr + i) + 1)
+		argv[n++] = text->ptr + i;
+	argv[n] = NULL;
+}
+
+/* As that of an earlier hub, but that the kernel does not tell to end when the hub does. */
+static pid_t start_by_hand(char *argv[])
+{
+	const struct passwd *pw = getpwnam("postgres");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (geteuid() == 0 && (pw == NULL || setgroups(0, NULL) < 0 || setgid(pw->pw_gid) < 0 ||
+				       setuid(pw->pw_uid) < 0))
+			_exit(1);
+		if (chdir("/") == 0)
+			execv(argv[0], argv);
+		_exit(1);
+	}
+	return pid;
+}
+
+static void test_stops_an_earlier_one_that_does_not_end(void **state)
+{
+	const char *dir = *state;
+	struct cluster *c = pg_dir_start(dir);
+	ssf_auto_free char *conninfo = strdup(cluster_conninfo(c));
+	ssf_auto_buf text = SSF_BUF(4096);
+	char *argv[32];
+	int status;
+
+	read_command(postmaster_pid(dir), &text, argv);
+	pg_run(conninfo, "create table t as select 42 as n");
+	cluster_stop(c);
+	pid_t earlier = start_by_hand(argv);
+	while (!pg_answers(conninfo)) {
+		assert_int_equal(waitpid(earlier, &status, WNOHANG), 0);
+		usleep(50000);
+	}
+	c = pg_dir_start(dir);
+	assert_int_equal(waitpid(earlier, &status, 0), earlier);
+	assert_int_not_equal(postmaster_pid(dir), earlier);
+	ssf_auto_free char *n = pg_ask(cluster_conninfo(c), "select n from t");
+	assert_string_equal(n, "42");
+	cluster_stop(c);
+}
+
 /* --- folders ---------------------------------------------------------------------------- */
 
 static char *make_folder(const char *dir, const char *name, mode_t mode)
@@ -432,6 +489,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_watch_sees_an_earlier_death, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ends_with_a_killed_hub, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waits_for_another_hub, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stops_an_earlier_one_that_does_not_end, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_long_path_has_a_short_socket, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unusable_folders, setup, teardown),

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "hub/metrics/metrics.h"
@@ -91,6 +93,103 @@ static void the_process_is_ours(void **state)
 	assert_in_range(now - metrics_cells[METRIC_CELL_process_start] + 1000, 0, 60000);
 }
 
+/* What one of several processes does, in place p. */
+static void be_process(unsigned p)
+{
+	metrics_be(p);
+	metric_add(commit_failures, p + 1);
+	metric_observe(commit_seconds, 1500);
+	metric_set(pool_queue_jobs, 10);
+	metric_set(log_head_seq, 100 + p);
+	metric_set(ready, p != 1);
+	metrics_streams_begin();
+	for (unsigned i = 0; i <= p; i++)
+		metrics_streams_put(p == 1 ? "one" : "other", 1000 + p, 10, i);
+	metrics_streams_end();
+}
+
+static void run_process(unsigned p)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		be_process(p);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void processes_are_one(void **state)
+{
+	int64_t *cells = calloc(METRIC_CELL_COUNT, sizeof(*cells));
+	struct metrics_stream *streams;
+	struct ssf_err err;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(metrics_open(3, 2, &err), 0);
+	for (unsigned p = 0; p < 3; p++)
+		run_process(p);
+	metrics_together(cells);
+	assert_int_equal(cells[METRIC_CELL_commit_failures], 1 + 2 + 3);
+	assert_int_equal(cells[METRIC_LAST_commit_seconds], 3 * 1500);
+	assert_int_equal(cells[METRIC_CELL_pool_queue_jobs], 30);
+	assert_int_equal(cells[METRIC_CELL_log_head_seq], 102);
+	assert_int_equal(cells[METRIC_CELL_ready], 0);
+	streams = metrics_streams_together(&count);
+	assert_int_equal(count, 1 + 2 + 2); /* no more than there is room for */
+	assert_string_equal(streams[1].id, "one");
+	assert_int_equal(streams[2].lag_ms, 1001);
+	assert_int_equal(streams[2].unread_seqs, 1);
+	free(streams);
+
+	/* a new one in the place of one that has ended: counters go on, states do not */
+	metrics_be(2);
+	metrics_together(cells);
+	assert_int_equal(cells[METRIC_CELL_commit_failures], 6);
+	assert_int_equal(cells[METRIC_CELL_pool_queue_jobs], 20);
+	streams = metrics_streams_together(&count);
+	assert_int_equal(count, 3);
+	free(streams);
+	free(cells);
+	metrics_close();
+	assert_int_equal(metrics_processes(), 1);
+}
+
+/* Of one that was killed while it wrote: nothing is shown, and nobody waits for it. */
+static void rows_that_are_being_written_are_not_shown(void **state)
+{
+	struct metrics_stream *streams;
+	struct ssf_err err;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(metrics_open(2, 2, &err), 0);
+	metrics_streams_begin();
+	metrics_streams_put("half", 1, 1, 1);
+	streams = metrics_streams_together(&count);
+	assert_int_equal(count, 0);
+	free(streams);
+	metrics_streams_end();
+	streams = metrics_streams_together(&count);
+	assert_int_equal(count, 1);
+	free(streams);
+	metrics_close();
+}
+
+static void what_somebody_else_counts_is_followed(void **state)
+{
+	int64_t last = 0, before = metrics_cells[METRIC_CELL_client_connects];
+
+	(void)state;
+	metric_follow(client_connects, 0, 5, &last);
+	metric_follow(client_connects, 0, 5, &last);
+	metric_follow(client_connects, 0, 7, &last);
+	assert_int_equal(metrics_cells[METRIC_CELL_client_connects] - before, 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +197,9 @@ int main(void)
 		cmocka_unit_test(macros_write_what_is_shown),
 		cmocka_unit_test(open_labels_have_the_names_they_get),
 		cmocka_unit_test(the_process_is_ours),
+		cmocka_unit_test(processes_are_one),
+		cmocka_unit_test(rows_that_are_being_written_are_not_shown),
+		cmocka_unit_test(what_somebody_else_counts_is_followed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,8 @@ struct fixture {
 	struct master_key *master;
 	struct keys *keys;
 	struct loop_timer *deadline;
-	atomic_bool release;  /* the blocker ends */
+	atomic_bool blocked;  /* the blocker runs */
+	atomic_bool release;  /* and ends */
 	bool ready, changed;
 	unsigned gone;
 	struct ssf_err err;   /* of the change */
@@ -118,6 +119,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
+	atomic_store(&f->release, true); /* also of a test that has failed */
 	loop_timer_cancel(f->deadline);
 	keys_stop(f->keys);
 	keys_free(f->keys);
@@ -222,6 +224,7 @@ static void block(void *arg)
 {
 	struct fixture *f = arg;
 
+	atomic_store(&f->blocked, true);
 	while (!atomic_load(&f->release))
 		usleep(1000);
 }
@@ -237,7 +240,10 @@ static void block_pool(struct fixture *f)
 	struct pool_job *job;
 
 	atomic_store(&f->release, false);
+	atomic_store(&f->blocked, false);
 	assert_int_equal(pool_submit(f->pool, &work, &job, NULL), 0);
+	while (!atomic_load(&f->blocked)) /* what is submitted next must not be faster */
+		usleep(100);
 }
 
 static void on_gone(void *arg)
