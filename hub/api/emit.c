@@ -50,7 +50,7 @@ static void fill_in(const struct ssf_event_type *type, json_t *claims, const cha
 		json_object_set_new(claims, "initiating_entity", json_string("admin"));
 }
 
-static int parse(const struct call *c, json_t *drafts, struct ssf_err *err)
+static int parse(const struct call *c, struct drafts *drafts, struct ssf_err *err)
 {
 	static const char *const names[] = { "type", "subject", "claims", "txn", "reason", NULL };
 	json_auto_t *body = NULL, *claims = NULL;
@@ -89,7 +89,7 @@ static int parse(const struct call *c, json_t *drafts, struct ssf_err *err)
 
 void api_emit(const struct call *c)
 {
-	json_auto_t *drafts = json_array();
+	ssf_auto(drafts) drafts = drafts_new();
 	struct batch_append *append;
 	struct ssf_err err;
 

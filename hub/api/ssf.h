@@ -41,7 +41,7 @@ ssf_nodiscard int ssf_api_store(const struct call *c, const char *id, json_t *sp
  * the same event; NULL: a new one.
  */
 ssf_nodiscard int ssf_api_verification(const char *id, const char *state, const char *once,
-				       json_t *drafts, struct ssf_err *err);
+				       struct drafts *drafts, struct ssf_err *err);
 
 /* Event types that streams can ask for: everything in the catalogue but control events. New reference. */
 json_t *ssf_api_events_supported(void);

@@ -116,7 +116,7 @@ static int64_t too_soon(const struct call *c, const char *id)
 	return 0;
 }
 
-int ssf_api_verification(const char *id, const char *state, const char *once, json_t *drafts,
+int ssf_api_verification(const char *id, const char *state, const char *once, struct drafts *drafts,
 			 struct ssf_err *err)
 {
 	json_auto_t *sub_id = ssf_subject_opaque(id);
@@ -137,7 +137,8 @@ int ssf_api_verification(const char *id, const char *state, const char *once, js
 
 void api_ssf_verify(const struct call *c)
 {
-	json_auto_t *body = NULL, *drafts = json_array();
+	json_auto_t *body = NULL;
+	ssf_auto(drafts) drafts = drafts_new();
 	const char *id, *state = NULL;
 	struct batch_append *append;
 	const json_t *spec;

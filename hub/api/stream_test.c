@@ -124,7 +124,7 @@ static int parse(const struct call *c, int64_t *wait_ms, struct ssf_err *err)
 
 static int start(struct test *t, struct ssf_err *err)
 {
-	json_auto_t *drafts = json_array();
+	ssf_auto(drafts) drafts = drafts_new();
 	struct batch_append *append;
 
 	if (drafts == NULL || t->stream == NULL)

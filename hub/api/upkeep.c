@@ -122,7 +122,7 @@ static void on_appended(void *arg, const struct batch_result *first, const struc
 /* Its id is the time of the one before: after a crash in between the same one is appended again, once. */
 static void heartbeat(struct upkeep *u, const struct deliver_life *life)
 {
-	json_auto_t *drafts = json_array();
+	ssf_auto(drafts) drafts = drafts_new();
 	struct job *j = drafts != NULL ? job_new(u, life->stream) : NULL;
 	struct ssf_err err;
 	char once[48];

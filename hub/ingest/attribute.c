@@ -104,7 +104,7 @@ static int commit(struct question *q, const uint8_t *fingerprint, json_t *alert,
 {
 	const char *repository = json_string_value(json_object_get(q->body, "repository"));
 	json_auto_t *detail = json_deep_copy(q->body);
-	json_auto_t *drafts = json_array();
+	ssf_auto(drafts) drafts = drafts_new();
 	ssf_auto_free char *text = NULL;
 	char origin_id[640], seq[24], epoch[24];
 	bool known;
@@ -117,7 +117,7 @@ static int commit(struct question *q, const uint8_t *fingerprint, json_t *alert,
 			   .txn = q->txn, .cause = q->seq };
 	if (leak_add(drafts, &d, q->owner->registry, detail, fingerprint, repository, &known, err) < 0)
 		return -1;
-	text = json_dumps(drafts, JSON_COMPACT);
+	text = drafts_text(drafts);
 	if (text == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "attribution");
 	snprintf(seq, sizeof(seq), "%lld", (long long)q->seq);

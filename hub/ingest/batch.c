@@ -8,7 +8,6 @@
 
 #include "hub/metrics/metrics.h"
 #include "lib/ssf/attr.h"
-#include "lib/ssf/json.h"
 
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -16,8 +15,7 @@
 struct batch_append {
 	TAILQ_ENTRY(batch_append) link;
 	struct batch *batch;
-	json_t *drafts;
-	size_t weight;   /* of the drafts, in memory */
+	struct drafts *drafts;
 	batch_done_f *f; /* NULL: cancelled */
 	void *arg;
 	bool alone;      /* its batch was refused: to be tried by itself */
@@ -32,7 +30,7 @@ struct batch {
 	struct append_list waiting;
 	struct append_list flying;
 	size_t events, weight; /* of the drafts in both lists */
-	json_t *drafts;        /* of those that fly, or NULL */
+	struct drafts *drafts; /* of those that fly, or NULL */
 	struct db_op *op;
 	int64_t began_us; /* the commit under way */
 	struct loop_defer *kick;
@@ -40,9 +38,9 @@ struct batch {
 
 static void append_free(struct batch_append *a)
 {
-	a->batch->events -= json_array_size(a->drafts);
-	a->batch->weight -= a->weight;
-	json_decref(a->drafts);
+	a->batch->events -= drafts_count(a->drafts);
+	a->batch->weight -= drafts_weight(a->drafts);
+	drafts_free(a->drafts);
 	free(a);
 }
 
@@ -115,7 +113,7 @@ static void answer_all(struct append_list *list, const struct db_result *r)
 		struct batch_append *a = TAILQ_FIRST(list);
 		struct batch_result first = { db_int(r, row, DRAFT_ROW_SEQ), db_text(r, row, DRAFT_ROW_TXN),
 					      db_text(r, row, DRAFT_ROW_APPENDED)[0] == 't' };
-		row += json_array_size(a->drafts);
+		row += drafts_count(a->drafts);
 		append_finish(list, a, &first, NULL);
 	}
 }
@@ -125,7 +123,7 @@ static void on_appended(void *arg, const struct db_result *r, const struct ssf_e
 {
 	struct batch *b = arg;
 	struct append_list done = TAILQ_HEAD_INITIALIZER(done);
-	json_auto_t *drafts = SSF_STEAL(b->drafts);
+	ssf_auto(drafts) drafts = SSF_STEAL(b->drafts);
 
 	b->op = NULL;
 	count(b, r, err);
@@ -145,18 +143,17 @@ static void on_appended(void *arg, const struct db_result *r, const struct ssf_e
 static void take(struct batch *b)
 {
 	struct batch_append *a;
-	size_t weight = 0;
 
-	b->drafts = json_array();
+	b->drafts = drafts_new();
 	while (b->drafts != NULL && (a = TAILQ_FIRST(&b->waiting)) != NULL) {
-		size_t have = json_array_size(b->drafts);
-		if (have > 0 && (a->alone || have + json_array_size(a->drafts) > BATCH_MAX ||
-				 weight + a->weight > BATCH_BYTES))
+		size_t have = drafts_count(b->drafts);
+		if (have > 0 && (a->alone || have + drafts_count(a->drafts) > BATCH_MAX ||
+				 drafts_weight(b->drafts) + drafts_weight(a->drafts) > BATCH_BYTES))
 			break;
+		if (drafts_extend(b->drafts, a->drafts, NULL) < 0)
+			break; /* in the next one */
 		TAILQ_REMOVE(&b->waiting, a, link);
 		TAILQ_INSERT_TAIL(&b->flying, a, link);
-		json_array_extend(b->drafts, a->drafts);
-		weight += a->weight;
 		if (a->alone)
 			break;
 	}
@@ -170,11 +167,12 @@ static void flush(struct batch *b)
 		return;
 	take(b);
 	b->began_us = loop_now_us();
-	if (b->drafts == NULL) {
+	if (TAILQ_EMPTY(&b->flying)) {
+		drafts_free(SSF_STEAL(b->drafts));
 		kick(b); /* out of memory for the moment */
 	} else if (drafts_append(b->db, b->drafts, on_appended, b, &b->op, &err) < 0) {
 		b->op = NULL;
-		json_decref(SSF_STEAL(b->drafts));
+		drafts_free(SSF_STEAL(b->drafts));
 		fail_all(&b->flying, &err);
 		kick(b);
 	}
@@ -208,7 +206,7 @@ void batch_free(struct batch *b)
 	/* requests have to be answered; some may be stored all the same */
 	fail_all(&b->flying, &err);
 	fail_all(&b->waiting, &err);
-	json_decref(b->drafts);
+	drafts_free(b->drafts);
 	free(b);
 }
 
@@ -217,26 +215,25 @@ size_t batch_pending(const struct batch *b)
 	return b->events;
 }
 
-int batch_append_start(struct batch *b, json_t *drafts, batch_done_f *f, void *arg,
+int batch_append_start(struct batch *b, struct drafts *drafts, batch_done_f *f, void *arg,
 		       struct batch_append **out, struct ssf_err *err)
 {
-	size_t count = json_array_size(drafts), weight = ssf_json_weight(drafts);
+	size_t count = drafts_count(drafts);
 	struct batch_append *a;
 
 	if (count == 0 || count > BATCH_MAX)
 		return ssf_fail(err, SSF_E_LIMIT, "more than %d events at once", BATCH_MAX);
-	if (b->events + count > BATCH_QUEUE || b->weight + weight > BATCH_QUEUE_BYTES)
+	if (b->events + count > BATCH_QUEUE || b->weight + drafts_weight(drafts) > BATCH_QUEUE_BYTES)
 		return ssf_fail(err, SSF_E_BUSY, "too many events are waiting to be stored");
 	if (!db_is_up(b->db))
 		return ssf_fail(err, SSF_E_UNAVAILABLE, "the database is away");
 	a = calloc(1, sizeof(*a));
 	if (a == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "event");
-	*a = (struct batch_append){ .batch = b, .drafts = json_incref(drafts), .weight = weight, .f = f,
-				    .arg = arg };
+	*a = (struct batch_append){ .batch = b, .drafts = drafts_ref(drafts), .f = f, .arg = arg };
 	TAILQ_INSERT_TAIL(&b->waiting, a, link);
 	b->events += count;
-	b->weight += weight;
+	b->weight += drafts_weight(drafts);
 	kick(b);
 	*out = a;
 	return 0;

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include <jansson.h>
 #include <stdint.h>
 
 #include "hub/store/db.h"
@@ -33,8 +32,8 @@ struct batch_result {
 };
 typedef void batch_done_f(void *arg, const struct batch_result *first, const struct ssf_err *err);
 
-/* drafts: array of 1 to BATCH_MAX, in one transaction; a reference is kept. */
-ssf_nodiscard int batch_append_start(struct batch *b, json_t *drafts, batch_done_f *f, void *arg,
+/* drafts: 1 to BATCH_MAX, in one transaction; a reference is kept. */
+ssf_nodiscard int batch_append_start(struct batch *b, struct drafts *drafts, batch_done_f *f, void *arg,
 				     struct batch_append **out, struct ssf_err *err);
 /* The events may still be appended; their owner is not told. */
 void batch_append_cancel(struct batch_append *a);

@@ -2,7 +2,7 @@
 /* Attributes leaks. It sees fingerprints, never secrets. */
 #include "hub/ingest/leak.h"
 
-int leak_add(json_t *drafts, struct draft *d, const struct registry *registry, json_t *detail,
+int leak_add(struct drafts *drafts, struct draft *d, const struct registry *registry, json_t *detail,
 	     const uint8_t *fingerprint, const char *repository, bool *known, struct ssf_err *err)
 {
 	char hex[SSF_SHA256_HEX];

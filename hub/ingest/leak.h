@@ -18,6 +18,6 @@
  * With a fingerprint only that counts: a secret that is known and not registered is not blamed
  * on the agent that the repository belongs to. *known says whether an agent was found.
  */
-ssf_nodiscard int leak_add(json_t *drafts, struct draft *d, const struct registry *registry,
+ssf_nodiscard int leak_add(struct drafts *drafts, struct draft *d, const struct registry *registry,
 			   json_t *detail, const uint8_t *fingerprint, const char *repository,
 			   bool *known, struct ssf_err *err);

@@ -75,7 +75,7 @@ static const char *agent_of(const struct ingest *in, const json_t *sub_id)
 }
 
 /* One row an event; the first has the jti as its id, so that (iss, jti) is unique. */
-static int add_events(struct set_req *s, const struct ssf_set *set, json_t *drafts,
+static int add_events(struct set_req *s, const struct ssf_set *set, struct drafts *drafts,
 		      struct ssf_err *err)
 {
 	char origin[ISSUER_MAX + 8], origin_id[300], txn[TXN_LEN], trace[SSF_TRACEPARENT_LEN];
@@ -123,7 +123,7 @@ static void accept_set(struct set_req *s, const struct ssf_key *key)
 		.now = wall_now_ms() / 1000,
 		.max_skew = MAX_SKEW_S,
 	};
-	json_auto_t *drafts = json_array();
+	ssf_auto(drafts) drafts = drafts_new();
 	struct ssf_set set = { .claims = NULL };
 	struct ssf_err err;
 	int r;

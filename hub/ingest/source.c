@@ -103,7 +103,7 @@ static void on_appended(void *arg, const struct batch_result *first, const struc
 }
 
 /* A signal that is a leak goes with its attribution; others go as they are. */
-static int add_signal(struct source_req *s, size_t i, const uint8_t *evidence, json_t *drafts,
+static int add_signal(struct source_req *s, size_t i, const uint8_t *evidence, struct drafts *drafts,
 		      struct ssf_err *err)
 {
 	const struct signal *signal = &s->signals.items[i];
@@ -129,7 +129,7 @@ static int add_signal(struct source_req *s, size_t i, const uint8_t *evidence, j
 
 static void append(struct source_req *s)
 {
-	json_auto_t *drafts = json_array();
+	ssf_auto(drafts) drafts = drafts_new();
 	uint8_t evidence[SSF_SHA256_LEN];
 	struct ssf_err err;
 	int r = 0;

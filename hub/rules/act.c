@@ -28,7 +28,7 @@ struct act {
 
 int outcome_init(struct outcome *o, struct ssf_err *err)
 {
-	o->events = json_array();
+	o->events = drafts_new();
 	o->hits = json_array();
 	o->revocations = json_array();
 	if (o->events != NULL && o->hits != NULL && o->revocations != NULL)
@@ -39,7 +39,7 @@ int outcome_init(struct outcome *o, struct ssf_err *err)
 
 void outcome_done(struct outcome *o)
 {
-	json_decref(o->events);
+	drafts_free(o->events);
 	json_decref(o->hits);
 	json_decref(o->revocations);
 	*o = (struct outcome){ NULL, NULL, NULL };

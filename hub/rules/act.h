@@ -10,7 +10,7 @@
 #include "hub/store/event.h"
 
 struct outcome {
-	json_t *events;      /* drafts */
+	struct drafts *events;
 	json_t *hits;
 	json_t *revocations;
 };

@@ -250,7 +250,7 @@ static void on_committed(void *arg, const struct db_result *r, const struct ssf_
 
 static int commit(struct rules_consumer *c, const struct outcome *o, struct ssf_err *err)
 {
-	ssf_auto_free char *events = json_dumps(o->events, JSON_COMPACT);
+	ssf_auto_free char *events = drafts_text(o->events);
 	ssf_auto_free char *hits = json_dumps(o->hits, JSON_COMPACT);
 	ssf_auto_free char *revocations = json_dumps(o->revocations, JSON_COMPACT);
 	char epoch[24], expected[24], cursor[24];

@@ -5,6 +5,8 @@
  */
 #include "hub/store/columns.h"
 
+#include "lib/ssf/json_text.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -74,11 +76,6 @@ void column_add_bool(struct column *c, bool value)
 	column_add_bytes(c, &byte, 1);
 }
 
-static int add_chunk(const char *bytes, size_t len, void *arg)
-{
-	return ssf_buf_add(arg, bytes, len);
-}
-
 /* Written where it belongs; how long it is, is known only then. */
 void column_add_json(struct column *c, const json_t *value)
 {
@@ -91,9 +88,7 @@ void column_add_json(struct column *c, const json_t *value)
 	}
 	put_32(c, 0);
 	ssf_buf_addc(&c->bytes, JSONB_VERSION);
-	if (json_dump_callback(value, add_chunk, &c->bytes, JSON_COMPACT | JSON_ENCODE_ANY) < 0)
-		c->bytes.failed = true;
-	if (ssf_buf_failed(&c->bytes))
+	if (ssf_json_append(value, false, &c->bytes) < 0)
 		return;
 	len = htonl((uint32_t)(c->bytes.len - at - sizeof(len)));
 	memcpy(c->bytes.ptr + at, &len, sizeof(len));

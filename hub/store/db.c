@@ -12,6 +12,7 @@
 #include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/attr.h"
+#include "lib/ssf/json_plain.h"
 
 #include <libpq-fe.h>
 
@@ -24,6 +25,7 @@
 #define RECONNECT_MIN_MS 50
 #define RECONNECT_MAX_MS 2000
 #define CONNECT_TIMEOUT_MS 10000
+#define PLAIN_DEPTH 64
 /*
  * Every statement here is meant to go by an index, whatever the size of its tables, and is planned once: a plan
  * that was made when a table was small must not read it through when it is large.
@@ -693,6 +695,9 @@ json_t *db_json(const struct db_result *r, size_t row, int column)
 
 	if (text == NULL)
 		return NULL;
+	value = ssf_json_plain(ssf_str_c(text), PLAIN_DEPTH);
+	if (value != NULL)
+		return value;
 	value = json_loads(text, JSON_DECODE_ANY, NULL);
 	/* what came as 1e20 is an integer in jsonb, and larger than jansson's integers */
 	return value != NULL ? value : json_loads(text, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);

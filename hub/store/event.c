@@ -89,8 +89,7 @@ static size_t text_size(const char *text)
 	return text == NULL ? 0 : strlen(text) + 1;
 }
 
-/* Copies the texts of like, which are borrowed, and takes its body and subject over. NULL: out of memory. */
-static struct event *event_make(const struct event *like)
+struct event *event_make(const struct event *like)
 {
 	ssf_auto(event) e = calloc(1, sizeof(*e));
 	const char *const texts[] = { like->origin, like->origin_id, like->type, like->txn, like->agent_id,
@@ -140,35 +139,6 @@ static struct event *event_from_row(const struct db_result *r, size_t row)
 		json_decref(like.body);
 		return NULL;
 	}
-	return event_make(&like);
-}
-
-static const char *draft_text(const json_t *draft, const char *name)
-{
-	return json_string_value(json_object_get(draft, name));
-}
-
-/*
- * The event that a draft has become. NULL when it has to be read: out of memory, or the database may
- * give it otherwise. That is so of numbers with fractions and exponents, and of a trace that is its cause's.
- */
-static struct event *event_from_draft(const json_t *draft, int64_t seq, int64_t at_ms)
-{
-	json_t *body = json_object_get(draft, "body"), *sub_id = json_object_get(draft, "sub_id");
-	struct event like = { .seq = seq,
-			      .at_ms = at_ms,
-			      .origin = draft_text(draft, "origin"),
-			      .origin_id = draft_text(draft, "origin_id"),
-			      .type = draft_text(draft, "type"),
-			      .txn = draft_text(draft, "txn"),
-			      .agent_id = draft_text(draft, "agent_id"),
-			      .trace = draft_text(draft, "trace") };
-
-	if (ssf_json_has_real(body) || ssf_json_has_real(sub_id) || json_is_null(sub_id) ||
-	    json_object_get(draft, "cause") != NULL)
-		return NULL;
-	like.body = json_incref(body);
-	like.sub_id = json_incref(sub_id);
 	return event_make(&like);
 }
 
@@ -346,27 +316,27 @@ void event_log_look(struct event_log *log)
 }
 
 /* Of what has come into the log as the draft says, the number after our last: nothing can be in between. */
-static bool take_stored(struct event_log *log, const json_t *draft, const struct db_result *r, size_t row)
+static bool take_stored(struct event_log *log, const struct drafts *drafts, const struct db_result *r, size_t row)
 {
 	struct event *e;
 
 	if (!log->started || db_int(r, row, DRAFT_ROW_SEQ) != log->head + 1 ||
 	    db_text(r, row, DRAFT_ROW_APPENDED)[0] != 't')
 		return false;
-	e = event_from_draft(draft, log->head + 1, db_int(r, row, DRAFT_ROW_AT_MS));
+	e = drafts_event(drafts, row, log->head + 1, db_int(r, row, DRAFT_ROW_AT_MS));
 	if (e == NULL)
 		return false;
 	ring_add(log, e);
 	return true;
 }
 
-void event_log_stored(struct event_log *log, const json_t *drafts, const struct db_result *r)
+void event_log_stored(struct event_log *log, const struct drafts *drafts, const struct db_result *r)
 {
 	size_t rows = db_rows(r), taken = 0;
 	bool more = false;
 
 	for (size_t i = 0; i < rows && !more; i++) {
-		if (take_stored(log, json_array_get(drafts, i), r, i))
+		if (take_stored(log, drafts, r, i))
 			taken++;
 		else /* a repeat is there already, or it has to be read */
 			more = db_int(r, i, DRAFT_ROW_SEQ) > log->head;

@@ -21,7 +21,7 @@
 #define EVENT_ORIGIN_RULES "rules"
 #define EVENT_ORIGIN_ATTRIBUTION "attribution"
 
-/* Immutable; reference counted, in the loop's thread only. */
+/* Immutable once it has its number; reference counted, in the loop's thread only. */
 struct event {
 	unsigned refs;
 	int64_t seq;
@@ -40,6 +40,11 @@ struct event {
 	size_t weight;           /* about how many bytes of memory it takes */
 };
 
+/*
+ * Copies the texts of like, which are borrowed, and takes over its body and sub_id, also on failure. Its weight and
+ * subject_key are found out. NULL when out of memory.
+ */
+struct event *event_make(const struct event *like);
 struct event *event_ref(struct event *e);
 void event_free(struct event *e);
 SSF_DEFINE_AUTO(event)
@@ -61,9 +66,9 @@ void event_log_on_wake(struct event_log *log, loop_f *f, void *arg);
 void event_log_look(struct event_log *log);
 /*
  * Tells of drafts that are committed, with what drafts_append() gave. What follows directly on what is in
- * memory is taken from them, as it would come from the database; the rest is read. They must not change any more.
+ * memory is taken from them, as it would come from the database; the rest is read.
  */
-void event_log_stored(struct event_log *log, const json_t *drafts, const struct db_result *r);
+void event_log_stored(struct event_log *log, const struct drafts *drafts, const struct db_result *r);
 int64_t event_log_head(const struct event_log *log);
 /*
  * When the first event after seq was appended, ms since 1970; 0: there is none. Of one that the tail

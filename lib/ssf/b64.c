@@ -78,33 +78,31 @@ int ssf_b64_encode(struct ssf_str in, struct ssf_buf *out)
 	return encode(&std, in, out);
 }
 
-/* What both alphabets have in common, plus one; 0: not in it. */
-static const unsigned char common_values[256] = {
-	['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
-	['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
-	['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
-	['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
-	['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
-	['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
-	['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
-	['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62,
-};
+/* Values plus one; 0: not in the alphabet. */
+#define COMMON_VALUES \
+	['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8, \
+	['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, \
+	['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, \
+	['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, \
+	['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, \
+	['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, \
+	['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, \
+	['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62
 
-static int value_of(const struct alphabet *a, char c)
+static const unsigned char url_values[256] = { COMMON_VALUES, ['-'] = 63, ['_'] = 64 };
+static const unsigned char std_values[256] = { COMMON_VALUES, ['+'] = 63, ['/'] = 64 };
+
+static int value_of(const unsigned char values[256], char c)
 {
-	int value = common_values[(unsigned char)c] - 1;
-
-	if (value >= 0)
-		return value;
-	if (c == a->c62)
-		return 62;
-	return c == a->c63 ? 63 : -1;
+	return values[(unsigned char)c] - 1;
 }
 
 /* The last two or three characters, to one byte less. -1: a foreign character or stray bits. */
-static ssize_t decode_rest(const struct alphabet *a, const char *text, size_t len, unsigned char *bytes)
+static ssize_t decode_rest(const unsigned char values[256], const char *text, size_t len,
+			   unsigned char *bytes)
 {
-	int v[3] = { value_of(a, text[0]), value_of(a, text[1]), len > 2 ? value_of(a, text[2]) : 0 };
+	int v[3] = { value_of(values, text[0]), value_of(values, text[1]),
+		     len > 2 ? value_of(values, text[2]) : 0 };
 
 	if ((v[0] | v[1] | v[2]) < 0 || (len > 2 ? v[2] & 3 : v[1] & 15) != 0)
 		return -1;
@@ -114,10 +112,12 @@ static ssize_t decode_rest(const struct alphabet *a, const char *text, size_t le
 }
 
 /* Whole groups of four, as many as fit; gives how many bytes there are, or -1. */
-static ssize_t decode_groups(const struct alphabet *a, const char *text, size_t groups, unsigned char *bytes)
+static ssize_t decode_groups(const unsigned char values[256], const char *text, size_t groups,
+			     unsigned char *bytes)
 {
 	for (size_t i = 0; i < groups; i++, text += 4, bytes += 3) {
-		int v[4] = { value_of(a, text[0]), value_of(a, text[1]), value_of(a, text[2]), value_of(a, text[3]) };
+		int v[4] = { value_of(values, text[0]), value_of(values, text[1]),
+			     value_of(values, text[2]), value_of(values, text[3]) };
 		if ((v[0] | v[1] | v[2] | v[3]) < 0)
 			return -1;
 		bytes[0] = (unsigned char)(v[0] << 2 | v[1] >> 4);
@@ -128,7 +128,7 @@ static ssize_t decode_groups(const struct alphabet *a, const char *text, size_t 
 }
 
 /* in is without padding. */
-static int decode(const struct alphabet *a, struct ssf_str in, struct ssf_buf *out,
+static int decode(const unsigned char values[256], struct ssf_str in, struct ssf_buf *out,
 		  struct ssf_err *err)
 {
 	if (in.len % 4 == 1)
@@ -136,10 +136,10 @@ static int decode(const struct alphabet *a, struct ssf_str in, struct ssf_buf *o
 	while (in.len > 0) {
 		unsigned char bytes[3 * GROUPS];
 		size_t groups = in.len / 4 < GROUPS ? in.len / 4 : GROUPS, used = 4 * groups;
-		ssize_t n = decode_groups(a, in.ptr, groups, bytes);
+		ssize_t n = decode_groups(values, in.ptr, groups, bytes);
 		if (groups == 0) {
 			used = in.len;
-			n = decode_rest(a, in.ptr, used, bytes);
+			n = decode_rest(values, in.ptr, used, bytes);
 		}
 		if (n < 0)
 			return ssf_fail(err, SSF_E_MALFORMED, "base64: bad character or bits");
@@ -153,7 +153,7 @@ static int decode(const struct alphabet *a, struct ssf_str in, struct ssf_buf *o
 
 int ssf_b64url_decode(struct ssf_str in, struct ssf_buf *out, struct ssf_err *err)
 {
-	return decode(&url, in, out, err);
+	return decode(url_values, in, out, err);
 }
 
 int ssf_b64_decode(struct ssf_str in, struct ssf_buf *out, struct ssf_err *err)
@@ -162,5 +162,5 @@ int ssf_b64_decode(struct ssf_str in, struct ssf_buf *out, struct ssf_err *err)
 		return ssf_fail(err, SSF_E_MALFORMED, "base64: padding");
 	for (int i = 0; i < 2 && in.len > 0 && in.ptr[in.len - 1] == '='; i++)
 		in.len--;
-	return decode(&std, in, out, err);
+	return decode(std_values, in, out, err);
 }

@@ -7,9 +7,11 @@
 
 #include "lib/ssf/attr.h"
 #include "lib/ssf/json_plain.h"
+#include "lib/ssf/json_text.h"
 
 #include <string.h>
 
+#define CANONICAL_USUAL 500 /* bytes */
 #define WEIGHT_OF_VALUE 64 /* what malloc and jansson need for it besides its text */
 
 const struct ssf_json_limits ssf_json_default = { .max_bytes = 1024 * 1024, .max_depth = 32 };
@@ -359,7 +361,10 @@ bool ssf_json_has_real(const json_t *value)
 
 char *ssf_json_canonical(const json_t *value)
 {
-	return json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	ssf_auto_buf text = SSF_BUF(SIZE_MAX / 4);
+
+	ssf_buf_reserve(&text, CANONICAL_USUAL);
+	return ssf_json_append(value, true, &text) == 0 ? ssf_buf_steal(&text) : NULL;
 }
 
 /* NULL when absent or null. */

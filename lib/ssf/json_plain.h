@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON as programs write it: objects, arrays, strings of ASCII without escapes, integers, literals. It is read
- * several times as fast as jansson reads it; all else is left to jansson. Private to lib/ssf.
+ * several times as fast as jansson reads it; all else is left to jansson.
  */
 #pragma once
 

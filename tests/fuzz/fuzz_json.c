@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lib/ssf/json: the first line is a pointer, the rest a text. Stripped of its
- * comments the text is parsed, located in, and written again. What is read as plain is what jansson reads.
+ * comments the text is parsed, located in, and written again. What is read as plain is what jansson reads, and what
+ * is written what jansson writes.
  */
 #include "lib/ssf/attr.h"
 #include "lib/ssf/json.h"
 #include "lib/ssf/json_plain.h"
+#include "lib/ssf/json_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +17,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_round_trip(const json_t *value)
 {
 	ssf_auto_free char *text = ssf_json_canonical(value);
+	ssf_auto_free char *same = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	ssf_auto_free char *unsorted = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	ssf_auto_buf as_it_is = SSF_BUF(1024 * 1024);
 	json_auto_t *again = NULL;
 
+	if (strcmp(text, same) != 0 || ssf_json_append(value, false, &as_it_is) < 0 ||
+	    !ssf_str_eq_c(ssf_buf_str(&as_it_is), unsorted))
+		abort();
 	if (text == NULL || ssf_json_parse(ssf_str_c(text), &ssf_json_default, &again, NULL) < 0 ||
 	    !json_equal(value, again))
 		abort();

@@ -4,6 +4,7 @@
 
 #include "lib/ssf/json.h"
 #include "lib/ssf/json_plain.h"
+#include "lib/ssf/json_text.h"
 
 #include <string.h>
 
@@ -330,6 +331,36 @@ static void reads_what_is_plain(void **state)
 	}
 }
 
+static void writes_as_jansson_does(void **state)
+{
+	static const char *const texts[] = {
+		"{}", "[]", "[{},[]]", "{\"b\":1,\"a\":{\"d\":[true,false,null],\"c\":-9223372036854775808}}",
+		"[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa9\xf0\x9f\x98\x80\"]",
+		"{\"a\\n\":\"\",\"\":0,\"aa\":1,\"a\":2,\"\xc3\xa9\":3,\"Z\":4}",
+		"[1.5,-0.0,1e300,0.1,100000.0,1.7976931348623157e308,5e-324]",
+	};
+	json_auto_t *many = json_object();
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "m%d", i * 37 % 100);
+		json_object_set_new(many, name, json_integer(i));
+	}
+	for (size_t i = 0; i <= SSF_ARRAY_SIZE(texts); i++) {
+		json_auto_t *value = i < SSF_ARRAY_SIZE(texts) ? support_json(texts[i]) : json_incref(many);
+		ssf_auto_free char *sorted = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+		ssf_auto_free char *plain = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+		ssf_auto_free char *canonical = ssf_json_canonical(value);
+		ssf_auto_buf text = SSF_BUF(8192), small = SSF_BUF(1);
+		assert_string_equal(canonical, sorted);
+		assert_int_equal(ssf_json_append(value, false, &text), 0);
+		assert_string_equal(text.ptr, plain);
+		assert_int_equal(ssf_json_append(value, false, &small), -1);
+	}
+	assert_null(ssf_json_canonical(NULL));
+}
+
 static void weighs_about_what_it_takes(void **state)
 {
 	json_auto_t *small = support_json("{\"a\":1}");
@@ -373,6 +404,7 @@ int main(void)
 		cmocka_unit_test(locates),
 		cmocka_unit_test(canonical_is_one_text),
 		cmocka_unit_test(reads_what_is_plain),
+		cmocka_unit_test(writes_as_jansson_does),
 		cmocka_unit_test(weighs_about_what_it_takes),
 		cmocka_unit_test(finds_fractions),
 		cmocka_unit_test(reads_members),
