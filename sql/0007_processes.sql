@@ -75,6 +75,25 @@ begin
 end
 $$;
 
+-- Held shared by whoever writes as an owner, exclusively while units change hands: an owner that
+-- was found to be one still is when its write is committed.
+create function fence_lock() returns void language sql as $$
+	select pg_advisory_xact_lock_shared(7236520, 4);
+$$;
+
+-- Fails unless this process owns these units under these epochs. For the rest of the transaction.
+create function fence(me uuid, units smallint[], epochs bigint[]) returns void language plpgsql as $$
+begin
+	perform fence_lock();
+	if exists (select from unnest(units, epochs) x(id, epoch) left join unit u on u.id = x.id
+		where u.owner is distinct from me or u.epoch <> x.epoch)
+	then
+		raise exception 'this process does not own the unit any more' using errcode = '40001';
+	end if;
+end
+$$;
+
+-- Where all streams stand: for people.
 create view stream_position as
 	select p.*, s.shard from stream_state s
 	join stream_positions(array(select x.stream_id from stream_state x)) p on p.stream_id = s.stream_id;

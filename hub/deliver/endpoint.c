@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* closed -> (FAILURES in a row) open -> (backoff) half-open -> answer: closed, none: open, for longer. */
+/* closed -> (FAILURES in a row) open -> (backoff) half-open -> reached: closed, not: open, for longer. */
 #include "hub/deliver/endpoint.h"
 
 #include "hub/deliver/deliver_priv.h"
@@ -164,9 +164,9 @@ static void circuit_close(struct endpoint *ep)
 	hurry_all(ep);
 }
 
-void endpoint_result(struct endpoint *ep, bool answered)
+void endpoint_result(struct endpoint *ep, bool reached)
 {
-	if (answered) {
+	if (reached) {
 		ep->failures = 0;
 		if (ep->circuit != CIRCUIT_CLOSED)
 			circuit_close(ep);

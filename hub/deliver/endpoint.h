@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The circuit of one receiver's host (scheme, host and port of the URL), shared by all streams that
- * go there. When it gives no HTTP answer several times in a row (refused, timed out, TLS broken), it
- * opens: nothing is sent until a backoff with full jitter is over, then one delivery goes out as a
- * probe. Any HTTP answer closes it, whatever the status: that is the stream's own matter (push.c).
+ * go there. When it cannot be reached several times in a row (refused, no connection in time, TLS broken),
+ * it opens: nothing is sent until a backoff with full jitter is over, then one delivery goes out as a
+ * probe. Whatever comes of a request that it took closes it, also that no answer came: one path may hang
+ * while others work, and that is the stream's own matter (push.c).
  * Private to hub/deliver.
  */
 #pragma once
@@ -30,5 +31,5 @@ bool endpoint_admits(const struct endpoint *ep);
 /* It is; gives whether it is the probe, which has to end with one of the two below. */
 bool endpoint_begin(struct endpoint *ep);
 /* What became of it. After a probe that was cancelled another one is due, later. */
-void endpoint_result(struct endpoint *ep, bool answered);
+void endpoint_result(struct endpoint *ep, bool reached);
 void endpoint_probe_cancelled(struct endpoint *ep);

@@ -248,7 +248,8 @@ static void on_answer(void *arg, const struct http_result *r, const struct ssf_e
 
 	dl->call = NULL;
 	dl->probe = false;
-	endpoint_result(o->endpoint, err == NULL);
+	/* who takes the request and gives no answer is there: it may be one path of many that hangs */
+	endpoint_result(o->endpoint, err == NULL || err->code == SSF_E_TIMEOUT);
 	count(r);
 	if (err != NULL) {
 		failed(dl, err->msg, 0);

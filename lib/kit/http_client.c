@@ -256,6 +256,14 @@ static void fill_result(struct http_call *call, struct http_result *out)
 	};
 }
 
+/* The request has gone out, or would have next: there is a connection, and TLS where it has to be. */
+static bool was_connected(struct http_call *call)
+{
+	curl_off_t us = 0;
+
+	return curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK && us > 0;
+}
+
 static void fill_error(struct http_call *call)
 {
 	const char *why = curl_easy_strerror(call->result);
@@ -263,7 +271,7 @@ static void fill_error(struct http_call *call)
 
 	switch (call->result) {
 	case CURLE_OPERATION_TIMEDOUT:
-		code = SSF_E_TIMEOUT;
+		code = was_connected(call) ? SSF_E_TIMEOUT : SSF_E_UNAVAILABLE;
 		break;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_ISSUER_ERROR:

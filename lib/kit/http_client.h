@@ -41,8 +41,8 @@ struct http_result {
 };
 
 /*
- * One of result and err is NULL. err: SSF_E_UNAVAILABLE (could not connect,
- * reset), SSF_E_TIMEOUT, SSF_E_DENIED (guard), SSF_E_KEY (TLS verification), SSF_E_LIMIT.
+ * One of result and err is NULL. err: SSF_E_UNAVAILABLE (could not connect, also
+ * in time; reset), SSF_E_TIMEOUT (connected, and no answer in time), SSF_E_DENIED (guard), SSF_E_KEY (TLS verification), SSF_E_LIMIT.
  * Borrowed for the call.
  */
 typedef void http_done_f(void *arg, const struct http_result *result, const struct ssf_err *err);

@@ -335,7 +335,7 @@ def test_b11_b12_a_stale_owner_is_refused_and_stops(two, ask, sink):
     hold.set()   # now the stale owner gets its 202, and believes that it has delivered
     first.proc.wait_log("event=owner.session.lost", 20)
     with pytest.raises(harness.psycopg2.errors.SerializationFailure):
-        ask("select save_checkpoint(%s::uuid, 1000000, array[%s]::smallint[], array[%s]::bigint[], '{}', '{}')",
+        ask("select save_checkpoint(%s::uuid, 1000000, array[%s]::smallint[], array[%s]::bigint[], '{}', null, '{}')",
             owner, *epoch)
     # it takes part again, with what it may: two own the streams, and each event arrives once more
     shared(ask)

@@ -75,7 +75,7 @@ PARAMS = {
 }
 # The planner takes any array for so many rows that it reads through 5,000; here it is told not to, as the
 # hub's connections are.
-GUESSED = {"stream_positions", "explain_txn", "stream_rewind", "event_upkeep"}
+GUESSED = {"stream_positions", "stream_checkpoint", "explain_txn", "stream_rewind", "event_upkeep"}
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ static void ready(void *arg)
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	const struct db_conf conf = { "host=/nowhere", 1, 1000, 1000, NULL };
+	const struct db_conf conf = { .conninfo = "host=/nowhere", .connections = 1, .queue_max = 1000, .timeout_ms = 1000 };
 	struct ssf_err err;
 
 	*state = f;
