@@ -179,7 +179,6 @@ def test_b20_no_storm_of_retries(hub, endpoint, stream):
 
 # --- order ------------------------------------------------------------------------------------
 
-@pytest.mark.xfail(strict=True, reason="the circuit is of a host: while one path of it hangs, probes go there")
 def test_a_path_that_hangs_costs_others_of_its_host_nothing(hub, sink, endpoint, stream):
     """Two clients behind one gateway; the receiver of one gives no answers."""
     hold = threading.Event()
