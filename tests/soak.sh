@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The long tests: the crash campaign (tests/e2e/campaign.py), over the hub's own PostgreSQL and
-# over one of somebody else's; the model of cursors and leases with larger bounds; and receivers that
-# misbehave for minutes.
+# The long tests: the crash campaign (tests/e2e/campaign.py) with the hub's own PostgreSQL, with one of
+# somebody else's, and with two hubs of two processes; the model of cursors and leases with larger
+# bounds; and receivers that misbehave for minutes.
 #
 #   sh tests/soak.sh [--rounds N] [--seed S] [--seconds T]
 #
 #     --rounds    of each campaign; 200 unless given
-#     --seed      of both; a new one unless given. What fails says how to repeat it
+#     --seed      of all; a new one unless given. What fails says how to repeat it
 #     --seconds   of misbehaving receivers; 300 unless given
 #
-# Takes half an hour. With SSF_BUILD, the programs of that build; otherwise of build/asan, built here.
+# Takes an hour. With SSF_BUILD, the programs of that build; otherwise of build/asan, built here.
 set -u
 
 cd "$(dirname "$0")/.." || exit 2
@@ -53,6 +53,7 @@ campaign() {
 }
 campaign
 campaign --external
+campaign --hubs 2 --processes 2
 sh tests/model/check.sh --deep || FAILED=1
 SSF_SOAK_SECONDS=$SECONDS_EACH $FIXED /usr/bin/python3 -B -m pytest tests/e2e/test_soak.py -q \
 	-p no:cacheprovider || FAILED=1

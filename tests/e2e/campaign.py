@@ -2,7 +2,7 @@
 """The crash campaign: load, and whatever takes part in it is killed at moments that a seed decides,
 while connections are reset in between. Nothing that got a 202 may be missing at a receiver.
 
-  /usr/bin/python3 -B tests/e2e/campaign.py [--rounds N] [--seed S] [--external] [--hubs N]
+  /usr/bin/python3 -B tests/e2e/campaign.py [--rounds N] [--seed S] [--external] [--hubs N] [--processes N]
 
 tests/soak.sh runs the long one. SSF_BUILD names the build folder.
 
@@ -11,6 +11,7 @@ Sources send SETs and GitHub webhooks through a proxy, each until it gets a 202.
 round is one or two faults, each at its moment:
 
   hub           SIGKILL of a hub, which is started again
+  process       SIGKILL of one of several processes of a hub
   postgres      immediate stop, or SIGKILL, of the cluster; or SIGKILL of one of its backends
   push, poll    SIGKILL of a receiver, which is started again
   reset         some connections of sources or receivers get a TCP reset; some only when an answer
@@ -49,6 +50,7 @@ RECEIVER = pathlib.Path(__file__).with_name("durable_receiver.py")
 NOT_NOW = (None, 429, 500, 503, 504)   # None: no answer. A source sends it again
 SETTINGS = ("--checkpoint", "200ms", "--retry-max", "500ms", "--poll-wait", "2s",
             "--database-timeout", "5s")
+KINDS = {"hub": 4, "postgres": 3, "push": 2, "poll": 2}   # of faults, and how often
 
 
 # --- connections ----------------------------------------------------------------------------------
@@ -163,21 +165,6 @@ class Receiver:
         return [(int(when) / 1e9, token) for when, token in lines]
 
 
-class Twin(harness.Hub):
-    """Another hub on the database of the first, with the same keys and the same issuer."""
-
-    def __init__(self, tls, first, *args):
-        self.first = first
-        super().__init__(tls, *args, "--issuer", first.issuer, private=False)
-
-    def start(self, wait=True):
-        if not self.data.exists():
-            self.data.mkdir()
-            for name in ("master.key", "admin.token", "ca.pem", "ca.key"):
-                shutil.copy(self.first.data / name, self.data / name)   # with its mode
-        return super().start(wait=False)
-
-
 class Sources:
     """Threads that send what happens, each until it is accepted, whatever becomes of the hubs."""
 
@@ -247,15 +234,22 @@ class Sources:
         assert not self.failed, self.failed
 
 
+def runs(pid, name):
+    with contextlib.suppress(OSError):
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")) == name
+    return False
+
+
 # --- the campaign ------------------------------------------------------------------------------------
 
 Fault = collections.namedtuple("Fault", "name began ended cost")
 
 
 class Campaign:
-    """external: the database is a cluster of ours, not the hub's own. hubs: so many on it."""
+    """external: the database is a cluster of ours, not the hub's own. hubs: so many on it, each of so
+    many processes."""
 
-    def __init__(self, tls, seed, external=False, hubs=1, settings=(), say=print):
+    def __init__(self, tls, seed, external=False, hubs=1, processes=1, settings=(), say=print):
         self.seed = seed
         self.rng = random.Random(seed)
         self.say = say
@@ -267,9 +261,10 @@ class Campaign:
         self.patience = 120   # seconds for what was accepted to arrive
         self.hubs, self.ways_in, self.ways_out = [], [], {}
         self.receivers, self.sources = [], None
+        self.kinds = dict(KINDS, process=3 if processes > 1 else 0)
         self.closers = [lambda: shutil.rmtree(self.folder, ignore_errors=True)]
         try:
-            self._start(tls, external, hubs, settings)
+            self._start(tls, external, hubs, (*settings, "--processes", str(processes)))
         except BaseException:
             self.close()
             raise
@@ -281,13 +276,14 @@ class Campaign:
             self.closers.append(self.postgres.close)
             args += ("--database", self.postgres.conninfo)
         for _ in range(hubs):
-            hub = Twin(tls, self.hubs[0], *args) if self.hubs else \
-                harness.Hub(tls, *args, private=self.postgres is None)
-            hub.expected |= {"cluster.exited", "cluster.failed"}   # what faults make it say
+            hub = harness.Hub(tls, *args, private=self.postgres is None,
+                              like=self.hubs[0] if self.hubs else None)
+            hub.expected |= {"cluster.exited", "process.exited"}   # what faults make it say
             self.closers.append(hub.close)
             self.hubs.append(hub)
             self.ways_in.append(Proxy(hub.port))
-        self.hubs[0].use_idp()
+            if len(self.hubs) == 1:
+                hub.use_idp()
         self._registry()
         self._push_receiver(tls, "push-1", failing=0.0)
         self._push_receiver(tls, "push-2", failing=0.05)
@@ -344,6 +340,15 @@ class Campaign:
         hub.kill9()
         time.sleep(self.rng.uniform(0, 0.3))
         hub.start(wait=False)
+        return WINDOW * len(self.receivers)
+
+    def fault_process(self):
+        """One of several of a hub, which starts another one."""
+        hub = self.rng.choice(self.hubs)
+        mine = [p for p in hub.processes() if p != hub.proc.pid and runs(p, "ssfhub")]
+        if mine:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.rng.choice(sorted(mine)), signal.SIGKILL)
         return WINDOW * len(self.receivers)
 
     def fault_postgres(self):
@@ -415,7 +420,7 @@ class Campaign:
 
     def round(self):
         rng = self.rng
-        names = rng.choices(("hub", "postgres", "push", "poll"), (4, 3, 2, 2), k=rng.choice((1, 1, 2)))
+        names = rng.choices(*zip(*self.kinds.items()), k=rng.choice((1, 1, 2)))
         names += ["reset"] * rng.randrange(4)
         rng.shuffle(names)
         more = rng.randrange(3, 25)
@@ -510,7 +515,7 @@ class Campaign:
 
     def _is_explained(self, receiver, first, again):
         """A fault between the two, or while the first was under way."""
-        mine = {"hub", "postgres", receiver.name.split("-")[0]}
+        mine = {"hub", "process", "postgres", receiver.name.split("-")[0]}
         times = [(f.began, f.ended) for f in self.faults if f.name in mine]
         times += [(when, when) for when in self._resets()]
         return any(began <= again and ended >= first - SETTLING_S for began, ended in times)
@@ -563,17 +568,20 @@ def main():
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--external", action="store_true", help="a database that is not the hub's")
     parser.add_argument("--hubs", type=int, default=1, help="so many on one database")
+    parser.add_argument("--processes", type=int, default=1, help="so many of each hub")
     parser.add_argument("--check-every", type=int, default=20, metavar="ROUNDS")
     options, settings = parser.parse_known_args()   # the rest are settings of the hub
     seed = options.seed if options.seed is not None else random.randrange(1 << 31)
     again = " ".join([f"--seed {seed} --rounds {options.rounds}",
                       *(["--external"] if options.external else []),
-                      *([f"--hubs {options.hubs}"] if options.hubs > 1 else []), *settings])
+                      *([f"--hubs {options.hubs}"] if options.hubs > 1 else []),
+                      *([f"--processes {options.processes}"] if options.processes > 1 else []),
+                      *settings])
     print(f"campaign: {again}", flush=True)
     tls = harness.TLS(pathlib.Path(tempfile.mkdtemp(prefix="ssf-tls-", dir="/tmp")))
     campaign = None
     try:
-        campaign = Campaign(tls, seed, options.external, options.hubs, settings)
+        campaign = Campaign(tls, seed, options.external, options.hubs, options.processes, settings)
         rounds(campaign, options.rounds, options.check_every)
     except BaseException:
         print(f"campaign: FAILED: to repeat it: {again}", flush=True)

@@ -26,11 +26,13 @@ def quiet(tls):
         campaign.close()
 
 
-@pytest.mark.parametrize("external, rounds", [(False, 5), (True, 5)], ids=["private", "external"])
-def test_b5_nothing_accepted_is_lost_whatever_is_killed(tls, external, rounds):
+@pytest.mark.parametrize("how, rounds", [
+    ({}, 5), ({"external": True}, 4), ({"hubs": 2, "processes": 2}, 4),
+], ids=["private", "external", "two-hubs"])
+def test_b5_nothing_accepted_is_lost_whatever_is_killed(tls, how, rounds):
     """Hub, PostgreSQL, receivers, connections: accepted minus received is nothing, subjects keep
     their order, and what comes twice is the same SET and has its fault."""
-    campaign = Campaign(tls, SEED, external=external)
+    campaign = Campaign(tls, SEED, **how)
     try:
         campaign.run(rounds)
         found = campaign.finish()
