@@ -172,6 +172,7 @@ static void what_comes_while_a_commit_is_under_way_goes_into_the_next(void **sta
 	ssf_auto_free char *commits = NULL;
 
 	assert_int_equal(append(f, body, NULL), 0);
+	f->head_wanted = INT64_MAX; /* only the turn ends it */
 	loop_timer_start(f->loop, 1, on_turn, f->loop);
 	loop_run(f->loop); /* it is sent; nothing waits for a batch to fill */
 	for (int i = 0; i < 5; i++)
