@@ -1,12 +1,12 @@
 -- Several processes on one database (docs/adr/0010-units-locks-epochs.md). The work is divided into units:
--- streams by their shard (0 to 63), and what only one process may do (64: the rules, 65: attribution,
--- 66: upkeep of the database). Who holds the advisory lock of a unit owns it; every acquisition
--- raises its epoch, and what an owner writes is refused unless owner and epoch are still these.
+-- streams by their shard (0 to 63), and what only one process may do (64: the rules, 65: attribution). Who
+-- holds the advisory lock of a unit owns it; every acquisition raises its epoch, and what an owner writes is
+-- refused unless owner and epoch are still these.
 create table ownership (
 	epochs bigint[] not null, -- of unit 0, 1 ...: one row, so that taking them all is one write
 	owners uuid[]   not null  -- the last ones, also when they are gone: their checkpoints are where units stand
 );
-insert into ownership values (array_fill(0::bigint, '{67}'), array_fill(null::uuid, '{67}'));
+insert into ownership values (array_fill(0::bigint, '{66}'), array_fill(null::uuid, '{66}'));
 create view unit as
 	select (u.n - 1)::smallint as id, u.epoch, u.owner
 	from ownership o cross join unnest(o.epochs, o.owners) with ordinality u(epoch, owner, n);

@@ -92,19 +92,21 @@ static const struct route {
 	{ "DELETE", "/v1/*/*", WHO_ADMIN, 0, false, api_delete },
 };
 
-/* What the owner of the stream that the path or the body names has to do. Everything else is done anywhere. */
+/* What the owner of a stream has to do, and where it is named. Everything else is done anywhere. */
 static const struct owned {
 	handler_f *handler;
-	bool in_body;   /* its "stream_id", else the first variable part of the path */
+	enum { NAMED_IN_PATH, NAMED_IN_BODY, NAMED_IN_QUERY } where; /* the first variable part, or "stream_id" */
 	bool repeat;    /* may be done twice */
 } owned[] = {
-	{ api_poll, false, true },
-	{ api_ssf_verify, true, false },
-	{ api_ssf_subject_add, true, true },
-	{ api_ssf_subject_remove, true, true },
-	{ api_stream_test, false, false },
-	{ api_redrive, false, false },
-	{ api_rewind, false, false },
+	{ api_poll, NAMED_IN_PATH, true },
+	{ api_ssf_verify, NAMED_IN_BODY, false },
+	{ api_ssf_subject_add, NAMED_IN_BODY, true },
+	{ api_ssf_subject_remove, NAMED_IN_BODY, true },
+	{ api_ssf_health, NAMED_IN_QUERY, true },
+	{ api_stream_health, NAMED_IN_PATH, true },
+	{ api_stream_test, NAMED_IN_PATH, false },
+	{ api_redrive, NAMED_IN_PATH, false },
+	{ api_rewind, NAMED_IN_PATH, false },
 };
 
 /* Copies what "*" stands for into args; a segment is 1 to 128 bytes. */
@@ -181,9 +183,10 @@ static int unit_of(const struct call *c, const struct owned *how)
 {
 	static const struct ssf_json_limits limits = { 64 * 1024, 16 };
 	json_auto_t *body = NULL;
-	const char *stream = how->in_body ? NULL : c->arg[0];
+	const char *stream = how->where == NAMED_IN_PATH ? c->arg[0] :
+			     how->where == NAMED_IN_QUERY ? http_query(c->req, "stream_id") : NULL;
 
-	if (how->in_body && ssf_json_parse(http_body(c->req), &limits, &body, NULL) == 0)
+	if (how->where == NAMED_IN_BODY && ssf_json_parse(http_body(c->req), &limits, &body, NULL) == 0)
 		stream = json_string_value(json_object_get(body, "stream_id"));
 	if (stream == NULL || registry_get(c->api->registry, KIND_STREAM, stream) == NULL)
 		return -1;

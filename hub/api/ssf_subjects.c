@@ -30,6 +30,11 @@ static void waiting_free(struct waiting *w)
 	free(w);
 }
 
+static bool is_gone(const struct waiting *w)
+{
+	return registry_get(w->api->registry, KIND_STREAM, w->stream) == NULL;
+}
+
 static void on_stored(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct waiting *w = arg;
@@ -42,7 +47,8 @@ static void on_stored(void *arg, const struct db_result *r, const struct ssf_err
 		http_reply_error(w->req, 0, &why);
 	} else if (err != NULL)
 		http_reply_error(w->req, 0, err);
-	else if (deliver_subject_after(w->api->deliver, &w->change, &why) < 0)
+	else if (deliver_subject_after(w->api->deliver, &w->change, &why) < 0 &&
+		 (why.code != SSF_E_NOT_FOUND || is_gone(w))) /* if it has moved, it is read where it is now */
 		http_reply_error(w->req, 0, &why);
 	else
 		http_reply_json(w->req, w->change.add ? 200 : 204, NULL);
@@ -107,6 +113,8 @@ static int change(const struct call *c, bool add, struct ssf_err *err)
 	w->change = (struct subject_change){ w->stream, w->subject, add,
 					     wall_now_ms() / 1000 + c->api->removal_grace_s };
 	if (deliver_subject_before(c->api->deliver, &w->change, err) < 0 || store(w, err) < 0) {
+		if (err->code == SSF_E_NOT_FOUND) /* it is there, and on its way to another process */
+			ssf_fail(err, SSF_E_UNAVAILABLE, "the stream is moving to another process");
 		waiting_free(w);
 		return -1;
 	}

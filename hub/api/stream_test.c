@@ -90,8 +90,12 @@ static int watch(struct test *t, int64_t seq, struct ssf_err *err)
 
 	if (t->gone)
 		return ssf_fail(err, SSF_E_UNAVAILABLE, "the client is gone");
-	return deliver_watch_start(t->api->deliver, t->stream, seq, left > 0 ? left : 0, on_seen, t,
-				   &t->watch, err);
+	if (deliver_watch_start(t->api->deliver, t->stream, seq, left > 0 ? left : 0, on_seen, t, &t->watch,
+				err) == 0)
+		return 0;
+	if (err->code == SSF_E_NOT_FOUND && registry_get(t->api->registry, KIND_STREAM, t->stream) != NULL)
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "the stream is moving to another process");
+	return -1;
 }
 
 static void on_stored(void *arg, const struct batch_result *first, const struct ssf_err *err)

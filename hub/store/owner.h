@@ -30,7 +30,6 @@
 enum owner_unit {
 	OWNER_RULES = OWNER_SHARDS,
 	OWNER_ATTRIBUTION,
-	OWNER_UPKEEP, /* of the database */
 	OWNER_UNITS
 };
 

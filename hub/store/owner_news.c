@@ -196,6 +196,8 @@ static void settle(struct owner_wait *w)
 	f(arg);
 }
 
+static const int64_t nothing[OWNER_NUMBERED] = { -1, -1 };
+
 /* least: what the others have taken over. A callback may start and cancel waits. */
 static void settle_all(struct owner *o, const int64_t least[OWNER_NUMBERED])
 {
@@ -205,9 +207,10 @@ static void settle_all(struct owner *o, const int64_t least[OWNER_NUMBERED])
 
 	for (w = LIST_FIRST(&o->waits); w != NULL; w = next) {
 		next = LIST_NEXT(w, link);
-		if (!w->asked || (w->number > least[w->what] && now < w->until_ms))
+		bool settled = w->asked && w->number <= least[w->what];
+		if (!settled && now < w->until_ms)
 			continue;
-		if (w->number > least[w->what])
+		if (!settled)
 			log_warn("owner.settle.late", log_int("number", w->number));
 		LIST_REMOVE(w, link);
 		LIST_INSERT_HEAD(&done, w, link);
@@ -226,7 +229,6 @@ static void on_ask(void *arg)
 
 static void on_asked(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
-	static const int64_t nothing[OWNER_NUMBERED] = { -1, -1 };
 	struct owner *o = arg;
 	int64_t least[OWNER_NUMBERED];
 
@@ -258,7 +260,9 @@ static void ask(struct owner *o)
 	if (db_exec(o->db, STMT_owner_others, params, on_asked, o, &o->asking, NULL) == 0)
 		return;
 	o->asking = NULL;
-	o->ask_timer = loop_timer_start(o->loop, ASK_MS, on_ask, o);
+	settle_all(o, nothing); /* those whose time is over */
+	if (!LIST_EMPTY(&o->waits) && o->ask_timer == NULL)
+		o->ask_timer = loop_timer_start(o->loop, ASK_MS, on_ask, o);
 }
 
 int owner_settle_start(struct owner *o, enum owner_news what, int64_t n, loop_f *f, void *arg,

@@ -124,8 +124,8 @@ def with_rows(module_hub):
             insert into resource_history (kind, id, version, spec, actor)
             select 'stream', 's' || n, 1, '{}', 'test' from generate_series(1, %s) n;
             insert into signing_key (kid, alg, public, sealed) values ('k', 'RS256', '{}', '');
-            update ownership set epochs = array_fill(1::bigint, '{67}'),
-                owners = array_fill('00000000-0000-4000-8000-000000000001'::uuid, '{67}');
+            update ownership set epochs = array_fill(1::bigint, '{66}'),
+                owners = array_fill('00000000-0000-4000-8000-000000000001'::uuid, '{66}');
             insert into checkpoint (owner, state) select '00000000-0000-4000-8000-000000000001',
                 jsonb_object_agg(stream_id, jsonb_build_object('rewound', rewound, 'cursor', 5)) from stream_state;
             update consumer set cursor = 0""".replace("n % ", "n %% "),
@@ -395,8 +395,8 @@ def test_who_acquires_a_unit_begins_where_the_one_before_was(filled):
         save(c, ME, 2, 3, 1, {stream: {"rewound": rewound, "cursor": 44, "delivered": 7}})
         before = dict(rows(c, "select stream_id, cursor from stream_position"))
         c.execute("select owner_join(%s::uuid, 'http://127.0.0.1:1', 0, 0)", (OTHER,))
-        taken = rows(c, "select acquire_units(%s::uuid, 67)", OTHER)[0][0]
-        assert sorted(t["unit"] for t in taken) == list(range(67))
+        taken = rows(c, "select acquire_units(%s::uuid, 66)", OTHER)[0][0]
+        assert sorted(t["unit"] for t in taken) == list(range(66))
         assert {t["epoch"] for t in taken} == {2}
         assert dict(rows(c, "select stream_id, cursor from stream_position")) == before
         refused(c, "select save_checkpoint(%s::uuid, 3, array[%s]::smallint[], '{1}', '{}', null, '{}')", ME,

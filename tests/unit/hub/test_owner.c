@@ -49,8 +49,16 @@ struct fixture {
 static int start_server(void **state)
 {
 	(void)state;
+	char *model;
+	struct ssf_err err;
+
 	server_dir = pg_dir_new();
 	server = pg_dir_start(server_dir);
+	pg_run(cluster_conninfo(server), "create database model");
+	assert_true(asprintf(&model, "%s dbname=model", cluster_conninfo(server)) > 0);
+	if (migrate(model, 5000, &err) < 0)
+		fail_msg("%s", err.msg);
+	free(model);
 	return 0;
 }
 
@@ -186,9 +194,9 @@ static int set_up(void **state)
 	struct ssf_err err;
 
 	*state = f;
-	pg_run(cluster_conninfo(server), "create database test");
+	pg_run(cluster_conninfo(server), "create database test template model");
 	assert_true(asprintf(&f->database, "%s dbname=test", cluster_conninfo(server)) > 0);
-	if (migrate(f->database, 5000, &err) < 0 || loop_new(&f->loop, &err) < 0)
+	if (loop_new(&f->loop, &err) < 0)
 		fail_msg("%s", err.msg);
 	f->tick = loop_tick_start(f->loop, 5, on_tick, f);
 	return 0;
