@@ -92,7 +92,8 @@ static int set_up(void **state)
 	*state = f;
 	pg_run(cluster_conninfo(server), "create database test");
 	assert_true(asprintf(&f->database, "%s dbname=test", cluster_conninfo(server)) > 0);
-	const struct db_conf conf = { f->database, 2, 100, WAIT_MS, NULL };
+	const struct db_conf conf = { .conninfo = f->database, .connections = 2, .queue_max = 100,
+				      .timeout_ms = WAIT_MS };
 	if (migrate(f->database, 5000, &err) < 0 || loop_new(&f->loop, &err) < 0 ||
 	    db_new(f->loop, &conf, on_db_state, f, &f->db, &err) < 0)
 		fail_msg("%s", err.msg);
