@@ -11,6 +11,7 @@
 #include "hub/api/forward.h"
 
 #include "hub/auth/peer.h"
+#include "hub/metrics/metrics.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/log.h"
 
@@ -137,6 +138,7 @@ static void refuse(struct forward *w, const char *why)
 {
 	struct ssf_err err;
 
+	metric_add_of(forwarded_requests, LABEL_result_failed, 1);
 	ssf_fail(&err, SSF_E_UNAVAILABLE, "%s", why);
 	http_reply_error(forward_end(w), 0, &err);
 }
@@ -175,6 +177,7 @@ static void pass_back(struct forward *w, const struct http_result *r)
 				 .headers = { { "Cache-Control", "no-store" } } };
 	size_t n = 1;
 
+	metric_add_of(forwarded_requests, LABEL_result_ok, 1);
 	if (r->etag != NULL) {
 		a.headers[n][0] = "ETag";
 		a.headers[n++][1] = r->etag;

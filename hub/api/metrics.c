@@ -83,6 +83,7 @@ static void collect_database(const struct api *api)
 	metric_set(db_connections, (int64_t)db_connections(api->db) + owner_is_up(api->owner));
 	metric_set(db_connections_max, api->database_connections + 1);
 	metric_set(db_queue_statements, (int64_t)db_queued(api->db));
+	metric_set(units_owned, (int64_t)owner_units(api->owner));
 }
 
 void api_collect(const struct api *api)
@@ -98,7 +99,7 @@ void api_collect(const struct api *api)
 	metric_set(ingest_queue_events, (int64_t)batch_pending(api->batch));
 	metric_set(ingest_queue_events_max, BATCH_QUEUE);
 	metric_set(log_head_seq, head);
-	metric_set(rules_lag_seqs, event_log_count(api->log, cursor));
+	metric_set(rules_lag_seqs, cursor >= 0 ? event_log_count(api->log, cursor) : 0);
 	metric_set(pool_queue_jobs, (int64_t)pool_queued(api->pool));
 	metric_set(pool_threads, api->crypto_threads);
 	metric_follow(log_entries, LABEL_level_warn, log_count(LOG_LEVEL_WARN), &warnings);

@@ -5,6 +5,7 @@
  */
 #include "hub/store/owner.h"
 
+#include "hub/metrics/metrics.h"
 #include "hub/store/draft.h"
 #include "hub/store/owner_priv.h"
 #include "lib/kit/log.h"
@@ -64,8 +65,7 @@ static void unit_lose(struct owner *o, int unit)
 	struct unit *u = &o->units[unit];
 
 	u->state = UNIT_FREE;
-	if (u->hooks != NULL)
-		u->hooks->lost(u->arg, unit);
+	u->hooks->lost(u->arg, unit);
 }
 
 static void unit_act(struct owner *o, int unit)
@@ -73,8 +73,7 @@ static void unit_act(struct owner *o, int unit)
 	struct unit *u = &o->units[unit];
 
 	u->state = UNIT_ACTING;
-	if (u->hooks != NULL)
-		u->hooks->taken(u->arg, unit, u->kept);
+	u->hooks->taken(u->arg, unit, u->kept);
 }
 
 static void unit_yield(struct owner *o, int unit)
@@ -83,7 +82,7 @@ static void unit_yield(struct owner *o, int unit)
 	bool acted = u->state == UNIT_ACTING;
 
 	u->state = UNIT_YIELDING;
-	if (u->hooks != NULL && acted)
+	if (acted)
 		u->hooks->yield(u->arg, unit);
 	else
 		owner_yielded(o, unit);
@@ -106,15 +105,12 @@ static void pause_all(struct owner *o)
 	for (int i = 0; i < OWNER_UNITS; i++) {
 		struct unit *u = &o->units[i];
 		enum unit_state was = u->state;
-		if (was == UNIT_FREE || was == UNIT_PAUSED)
-			continue;
-		u->state = was == UNIT_ACTING || was == UNIT_YIELDING ? UNIT_PAUSED : UNIT_FREE;
-		if (u->hooks == NULL)
-			u->state = UNIT_FREE;
-		else if (u->state == UNIT_PAUSED)
+		if (was == UNIT_ACTING || was == UNIT_YIELDING) {
+			u->state = UNIT_PAUSED;
 			u->hooks->paused(u->arg, i);
-		else
-			u->hooks->lost(u->arg, i);
+		} else if (was != UNIT_FREE && was != UNIT_PAUSED) {
+			unit_lose(o, i);
+		}
 	}
 }
 
@@ -383,13 +379,13 @@ static void step(struct owner *o)
 
 	if (o->op != NULL || o->stopped)
 		return;
-	if (!db_is_up(o->db) || !o->started) {
+	if (!db_is_up(o->db) || !o->started || (o->leaving && !o->joined)) {
 		if (o->leaving && o->timer == NULL)
 			left(o); /* there is nothing that anybody could wait for */
 		return;
 	}
 	if (!o->joined)
-		sent = o->leaving ? 0 : send_join(o);
+		sent = send_join(o);
 	else if (count(o, UNIT_YIELDED) > 0)
 		sent = send_release(o);
 	else if (o->leaving && !holds_any(o))
@@ -412,14 +408,18 @@ static void on_state(void *arg, bool up)
 		bool was = o->joined;
 		o->joined = false;
 		pause_all(o);
-		if (was)
+		if (was) {
+			metric_add(sessions_lost, 1);
 			log_warn("owner.session.lost");
+		}
 	}
 	step(o);
 }
 
 void owner_start(struct owner *o)
 {
+	for (int i = 0; i < OWNER_UNITS; i++)
+		assert(o->units[i].hooks != NULL);
 	o->started = true;
 	step(o);
 }
@@ -508,6 +508,11 @@ bool owner_acts(const struct owner *o, int unit)
 bool owner_holds(const struct owner *o, int unit)
 {
 	return o->units[unit].state == UNIT_ACTING || o->units[unit].state == UNIT_YIELDING;
+}
+
+size_t owner_units(const struct owner *o)
+{
+	return count(o, UNIT_ACTING);
 }
 
 const char *owner_id(const struct owner *o)

@@ -71,7 +71,7 @@ void owner_free(struct owner *o); /* NULL is fine */
 /* For the end: the session is closed, no hook is called any more. */
 void owner_stop(struct owner *o);
 
-/* Takes part from now on. Before: attend to units, tell what has been taken over. */
+/* Takes part from now on. Before: attend to all units, tell what has been taken over. */
 void owner_start(struct owner *o);
 /* Takes part and has a session. */
 bool owner_is_up(const struct owner *o);
@@ -97,6 +97,7 @@ void owner_yielded(struct owner *o, int unit); /* after yield; may be from insid
 bool owner_acts(const struct owner *o, int unit);
 /* Whether it may save what it has done for the unit: also while it is being handed over. */
 bool owner_holds(const struct owner *o, int unit);
+size_t owner_units(const struct owner *o); /* that it acts for */
 /* Who it is and under which epoch the unit is (or was last) its: for what it writes. */
 const char *owner_id(const struct owner *o);
 int64_t owner_epoch(const struct owner *o, int unit);
