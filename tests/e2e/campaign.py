@@ -13,6 +13,8 @@ round is one or two faults, each at its moment:
   hub           SIGKILL of a hub, which is started again
   process       SIGKILL of one of several processes of a hub
   postgres      immediate stop, or SIGKILL, of the cluster; or SIGKILL of one of its backends
+  session       one session with the database ends, perhaps while a process of a hub is stopped
+  stream        its operator pauses a stream for a while, or changes it
   push, poll    SIGKILL of a receiver, which is started again
   reset         some connections of sources or receivers get a TCP reset; some only when an answer
                 comes, so that one side has acted and the other does not hear of it
@@ -50,7 +52,7 @@ RECEIVER = pathlib.Path(__file__).with_name("durable_receiver.py")
 NOT_NOW = (None, 429, 500, 503, 504)   # None: no answer. A source sends it again
 SETTINGS = ("--checkpoint", "200ms", "--retry-max", "500ms", "--poll-wait", "2s",
             "--database-timeout", "5s")
-KINDS = {"hub": 4, "postgres": 3, "push": 2, "poll": 2}   # of faults, and how often
+KINDS = {"hub": 4, "postgres": 3, "session": 2, "stream": 2, "push": 2, "poll": 2}   # of faults, and how often
 
 
 # --- connections ----------------------------------------------------------------------------------
@@ -260,7 +262,7 @@ class Campaign:
         self.hook_secret = uuid.uuid4().hex
         self.patience = 120   # seconds for what was accepted to arrive
         self.hubs, self.ways_in, self.ways_out = [], [], {}
-        self.receivers, self.sources = [], None
+        self.receivers, self.streams, self.sources = [], {}, None
         self.kinds = dict(KINDS, process=3 if processes > 1 else 0)
         self.closers = [lambda: shutil.rmtree(self.folder, ignore_errors=True)]
         try:
@@ -301,11 +303,23 @@ class Campaign:
             {"kind": "rules", "id": "leaked-secret", "text": harness.rules()})
 
     def _stream(self, name, delivery, **more):
+        self.streams[name] = {"kind": "stream", "id": "s-" + name, "client": "c-" + name,
+                              "delivery": delivery, **more}
         self.hubs[0].apply(
             {"kind": "client", "id": "c-" + name, "audience": f"https://{name}.example",
-             "token": "token-of-" + name},
-            {"kind": "stream", "id": "s-" + name, "client": "c-" + name, "delivery": delivery,
-             **more})
+             "token": "token-of-" + name}, self.streams[name])
+
+    def _change(self, name, **changes):
+        """Of a stream; until it is stored, since whoever is away comes back."""
+        def stored():
+            self._look_after()
+            try:
+                answer = self.hubs[0].try_apply({**self.streams[name], **changes})
+            except requests.exceptions.RequestException:
+                return False
+            assert answer.status_code in (200, *NOT_NOW), answer.text
+            return answer.status_code == 200
+        wait_until(stored, 60, f"{name} becomes {changes}")
 
     def _push_receiver(self, tls, name, failing):
         port = harness.free_port()
@@ -345,34 +359,58 @@ class Campaign:
     def fault_process(self):
         """One of several of a hub, which starts another one."""
         hub = self.rng.choice(self.hubs)
-        mine = [p for p in hub.processes() if p != hub.proc.pid and runs(p, "ssfhub")]
-        if mine:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.rng.choice(sorted(mine)), signal.SIGKILL)
+        mine = sorted(p for p in hub.processes() if p != hub.proc.pid and runs(p, "ssfhub"))
+        self._signal(self.rng.choice(mine) if mine else None, signal.SIGKILL)
         return WINDOW * len(self.receivers)
 
     def fault_postgres(self):
         how = self.rng.choice((signal.SIGQUIT, signal.SIGKILL, "backend"))
-        if how == "backend":
-            self._kill_backend()
+        if how == "backend":   # PostgreSQL ends all sessions then, and recovers
+            self._signal(self._backend(), signal.SIGKILL)
         elif self.postgres:
             self.postgres.popen.send_signal(how)
             self.postgres.popen.wait(30)
             time.sleep(self.rng.uniform(0, 0.5))
             self.postgres.start()
         else:
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                # it may be away already, or be starting
-                os.kill(self.hubs[0].postgres_pid(), how)
+            with contextlib.suppress(OSError, ValueError, IndexError):   # it is away, or starting
+                self._signal(self.hubs[0].postgres_pid(), how)
         return WINDOW * len(self.receivers)
 
-    def _kill_backend(self):
-        """PostgreSQL ends all sessions then, and recovers."""
-        with contextlib.suppress(psycopg2.Error):   # it is away
+    def _backend(self):
+        """One of a hub's sessions; None while the database is away."""
+        with contextlib.suppress(psycopg2.Error):
             pids = self.sql("select pid from pg_stat_activity where backend_type = "
                             "'client backend' and pid <> pg_backend_pid() order by pid")
-            if pids:
-                os.kill(self.rng.choice(pids)[0], signal.SIGKILL)
+            return self.rng.choice(pids)[0] if pids else None
+        return None
+
+    @staticmethod
+    def _signal(pid, signo):
+        with contextlib.suppress(ProcessLookupError):
+            if pid is not None:
+                os.kill(pid, signo)
+
+    def fault_session(self):
+        """A session ends. A hub that sleeps meanwhile wakes up with what it believed before."""
+        hub = self.rng.choice(self.hubs)
+        sleeper = self.rng.choice((None, *sorted(p for p in hub.processes() if runs(p, "ssfhub"))))
+        self._signal(sleeper, signal.SIGSTOP)
+        try:
+            self._signal(self._backend(), signal.SIGTERM)
+            if sleeper is not None:
+                time.sleep(self.rng.uniform(0.5, 3))
+        finally:
+            self._signal(sleeper, signal.SIGCONT)
+        return WINDOW * len(self.receivers)
+
+    def fault_stream(self):
+        """No fault, but what is under way stops all the same."""
+        name = self.rng.choice(sorted(self.streams))
+        self._change(name, **self.rng.choice(({"status": "paused"}, {"description": str(self.rounds)})))
+        time.sleep(self.rng.uniform(0, 0.5))
+        self._change(name)
+        return WINDOW
 
     def fault_push(self):
         self._kill_receiver([r for r in self.receivers if r.name.startswith("push")])
@@ -515,7 +553,7 @@ class Campaign:
 
     def _is_explained(self, receiver, first, again):
         """A fault between the two, or while the first was under way."""
-        mine = {"hub", "process", "postgres", receiver.name.split("-")[0]}
+        mine = {"hub", "process", "postgres", "session", "stream", receiver.name.split("-")[0]}
         times = [(f.began, f.ended) for f in self.faults if f.name in mine]
         times += [(when, when) for when in self._resets()]
         return any(began <= again and ended >= first - SETTLING_S for began, ended in times)

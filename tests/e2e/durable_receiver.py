@@ -26,8 +26,8 @@ class Journal:
         self.lock = threading.Lock()
 
     def add(self, tokens):
-        now = time.monotonic_ns()
         with self.lock:
+            now = time.monotonic_ns()   # lines are in the order of time
             self.file.write("".join(f"{now} {token}\n" for token in tokens))
             self.file.flush()
             os.fsync(self.file.fileno())
