@@ -42,6 +42,38 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static bool opens(const char *listen, enum http_share share, int *fd, unsigned *port)
+{
+	struct ssf_err err;
+
+	if (http_listen(listen, share, fd, port, &err) == 0)
+		return true;
+	assert_int_equal(err.code, SSF_E_UNAVAILABLE);
+	return false;
+}
+
+/* Those that share an address know of each other; nobody comes to share it by chance. */
+static void an_address_is_shared_on_purpose_only(void **state)
+{
+	char listen[64];
+	unsigned port, same;
+	int first, second, none;
+
+	(void)state;
+	assert_true(opens("127.0.0.1:0", HTTP_SHARED_FIRST, &first, &port));
+	assert_int_not_equal(port, 0);
+	snprintf(listen, sizeof(listen), "127.0.0.1:%u", port);
+	assert_true(opens(listen, HTTP_SHARED, &second, &same));
+	assert_int_equal(same, port);
+	assert_false(opens(listen, HTTP_SHARED_FIRST, &none, &same));
+	assert_false(opens(listen, HTTP_ALONE, &none, &same));
+	close(first);
+	close(second);
+	assert_true(opens(listen, HTTP_ALONE, &first, &same));
+	assert_false(opens(listen, HTTP_SHARED, &none, &same));
+	close(first);
+}
+
 static unsigned count(const char *text, const char *part)
 {
 	unsigned n = 0;
@@ -433,6 +465,7 @@ static void says_why_it_cannot_start(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_address_is_shared_on_purpose_only),
 		plain(answers),
 		tls(answers),
 		plain(takes_all_methods_on_one_connection),

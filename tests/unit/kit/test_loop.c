@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -270,6 +271,33 @@ static void watches_for_writing(void **state)
 	close(f->pipe[1]);
 }
 
+/* What the child does to its copy of the loop, and signals that it gets, are not the parent's. */
+static void a_child_has_a_loop_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+
+	f->signal = loop_signal_start(f->loop, SIGUSR1, on_usr1, f);
+	f->timer = loop_timer_start(f->loop, 60000, note_b, f);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct ssf_err err;
+		bool ok = loop_after_fork(f->loop, &err) == 0;
+		loop_timer_cancel(f->timer);
+		raise(SIGUSR1);
+		loop_run(f->loop); /* on_usr1 stops it, and is cancelled */
+		loop_free(f->loop);
+		_exit(ok ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	loop_timer_start(f->loop, 20, stop, f);
+	loop_run(f->loop);
+	assert_int_equal(f->count, 0);
+	loop_signal_cancel(f->signal);
+	loop_timer_cancel(f->timer);
+}
+
 static void clocks_are_sane(void **state)
 {
 	(void)state;
@@ -292,6 +320,7 @@ int main(void)
 		loop_test(signals_repeat),
 		loop_test(watches_are_level_triggered),
 		loop_test(watches_for_writing),
+		loop_test(a_child_has_a_loop_of_its_own),
 		cmocka_unit_test(clocks_are_sane),
 	};
 
