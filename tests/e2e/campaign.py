@@ -160,10 +160,10 @@ class Receiver:
         self.proc.popen.wait(10)
 
     def receipts(self):
-        """[(when in s, SET)] in order; a line is there as a whole or not at all."""
+        """[(when in s, SET)] in order. What has no end of line is not written yet, or never will be."""
         if not self.journal.exists():
             return []
-        lines = [line.split() for line in self.journal.read_text().splitlines()]
+        lines = [line.split() for line in self.journal.read_text().split("\n")[:-1]]
         return [(int(when) / 1e9, token) for when, token in lines]
 
 

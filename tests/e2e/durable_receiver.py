@@ -22,6 +22,9 @@ import urllib.parse
 
 class Journal:
     def __init__(self, path):
+        with open(path, "ab+") as file:   # half a line of one that was killed was never said to be taken
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
         self.file = open(path, "a", encoding="ascii")
         self.lock = threading.Lock()
 
@@ -40,7 +43,11 @@ def push(journal, port, certificate, key, failing):
         disable_nagle_algorithm = True
 
         def do_POST(self):
-            token = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            length = int(self.headers["Content-Length"])
+            token = self.rfile.read(length).decode()
+            if len(token) < length:   # the hub was killed, or the connection reset, half way
+                self.close_connection = True
+                return
             fails = random.random() < failing
             if not fails:
                 journal.add([token])
