@@ -528,8 +528,14 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	a->verified_ms = json_object();
 	if (a->verified_ms == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "api");
-	a->ingest = (struct ingest){ a->registry,   a->batch,  s->documents,	    s->jwks,
-				     s->attributor, s->master, s->api.issuer.url };
+	a->ingest = (struct ingest){ .registry = a->registry,
+				     .batch = a->batch,
+				     .pool = s->pool,
+				     .documents = s->documents,
+				     .jwks = s->jwks,
+				     .attributor = s->attributor,
+				     .master = s->master,
+				     .issuer = a->issuer.url };
 	return upkeep_new(s->loop, a, &s->upkeep, err);
 }
 

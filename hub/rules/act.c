@@ -123,6 +123,7 @@ static int act_emit(const struct act *a, struct outcome *o, bool enforce, json_t
 		.txn = a->event->txn,
 		.cause = a->event->seq,
 		.agent_id = a->event->agent_id,
+		.trace = a->event->trace,
 		.sub_id = subject,
 		.body = claims,
 	};

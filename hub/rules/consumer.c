@@ -47,6 +47,7 @@ struct rules_consumer {
 	struct event_log_read *read;
 	struct db_op *op;
 	bool committing;        /* op is a commit, else it asks for the cursor */
+	struct drafts *drafts;  /* that it appends, or NULL */
 	struct loop_timer *retry;
 	struct loop_tick *tick;
 	LIST_HEAD(, loaded) files;
@@ -228,8 +229,8 @@ static void refused(struct rules_consumer *c, const struct ssf_err *err)
 static void on_committed(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct rules_consumer *c = arg;
+	ssf_auto(drafts) drafts = SSF_STEAL(c->drafts);
 
-	(void)r;
 	c->op = NULL;
 	c->committing = false;
 	metric_add_of(rules_commits, err == NULL ? LABEL_result_ok : LABEL_result_failed, 1);
@@ -244,7 +245,7 @@ static void on_committed(void *arg, const struct db_result *r, const struct ssf_
 	c->read_max = READ_MAX;
 	c->poison = 0;
 	c->stored = c->cursor = c->next;
-	event_log_wake(c->log);
+	event_log_stored(c->log, drafts, r);
 	step(c);
 }
 
@@ -267,6 +268,7 @@ static int commit(struct rules_consumer *c, const struct outcome *o, struct ssf_
 		return -1;
 	}
 	c->committing = true;
+	c->drafts = drafts_ref(o->events);
 	return 0;
 }
 
@@ -458,6 +460,7 @@ void rules_consumer_free(struct rules_consumer *c)
 		loaded_free(LIST_FIRST(&c->files));
 	event_log_cancel(c->read);
 	db_cancel(c->op);
+	drafts_free(c->drafts);
 	loop_timer_cancel(c->retry);
 	loop_tick_cancel(c->tick);
 	free(c);

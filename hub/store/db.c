@@ -155,7 +155,7 @@ static void fail_all_queued(struct db *db, const struct ssf_err *err)
 static void watch_set(struct conn *c, bool read, bool write, loop_watch_f *f)
 {
 	loop_watch_cancel(c->watch);
-	c->watch = loop_watch_start(c->db->loop, PQsocket(c->pg), read, write, f, c);
+	c->watch = loop_watch_urgent_start(c->db->loop, PQsocket(c->pg), read, write, f, c);
 	c->writing = write;
 }
 

@@ -220,7 +220,7 @@ struct event *drafts_event(const struct drafts *ds, size_t i, int64_t seq, int64
 {
 	struct event *e = ds->items[i].event;
 
-	if (ssf_json_has_real(e->body) || ssf_json_has_real(e->sub_id) || (e->cause != 0 && e->trace == NULL))
+	if (ssf_json_has_real(e->body) || ssf_json_has_real(e->sub_id))
 		return NULL;
 	e->seq = seq;
 	e->at_ms = at_ms;

@@ -47,14 +47,16 @@ size_t drafts_weight(const struct drafts *ds); /* about how many bytes of memory
 /* As the array of objects that functions of the database take; NULL: out of memory. The caller frees it. */
 char *drafts_text(const struct drafts *ds);
 
-/* Appends them, at least one, with STMT_append_events: one row a draft, in order. */
+/* What STMT_append_events and STMT_rules_commit give: one row a draft, in order. */
 enum draft_row { DRAFT_ROW_SEQ, DRAFT_ROW_TXN, DRAFT_ROW_APPENDED, DRAFT_ROW_AT_MS };
+/* Appends them, at least one. */
 ssf_nodiscard int drafts_append(struct db *db, const struct drafts *ds, db_done_f *done, void *arg,
 				struct db_op **out, struct ssf_err *err);
 
 /*
  * The event that draft i has become when it was committed; a new reference. NULL when it has to be read, as the
- * database may give it otherwise: numbers with fractions and exponents, and a trace that is its cause's.
+ * database may give it otherwise: numbers with fractions and exponents. Of one with a cause, the draft must have had
+ * the cause's trace.
  */
 struct event *drafts_event(const struct drafts *ds, size_t i, int64_t seq, int64_t at_ms);
 

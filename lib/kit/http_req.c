@@ -13,6 +13,7 @@
 #include "lib/ssf/attr.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/util.h>
@@ -21,6 +22,7 @@
 #include <strings.h>
 
 #define QUERY_MAX 64
+#define JOIN_MAX 16384 /* bytes of a TLS record */
 
 struct query_param {
 	char *name;
@@ -393,9 +395,19 @@ void http_answer_header(struct http_req *r, const char *name, const char *value)
 	evhttp_add_header(evhttp_request_get_output_headers(r->ev), name, value);
 }
 
+/* Head and body, which libevent keeps apart, in one TLS record and one write. */
+static void join_output(struct evhttp_connection *evcon)
+{
+	struct evbuffer *output = bufferevent_get_output(evhttp_connection_get_bufferevent(evcon));
+
+	if (evbuffer_get_length(output) <= JOIN_MAX)
+		evbuffer_pullup(output, -1);
+}
+
 void http_reply(struct http_req *r, const struct http_answer *a)
 {
 	struct evhttp_request *ev = r->ev;
+	struct evhttp_connection *evcon = evhttp_request_get_connection(ev);
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(ev);
 	bool has_body = a->body.len > 0 && evhttp_request_get_command(ev) != EVHTTP_REQ_HEAD;
 	int status = a->status;
@@ -424,6 +436,8 @@ void http_reply(struct http_req *r, const struct http_answer *a)
 	/* Only now, as the answer may have borrowed from the request. */
 	http_req_free(r);
 	evhttp_send_reply(ev, status, NULL, NULL);
+	if (has_body && evcon != NULL)
+		join_output(evcon);
 }
 
 void http_reply_json(struct http_req *r, int status, const char *body)

@@ -15,7 +15,8 @@
 #include <sys/queue.h>
 #include <time.h>
 
-#define DEFERRED_US 5000 /* of deferred calls in a turn */
+#define TURN_US 1000 /* of calls that are not urgent, before the loop looks again at what is ready */
+enum { PRIORITY_URGENT, PRIORITY_OTHER, PRIORITIES };
 
 struct loop_defer {
 	TAILQ_ENTRY(loop_defer) entry;
@@ -67,6 +68,7 @@ int loop_new(struct loop **out, struct ssf_err *err)
 {
 	struct event_config *config = event_config_new();
 	struct loop *loop = calloc(1, sizeof(*loop));
+	const struct timeval turn = { .tv_usec = TURN_US };
 
 	if (config != NULL && loop != NULL) {
 		/* Exact clocks: a timer of 10 ms started late in a long callback must not be early. */
@@ -74,11 +76,15 @@ int loop_new(struct loop **out, struct ssf_err *err)
 						      EVENT_BASE_FLAG_NO_CACHE_TIME |
 						      EVENT_BASE_FLAG_PRECISE_TIMER |
 						      EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+		event_config_set_max_dispatch_interval(config, &turn, -1, PRIORITY_OTHER);
 		loop->base = event_base_new_with_config(config);
 	}
 	if (config != NULL)
 		event_config_free(config);
-	if (loop == NULL || loop->base == NULL) {
+	/* events that nobody says anything of get the middle priority, which is the lower one of two */
+	if (loop == NULL || loop->base == NULL || event_base_priority_init(loop->base, PRIORITIES) < 0) {
+		if (loop != NULL && loop->base != NULL)
+			event_base_free(loop->base);
 		free(loop);
 		return ssf_fail(err, SSF_E_NOMEM, "loop: cannot make an event base");
 	}
@@ -180,7 +186,7 @@ static void on_deferred(evutil_socket_t fd, short what, void *arg)
 	struct loop *loop = arg;
 	struct loop_defer *d;
 	uint64_t end = loop->defer_seq;
-	int64_t until_us = loop_now_us() + DEFERRED_US;
+	int64_t until_us = loop_now_us() + TURN_US;
 
 	(void)fd;
 	(void)what;
@@ -348,28 +354,35 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
 	w->f(w->arg, (what & EV_READ) != 0, (what & EV_WRITE) != 0);
 }
 
-struct loop_watch *loop_watch_start(struct loop *loop, int fd, bool read, bool write,
-				    loop_watch_f *f, void *arg)
+static struct loop_watch *watch_start(struct loop *loop, int fd, short what, int priority, loop_watch_f *f,
+				      void *arg)
 {
 	struct loop_watch *w = calloc(1, sizeof(*w));
-	short what = EV_PERSIST;
 
 	if (w == NULL)
 		return NULL;
-	if (read)
-		what |= EV_READ;
-	if (write)
-		what |= EV_WRITE;
 	w->loop = loop;
 	w->f = f;
 	w->arg = arg;
-	if (event_assign(&w->event, loop->base, fd, what, on_watch, w) < 0 ||
-	    event_add(&w->event, NULL) < 0) {
+	if (event_assign(&w->event, loop->base, fd, what | EV_PERSIST, on_watch, w) < 0 ||
+	    event_priority_set(&w->event, priority) < 0 || event_add(&w->event, NULL) < 0) {
 		free(w);
 		return NULL;
 	}
 	loop->pending++;
 	return w;
+}
+
+struct loop_watch *loop_watch_start(struct loop *loop, int fd, bool read, bool write,
+				    loop_watch_f *f, void *arg)
+{
+	return watch_start(loop, fd, (read ? EV_READ : 0) | (write ? EV_WRITE : 0), PRIORITY_OTHER, f, arg);
+}
+
+struct loop_watch *loop_watch_urgent_start(struct loop *loop, int fd, bool read, bool write,
+					   loop_watch_f *f, void *arg)
+{
+	return watch_start(loop, fd, (read ? EV_READ : 0) | (write ? EV_WRITE : 0), PRIORITY_URGENT, f, arg);
 }
 
 void loop_watch_cancel(struct loop_watch *w)

@@ -55,10 +55,15 @@ struct loop_signal;
 struct loop_signal *loop_signal_start(struct loop *loop, int signo, loop_f *f, void *arg);
 void loop_signal_cancel(struct loop_signal *s);
 
-/* Calls f whenever fd is ready, level-triggered, until cancelled; f may cancel it. */
+/*
+ * Calls f whenever fd is ready, level-triggered, until cancelled; f may cancel it. An urgent one is called
+ * before all others that are ready, and within about a millisecond whatever else there is to do.
+ */
 typedef void loop_watch_f(void *arg, bool readable, bool writable);
 struct loop_watch;
 struct loop_watch *loop_watch_start(struct loop *loop, int fd, bool read, bool write,
 				    loop_watch_f *f, void *arg);
+struct loop_watch *loop_watch_urgent_start(struct loop *loop, int fd, bool read, bool write,
+					   loop_watch_f *f, void *arg);
 void loop_watch_cancel(struct loop_watch *w);
 /* All of the _start above return NULL only when out of memory. */
