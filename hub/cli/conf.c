@@ -77,7 +77,7 @@ const struct setting conf_table[] = {
 	     "Pauses a stream whose receiver has not been heard of for so long, whole seconds; 0: never."),
 	CONF(INT, backlog_limit, "1000000", 0, 1000000000,
 	     "Pauses a stream for which more events wait; 0: no limit."),
-	CONF(DURATION, checkpoint, "200ms", 10, 60 * SECOND, "Between two savings of stream cursors."),
+	CONF(DURATION, checkpoint, "200ms", 10, 60 * SECOND, "Between two savings of stream cursors; with many streams 3 ms for each that has moved, up to 3 s."),
 	CONF(DURATION, drain_timeout, "10s", 0, 600 * SECOND, "For requests and pushes to end at SIGTERM."),
 	CONF(INT, database_connections, "4", 1, 64, "Connections to PostgreSQL, besides the owner's."),
 	CONF(DURATION, database_timeout, "10s", 100, 600 * SECOND, "For one statement, waiting included."),

@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECKPOINT_SHARE 20     /* at most one twentieth of the time, */
-#define CHECKPOINT_MAX_MS 1000  /* and a stream a millisecond, but not less often than this */
+#define CHECKPOINT_SHARE 20    /* at most one twentieth of the time, */
+#define CHECKPOINT_STREAM_MS 3 /* no sooner than so long for each stream that is in it, */
+#define CHECKPOINT_MAX_MS 3000 /* but not less often than this */
 #define SCAN_SLACK 8192 /* how far the stored cursor of a stream that nothing concerns may be behind */
 
 struct outlet *deliver_find(const struct deliver *d, const char *id)
@@ -99,8 +100,9 @@ static void checkpoint_refused(struct deliver *d)
 static void plan_checkpoint(struct deliver *d)
 {
 	int64_t wait = CHECKPOINT_SHARE * (loop_now_ms() - d->checkpoint_began_ms);
+	int64_t for_streams = CHECKPOINT_STREAM_MS * d->checkpoint_size;
 
-	wait = wait > d->checkpoint_size ? wait : d->checkpoint_size;
+	wait = wait > for_streams ? wait : for_streams;
 	wait = wait < CHECKPOINT_MAX_MS ? wait : CHECKPOINT_MAX_MS;
 	d->checkpoint_next_ms = d->checkpoint_began_ms + wait;
 }

@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 
+from harness import program
 from world import Unmeasured
 
 CPUS = len(os.sched_getaffinity(0))
@@ -36,6 +37,11 @@ def signatures(alg, seconds, cores=None):
         raise Unmeasured(f"openssl speed says nothing about {name}: {out[-300:]}")
     seen[alg, cores].append(float(found[1]))
     return float(found[1])
+
+
+def curl_us(port, addresses):
+    """Processor time of one POST by libcurl to a receiver (bench-sink), microseconds."""
+    return float(run(program("tests/bench/bench-curl"), "--port", port, "--addresses", addresses))
 
 
 def mean(values):

@@ -58,6 +58,11 @@ def detail_latency(raw):
             f"p99 {number(raw['request_p99_ms'])} ms")
 
 
+def detail_es256(raw):
+    return (f"{number(raw['pushed_per_s'])} pushes/s; one signature {number(raw['sign_cpu_us'])} us, "
+            f"one POST by libcurl alone {number(raw['curl_cpu_us'])} us")
+
+
 def detail_waiter(raw):
     return (f"{number(raw['rss_kib_waiting'] / 1024)} MiB with {raw['waiting']:,} waiting, "
             f"{number(raw['rss_kib_without'] / 1024)} MiB without")
@@ -83,7 +88,7 @@ DETAILS = {
     "ingest_vs_pgbench": detail_ingest,
     "push_rs256_vs_signing": detail_push,
     "rs256_cpu_ratio": detail_cpu,
-    "es256_cpu_us": lambda raw: f"{number(raw['pushed_per_s'])} pushes/s",
+    "es256_cpu_us": detail_es256,
     "es256_cpu_ratio": detail_cpu,
     "slow_receiver": lambda raw: f"of 1,000 offered, over {raw['connections']} connections",
     "db_rows_per_event": detail_rows,
