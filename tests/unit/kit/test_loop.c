@@ -249,6 +249,54 @@ static void watches_are_level_triggered(void **state)
 	close(f->pipe[1]);
 }
 
+#define BUSY 30
+
+struct busy {
+	struct fixture *f;
+	struct loop_watch *watch;
+	bool called;
+};
+
+/* Takes half a millisecond, and makes readable what the urgent one waits for. */
+static void on_busy(void *arg, bool readable, bool writable)
+{
+	struct busy *b = arg;
+	int64_t until = loop_now_us() + 500;
+
+	(void)readable;
+	(void)writable;
+	if (!b->called && b->f->count++ == 0)
+		assert_int_equal(write(b->f->pipe[1], "z", 1), 1);
+	b->called = true;
+	while (loop_now_us() < until)
+		;
+}
+
+static void what_is_urgent_does_not_wait_for_all_that_is_ready(void **state)
+{
+	struct fixture *f = *state;
+	struct busy busy[BUSY];
+	int ready[2];
+
+	assert_int_equal(pipe(f->pipe), 0);
+	assert_int_equal(pipe(ready), 0);
+	for (int i = 0; i < BUSY; i++) {
+		busy[i] = (struct busy){ .f = f };
+		busy[i].watch = loop_watch_start(f->loop, ready[1], false, true, on_busy, &busy[i]);
+		assert_non_null(busy[i].watch);
+	}
+	f->watch = loop_watch_urgent_start(f->loop, f->pipe[0], true, false, on_readable, f);
+	loop_run(f->loop);
+	assert_string_equal(f->trace, "z");
+	assert_in_range(f->count, 1, 4); /* a millisecond of thirty times half of one */
+	for (int i = 0; i < BUSY; i++)
+		loop_watch_cancel(busy[i].watch);
+	for (int i = 0; i < 2; i++) {
+		close(f->pipe[i]);
+		close(ready[i]);
+	}
+}
+
 static void on_writable(void *arg, bool readable, bool writable)
 {
 	struct fixture *f = arg;
@@ -320,6 +368,7 @@ int main(void)
 		loop_test(signals_repeat),
 		loop_test(watches_are_level_triggered),
 		loop_test(watches_for_writing),
+		loop_test(what_is_urgent_does_not_wait_for_all_that_is_ready),
 		loop_test(a_child_has_a_loop_of_its_own),
 		cmocka_unit_test(clocks_are_sane),
 	};
