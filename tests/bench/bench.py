@@ -15,6 +15,7 @@ import pathlib
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -23,9 +24,10 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))   # for its harness
 
 import figures  # noqa: E402
 import machine  # noqa: E402
-from world import Unmeasured, World  # noqa: E402
+from world import Unmeasured, World, profile_shares  # noqa: E402
 
 OUT = ROOT / "build" / "bench.json"
+PROFILES = ROOT / "build" / "profiles.json"
 MEETS = {">=": operator.ge, "<=": operator.le}
 
 
@@ -70,7 +72,7 @@ FIGURES = [
 ]
 
 
-def measure(world, wanted, quick):
+def measure(world, wanted, quick, profiles):
     """Each measurement once, in the order of the table; gives (figure, value or None, raw or reason,
     seconds that it took)."""
     for function in dict.fromkeys(f.measure for f in wanted):
@@ -78,6 +80,8 @@ def measure(world, wanted, quick):
         try:
             found = function(world, quick)
             world.end_figure()
+            if world.profile and pathlib.Path(world.profile).exists():
+                profiles[mine[0].name] = profile_shares(world.profile)
         except (Unmeasured, AssertionError, OSError, subprocess.SubprocessError) as e:
             traceback.print_exc()
             found = {f.name: (None, f"{type(e).__name__}: {e}"[-600:]) for f in mine}
@@ -113,8 +117,27 @@ def parse():
     parser.add_argument("--only", action="append", metavar="NAME",
                         choices=[f.name for f in FIGURES],
                         help="this figure; may be given several times")
-    parser.add_argument("--profile", metavar="FILE", help="perf record of the hub while it is measured")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--profile", metavar="FILE", help="perf record of the hub while it is measured")
+    how.add_argument("--profiles", action="store_true",
+                     help="no figures, but what the hub does meanwhile: into build/profiles.json")
     return parser.parse_args()
+
+
+def profile_all(args, wanted):
+    profiles = {}
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(pathlib.Path(folder) / "perf.data", 40_000)
+        try:
+            for _ in measure(world, wanted, args.quick, profiles):
+                pathlib.Path(world.profile).unlink(missing_ok=True)
+        finally:
+            world.close()
+    PROFILES.write_text(json.dumps({"revision": revision(), "shares": profiles}, indent=1) + "\n")
+    for name, shares in profiles.items():
+        most = sorted(shares.items(), key=operator.itemgetter(1), reverse=True)[:6]
+        print(f"{name}: " + ", ".join(f"{dso} {share:.0%}" for dso, share in most))
+    return 0
 
 
 def raise_limits():
@@ -131,10 +154,12 @@ def main():
     args = parse()
     raise_limits()
     wanted = [f for f in FIGURES if (f.name in args.only if args.only else f.quick or not args.quick)]
+    if args.profiles:
+        return profile_all(args, wanted)
     began = datetime.datetime.now(datetime.timezone.utc)
     world = World(args.profile, 40_000 if args.quick else 100_000)
     try:
-        entries = [report(*found) for found in measure(world, wanted, args.quick)]
+        entries = [report(*found) for found in measure(world, wanted, args.quick, {})]
         facts = machine.facts(world)
     finally:
         world.close()

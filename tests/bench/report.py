@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOC = ROOT / "docs" / "performance.md"
 PLOTS = ROOT / "docs" / "performance"
+PROFILES = ROOT / "build" / "profiles.json"
 BEGIN, END = "<!-- results: tests/bench/report.py writes what follows -->", "<!-- end of results -->"
 
 
@@ -116,6 +117,30 @@ def table(bench):
         yield f"| `{f['name']}` | {value} | {f['goal']} | {verdict} | {beside} |"
 
 
+# What a profile's libraries are, in the order of the columns.
+PARTS = {"the kernel": ("kernel.kallsyms",), "libcrypto, libssl": ("libcrypto", "libssl"),
+         "libcurl": ("libcurl",), "libc": ("libc",), "libevent": ("libevent",),
+         "libjansson, libpq": ("libjansson", "libpq"), "the hub's own code": ("ssfhub",)}
+
+
+def profile_table():
+    """Shares of the hub's processor time, if they were looked at (bench.py --profiles)."""
+    if not PROFILES.exists():
+        return
+    found = json.loads(PROFILES.read_text())
+    yield ""
+    yield (f"What the hub's processor time is spent in, of 100 (`perf`, 999 samples a second, revision "
+           f"`{found['revision']}`):")
+    yield ""
+    yield "| while measuring | " + " | ".join(PARTS) + " |"
+    yield "| --- |" + " ---: |" * len(PARTS)
+    for name, shares in found["shares"].items():
+        cells = [sum(share for dso, share in shares.items()
+                     if any(dso == p or dso.startswith(p + "_") for p in prefixes))
+                 for prefixes in PARTS.values()]
+        yield f"| `{name}` | " + " | ".join(f"{100 * c:.0f}" for c in cells) + " |"
+
+
 def results(bench):
     m = bench["machine"]
     quick = ", `--quick`" if bench["quick"] else ""
@@ -129,6 +154,7 @@ def results(bench):
            f"pgbench {number(m['pgbench_tps'])} commits/s.")
     yield ""
     yield from table(bench)
+    yield from profile_table()
     for name, what in PLOT_TEXTS.items():
         if (PLOTS / f"{name}.svg").exists():
             yield ""

@@ -5,6 +5,7 @@ import json
 import mmap
 import os
 import pathlib
+import re
 import shutil
 import signal
 import statistics
@@ -322,6 +323,17 @@ class Profile:
         if self.popen:
             self.popen.send_signal(signal.SIGINT)
             self.popen.wait(60)
+
+
+def profile_shares(path):
+    """What of the samples was in the kernel and in each library: {name: share}."""
+    done = subprocess.run(["perf", "report", "-i", path, "--no-children", "-g", "none", "--sort", "dso",
+                           "--stdio"], capture_output=True, text=True, timeout=120)
+    found = re.findall(r"^ +([\d.]+)% +(\S+)", done.stdout, re.M)
+    if not found:
+        raise Unmeasured(f"perf report: {done.stderr.strip()[-300:]}")
+    return {dso.strip("[]").partition(".so")[0].partition("-2.1")[0]: float(share) / 100
+            for share, dso in found}
 
 
 class World:
