@@ -34,6 +34,8 @@
 #define DATABASE_WAIT_MS 30000
 #define DATABASE_QUEUE 20000
 #define POOL_QUEUE 10000
+#define RESOLVER_THREADS 2
+#define RESOLVER_QUEUE 64
 #define CLUSTER_CONNECTIONS 56 /* of the private one, for all processes */
 #define STOP_SLACK_MS 5000
 #define TICK_MS 250
@@ -570,6 +572,7 @@ static int start(struct serve *s, struct ssf_err *err)
 {
 	if (loop_new(&s->loop, err) < 0 ||
 	    pool_new(s->loop, (unsigned)s->conf.crypto_threads, POOL_QUEUE, &s->pool, err) < 0 ||
+	    pool_new(s->loop, RESOLVER_THREADS, RESOLVER_QUEUE, &s->api.resolver, err) < 0 ||
 	    open_database(s, err) < 0 || open_server(s, err) < 0 ||
 	    (s->child.number == 0 && on_opened(s, http_server_port(s->server), err) < 0) ||
 	    open_parts(s, err) < 0)
@@ -635,6 +638,7 @@ static void stop(struct serve *s)
 	attributor_free(s->attributor);
 	keys_free(s->api.keys); /* cancels its jobs, which have to be there for that */
 	pool_free(s->pool);
+	pool_free(s->api.resolver);
 	batch_free(s->api.batch);
 	documents_free(s->documents);
 	jwks_free(s->jwks);
