@@ -5,6 +5,7 @@ import concurrent.futures
 import hashlib
 import hmac
 import json
+import threading
 import time
 import uuid
 
@@ -334,6 +335,21 @@ def jwks_server(tls):
     class Keys:
         document = {"keys": []}
         asked = 0
+        hold = None
+
+        def held(self, f):
+            """What f() gives, and what is to be called for it to get its keys, once it has asked for them."""
+            asked, self.hold, result = self.asked, threading.Event(), []
+            thread = threading.Thread(target=lambda: result.append(f()))
+            thread.start()
+            wait_until(lambda: self.asked > asked, 10, "somebody asks for keys")
+
+            def release():
+                self.hold.set()
+                thread.join(20)
+                self.hold = None
+                return result[0]
+            return release
 
         def __init__(self):
             self.server = Server(tls, self.handle)
@@ -341,7 +357,7 @@ def jwks_server(tls):
 
         def handle(self, request):
             self.asked += 1
-            return Answer(200, self.document, {"Content-Type": "application/json"})
+            return Answer(200, self.document, {"Content-Type": "application/json"}, self.hold)
     made = Keys()
     yield made
     made.server.close()
@@ -358,6 +374,17 @@ def test_private_key_jwt_by_jwks_url(hub, jwks_server):
     for _ in range(3):
         assert client.assert_with(ec_key("k2")).status_code == 401
     assert jwks_server.asked <= 2
+
+
+def test_a_key_that_is_replaced_while_it_is_looked_up_gives_no_token(hub, jwks_server):
+    """A token is good for the client as it was when its assertion was looked at, and not for what it is later."""
+    key = ec_key("k1")
+    jwks_server.document = public(key)
+    client = Client(hub, secret=None, jwks_url=jwks_server.url)
+    release = jwks_server.held(lambda: client.assert_with(key))
+    hub.apply({**{k: v for k, v in client.resource.items() if k != "jwks_url"}, "jwks": public(ec_key("k2"))})
+    answer = release()
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), answer.text
 
 
 # --- scopes -----------------------------------------------------------------------------------------
