@@ -11,6 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void on_resource(void *arg, enum kind kind, const char *id, const json_t *spec)
+{
+	struct auth *a = arg;
+
+	(void)id;
+	(void)spec;
+	a->issuers += kind == KIND_ISSUER;
+}
+
 int auth_new(const struct auth_conf *conf, struct db *db, struct registry *registry,
 	     struct keys *keys, struct jwks *jwks, struct auth **out, struct ssf_err *err)
 {
@@ -29,6 +38,7 @@ int auth_new(const struct auth_conf *conf, struct db *db, struct registry *regis
 		auth_free(a);
 		return ssf_fail(err, SSF_E_NOMEM, "auth");
 	}
+	registry_listen(registry, on_resource, a);
 	*out = a;
 	return 0;
 }

@@ -508,6 +508,26 @@ def test_other_claims_and_types_by_configuration(hub):
     assert call(hub, jwt(key, claims, "at+jwt")).status_code == 401
 
 
+def test_other_keys_of_an_issuer_hold_at_once(hub, idp):
+    """Also for tokens that were verified before."""
+    token = idp.token()
+    assert call(hub, token).status_code == 200
+    key, issuer = ec_key("as-2"), {"kind": "issuer", "id": idp.id, "issuer": idp.issuer}
+    hub.apply({**issuer, "jwks": public(key)})
+    assert call(hub, token).status_code == 401
+    token = idp.token(key=key)
+    assert call(hub, token).status_code == 200
+    hub.apply({**issuer, "jwks": public(ec_key("as-3"))})
+    assert call(hub, token).status_code == 401
+
+
+def test_keys_that_come_from_where_an_issuer_was_are_not_taken(hub, idp, jwks_server):
+    release = jwks_server.held(lambda: call(hub, idp.token()))
+    hub.apply({"kind": "issuer", "id": idp.id, "issuer": idp.issuer, "jwks": public(ec_key("as-2"))})
+    assert release().status_code == 503
+    assert call(hub, idp.token()).status_code == 401
+
+
 def test_an_authorization_server_that_is_away_is_503(hub, jwks_server):
     n = uuid.uuid4().hex[:8]
     jwks_server.server.close()
