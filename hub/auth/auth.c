@@ -52,12 +52,17 @@ void auth_free(struct auth *a)
 	free(a);
 }
 
-/* The last entry is the one that our proxy wrote; those before it are what its client claims. */
+/*
+ * The last entry is the one that our proxy wrote; those before it are what its client claims. Of several
+ * headers nobody knows which one that is in: then none counts.
+ */
 static struct ssf_str forwarded_for(const struct http_req *req)
 {
 	struct ssf_str all = http_header(req, "X-Forwarded-For");
 	size_t start = all.len;
 
+	if (http_header_count(req, "X-Forwarded-For") > 1)
+		return ssf_str_c(NULL);
 	while (start > 0 && all.ptr[start - 1] != ',')
 		start--;
 	while (start < all.len && all.ptr[start] == ' ')

@@ -4,9 +4,12 @@ import base64
 import concurrent.futures
 import hashlib
 import hmac
+import http.client
 import json
+import ssl
 import threading
 import time
+import types
 import uuid
 
 import pytest
@@ -583,6 +586,26 @@ def test_each_address_has_a_limit_of_its_own(new_hub):
     assert guess("2001:db8:0:1::2").status_code == 401
     # nobody else suffers: the operator, sources and transmitters are not counted
     assert hub.get("/v1/status")["ready"]
+
+
+def test_of_two_headers_that_say_who_it_is_neither_is_believed(new_hub):
+    """A proxy that adds a header, where it should append to the one there is, lets its client say what it likes."""
+    hub = new_hub("--rate-limit-address", "5", "--rate-limit-client", "0", "--forwarded-for")
+
+    context = ssl.create_default_context(cafile=str(hub.data / "ca.pem"))
+    connection = http.client.HTTPSConnection("localhost", hub.port, timeout=20, context=context)
+
+    def guess():
+        connection.putrequest("GET", "/ssf/streams")
+        connection.putheader("Authorization", "Bearer guess")
+        connection.putheader("X-Forwarded-For", uuid.uuid4().hex)
+        connection.putheader("X-Forwarded-For", "192.0.2.1")
+        connection.endheaders()
+        answer = connection.getresponse()
+        return types.SimpleNamespace(status_code=answer.status, headers=answer.headers, text=answer.read())
+    until_429(guess, 100)
+    assert hub.request("GET", "/ssf/streams", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 401
+    connection.close()
 
 
 def test_who_claims_to_be_forwarded_is_not_believed_by_default(new_hub):
