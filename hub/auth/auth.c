@@ -34,7 +34,8 @@ int auth_new(const struct auth_conf *conf, struct db *db, struct registry *regis
 	a->jwks = jwks;
 	a->by_client = rate_new(conf->rate_client);
 	a->by_address = rate_new(conf->rate_address);
-	if (a->by_client == NULL || a->by_address == NULL) {
+	a->guesses = rate_new(conf->rate_address);
+	if (a->by_client == NULL || a->by_address == NULL || a->guesses == NULL) {
 		auth_free(a);
 		return ssf_fail(err, SSF_E_NOMEM, "auth");
 	}
@@ -49,6 +50,7 @@ void auth_free(struct auth *a)
 		return;
 	rate_free(a->by_client);
 	rate_free(a->by_address);
+	rate_free(a->guesses);
 	free(a);
 }
 
@@ -99,4 +101,20 @@ int64_t auth_rate_address(struct auth *a, const struct http_req *req)
 int64_t auth_rate_client(struct auth *a, const char *client)
 {
 	return seconds(rate_take(a->by_client, client, loop_now_ms()));
+}
+
+int64_t auth_rate_guesses(const struct auth *a, const struct http_req *req)
+{
+	char address[64];
+
+	address_of(a, req, address);
+	return seconds(rate_look(a->guesses, address, loop_now_ms()));
+}
+
+void auth_guessed(struct auth *a, const struct http_req *req)
+{
+	char address[64];
+
+	address_of(a, req, address);
+	(void)rate_take(a->guesses, address, loop_now_ms());
 }

@@ -25,7 +25,7 @@ struct auth {
 	struct keys *keys;
 	struct jwks *jwks;
 	uint64_t issuers; /* how often one has changed */
-	struct rate *by_client, *by_address;
+	struct rate *by_client, *by_address, *guesses;
 	struct auth_cached cache[AUTH_CACHE_SLOTS];
 };
 

@@ -588,6 +588,26 @@ def test_each_address_has_a_limit_of_its_own(new_hub):
     assert hub.get("/v1/status")["ready"]
 
 
+@pytest.mark.parametrize("method, path", [("GET", "/v1/status"), ("POST", "/v1/events"), ("GET", "/metrics")])
+def test_wrong_tokens_of_an_address_are_limited_everywhere(new_hub, method, path):
+    hub = new_hub("--rate-limit-address", "5", "--forwarded-for")
+
+    def send(address, token):
+        return hub.request(method, path, json={}, headers={"Authorization": f"Bearer {token}",
+                                                           "X-Forwarded-For": address})
+    for _ in range(30):     # what is right is not counted
+        assert send("192.0.2.1", hub.admin_token).status_code in (200, 400)
+    n, answer = until_429(lambda: send("192.0.2.1", uuid.uuid4().hex), 100)
+    assert n >= 9 and answer.json()["err"] == "too_many_requests"
+    # or it would be known which guess was right
+    assert send("192.0.2.1", hub.admin_token).status_code == 429
+    assert send("192.0.2.2", hub.admin_token).status_code in (200, 400)
+    # who presents nothing has not guessed
+    for _ in range(30):
+        assert hub.request(method, path, json={}, headers={"X-Forwarded-For": "192.0.2.3"}).status_code == 401
+    wait_until(lambda: send("192.0.2.1", hub.admin_token).status_code in (200, 400), 10, "it comes back")
+
+
 def test_of_two_headers_that_say_who_it_is_neither_is_believed(new_hub):
     """A proxy that adds a header, where it should append to the one there is, lets its client say what it likes."""
     hub = new_hub("--rate-limit-address", "5", "--rate-limit-client", "0", "--forwarded-for")
