@@ -55,6 +55,7 @@ struct serve {
 	struct supervise_child child; /* number 0: there is one process */
 	struct loop *loop;
 	struct pool *pool;
+	struct keyfiles *keyfiles;
 	struct netguard *guard;
 	struct http_client *push_client;   /* to receivers, with the guard */
 	struct http_client *client;        /* to what the operator named */
@@ -507,6 +508,9 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    deliver_new(s->loop, &deliver, a->db, a->owner, a->log, a->registry, a->keys, s->master,
 			s->push_client, &a->deliver, err) < 0)
 		return -1;
+	s->keyfiles = keyfiles_new();
+	if (s->keyfiles == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "keys");
 	if (critical_members(c->critical_subject_members, &a->critical, err) < 0)
 		return -1;
 	registry_share(a->registry, a->owner);
@@ -531,7 +535,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	if (a->verified_ms == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "api");
 	a->ingest = (struct ingest){ a->registry,   a->batch,  s->documents,	    s->jwks,
-				     s->attributor, s->master, s->api.issuer.url };
+				     s->attributor, s->master, s->keyfiles, s->api.issuer.url };
 	return upkeep_new(s->loop, a, &s->upkeep, err);
 }
 
@@ -641,6 +645,7 @@ static void stop(struct serve *s)
 	pool_free(s->api.resolver);
 	batch_free(s->api.batch);
 	documents_free(s->documents);
+	keyfiles_free(s->keyfiles);
 	jwks_free(s->jwks);
 	auth_free(s->api.auth);
 	registry_free(s->api.registry);
