@@ -12,11 +12,16 @@
 #include "lib/kit/netguard.h"
 #include "lib/kit/pool.h"
 
+#include <sys/queue.h>
+
 struct forwarder;
+struct put;
 
 /* What requests work on; all borrowed, set up by `ssfhub serve`. */
 struct api {
-	struct pool *pool;
+	struct pool *pool;             /* of signatures: for metrics */
+	struct pool *resolver;         /* of names that clients give: they may take long */
+	LIST_HEAD(, put) resolving;
 	struct db *db;
 	struct owner *owner;
 	struct forwarder *forwarder;   /* to the other processes */

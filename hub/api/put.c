@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A put is a machine: resolve push addresses (job pool) -> store -> done. Only strings that it
- * owns cross into the pool.
+ * A put is a machine: resolve push addresses (a pool that does nothing else) -> store -> done. Only
+ * strings that it owns cross into the pool.
  */
 #include "hub/api/put.h"
 
@@ -9,6 +9,7 @@
 #include <string.h>
 
 struct put {
+	LIST_ENTRY(put) link;        /* in api->resolving, as long as there is a job */
 	struct api *api;
 	char *actor;
 	bool precondition;           /* of the request: what a conflict means */
@@ -123,11 +124,17 @@ static void resolve_in_pool(void *arg)
 	}
 }
 
+static void resolve_ended(struct put *p)
+{
+	p->job = NULL;
+	LIST_REMOVE(p, link);
+}
+
 static void on_resolved(void *arg)
 {
 	struct put *p = arg;
 
-	p->job = NULL;
+	resolve_ended(p);
 	if (p->resolved < 0) {
 		ssf_fail_prefix(&p->err, "delivery: endpoint_url");
 		finish(p, NULL, &p->err);
@@ -141,21 +148,44 @@ static void resolve_dropped(void *arg)
 	struct put *p = arg;
 	struct ssf_err err;
 
+	resolve_ended(p);
 	ssf_fail(&err, SSF_E_UNAVAILABLE, "shutting down");
 	finish(p, NULL, &err);
 }
 
-int put_start(struct put *p, put_done_f *done, void *arg, struct ssf_err *err)
+/* How long a name takes is up to whose it is: a client holds up one thread, and no other client. */
+static bool resolves_one(const struct put *p)
+{
+	const struct put *other;
+
+	if (strncmp(p->actor, "client:", 7) != 0)
+		return false;
+	LIST_FOREACH(other, &p->api->resolving, link) {
+		if (strcmp(other->actor, p->actor) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int resolve(struct put *p, struct ssf_err *err)
 {
 	struct pool_work work = { resolve_in_pool, on_resolved, resolve_dropped, p, false };
+
+	if (resolves_one(p))
+		return ssf_fail(err, SSF_E_BUSY, "another address of this client is being resolved");
+	if (pool_submit(p->api->resolver, &work, &p->job, err) < 0)
+		return -1;
+	LIST_INSERT_HEAD(&p->api->resolving, p, link);
+	return 0;
+}
+
+int put_start(struct put *p, put_done_f *done, void *arg, struct ssf_err *err)
+{
 	int r;
 
 	p->done = done;
 	p->arg = arg;
-	if (p->url_count == 0)
-		r = store(p, err);
-	else
-		r = pool_submit(p->api->pool, &work, &p->job, err);
+	r = p->url_count == 0 ? store(p, err) : resolve(p, err);
 	if (r < 0)
 		put_free(p);
 	return r;

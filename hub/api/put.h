@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Storing resources on behalf of a request: resolves the addresses that streams push to (in the
- * job pool, so that a name which leads somewhere forbidden is refused before it is stored),
+ * Storing resources on behalf of a request: resolves the addresses that streams push to (in
+ * threads of their own, so that a name which leads somewhere forbidden is refused before it is stored),
  * stores the batch, tells the request's owner. All or nothing.
  */
 #pragma once
@@ -36,5 +36,8 @@ struct put_limits {
 ssf_nodiscard int put_add(struct put *p, enum kind kind, const char *id, json_t *spec,
 			  struct put_limits limit, struct ssf_err *err);
 
-/* Runs it; takes p over, also when it fails. SSF_E_BUSY, SSF_E_UNAVAILABLE, SSF_E_NOMEM. */
+/*
+ * Runs it; takes p over, also when it fails. SSF_E_BUSY (also while another put of
+ * the same client resolves), SSF_E_UNAVAILABLE, SSF_E_NOMEM.
+ */
 ssf_nodiscard int put_start(struct put *p, put_done_f *done, void *arg, struct ssf_err *err);

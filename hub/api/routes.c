@@ -232,13 +232,22 @@ static void run_authenticated(const struct call *c)
 	}
 }
 
+/* Receivers are counted as soon as they come; of others every token that was wrong. Without one there is no guess. */
+static void refuse_token(const struct call *c, const struct ssf_err *err)
+{
+	if (c->route->who != WHO_CLIENT && err->code == SSF_E_UNAUTHENTICATED &&
+	    http_header(c->req, "Authorization").len > 0)
+		auth_guessed(c->api->auth, c->req);
+	refuse(c, err, 0);
+}
+
 /* The issuer's keys have come, or not. */
 static void on_authenticated(void *arg, const struct caller *caller, const struct ssf_err *err)
 {
 	struct call *c = arg;
 
 	if (err != NULL) {
-		refuse(c, err, 0);
+		refuse_token(c, err);
 	} else {
 		c->caller = *caller;
 		run_authenticated(c);
@@ -259,7 +268,7 @@ static void authenticate(struct call *c)
 		return;
 	}
 	if (r < 0) {
-		refuse(c, &err, 0);
+		refuse_token(c, &err);
 		return;
 	}
 	kept = malloc(sizeof(*kept));
@@ -271,13 +280,26 @@ static void authenticate(struct call *c)
 	*kept = *c;
 	if (auth_start(c->api->auth, header, on_authenticated, kept, &wait, &err) < 0) {
 		free(kept);
-		refuse(c, &err, 0);
+		refuse_token(c, &err);
+	}
+}
+
+/* Seconds that its address has to wait, or 0. */
+static int64_t address_wait(const struct call *c)
+{
+	switch (c->route->who) {
+	case WHO_ANYBODY:
+		return 0;
+	case WHO_CLIENT:
+		return auth_rate_address(c->api->auth, c->req);
+	default:
+		return auth_rate_guesses(c->api->auth, c->req);
 	}
 }
 
 static void run(struct call *c)
 {
-	int64_t wait = c->route->who == WHO_CLIENT ? auth_rate_address(c->api->auth, c->req) : 0;
+	int64_t wait = address_wait(c);
 	struct ssf_err err;
 
 	if (!c->api->ready && !c->route->always) {

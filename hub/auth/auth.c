@@ -11,6 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void on_resource(void *arg, enum kind kind, const char *id, const json_t *spec)
+{
+	struct auth *a = arg;
+
+	(void)id;
+	(void)spec;
+	a->issuers += kind == KIND_ISSUER;
+}
+
 int auth_new(const struct auth_conf *conf, struct db *db, struct registry *registry,
 	     struct keys *keys, struct jwks *jwks, struct auth **out, struct ssf_err *err)
 {
@@ -25,10 +34,12 @@ int auth_new(const struct auth_conf *conf, struct db *db, struct registry *regis
 	a->jwks = jwks;
 	a->by_client = rate_new(conf->rate_client);
 	a->by_address = rate_new(conf->rate_address);
-	if (a->by_client == NULL || a->by_address == NULL) {
+	a->guesses = rate_new(conf->rate_address);
+	if (a->by_client == NULL || a->by_address == NULL || a->guesses == NULL) {
 		auth_free(a);
 		return ssf_fail(err, SSF_E_NOMEM, "auth");
 	}
+	registry_listen(registry, on_resource, a);
 	*out = a;
 	return 0;
 }
@@ -39,15 +50,21 @@ void auth_free(struct auth *a)
 		return;
 	rate_free(a->by_client);
 	rate_free(a->by_address);
+	rate_free(a->guesses);
 	free(a);
 }
 
-/* The last entry is the one that our proxy wrote; those before it are what its client claims. */
+/*
+ * The last entry is the one that our proxy wrote; those before it are what its client claims. Of several
+ * headers nobody knows which one that is in: then none counts.
+ */
 static struct ssf_str forwarded_for(const struct http_req *req)
 {
 	struct ssf_str all = http_header(req, "X-Forwarded-For");
 	size_t start = all.len;
 
+	if (http_header_count(req, "X-Forwarded-For") > 1)
+		return ssf_str_c(NULL);
 	while (start > 0 && all.ptr[start - 1] != ',')
 		start--;
 	while (start < all.len && all.ptr[start] == ' ')
@@ -84,4 +101,20 @@ int64_t auth_rate_address(struct auth *a, const struct http_req *req)
 int64_t auth_rate_client(struct auth *a, const char *client)
 {
 	return seconds(rate_take(a->by_client, client, loop_now_ms()));
+}
+
+int64_t auth_rate_guesses(const struct auth *a, const struct http_req *req)
+{
+	char address[64];
+
+	address_of(a, req, address);
+	return seconds(rate_look(a->guesses, address, loop_now_ms()));
+}
+
+void auth_guessed(struct auth *a, const struct http_req *req)
+{
+	char address[64];
+
+	address_of(a, req, address);
+	(void)rate_take(a->guesses, address, loop_now_ms());
 }

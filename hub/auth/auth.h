@@ -64,3 +64,9 @@ void auth_cancel(struct auth_wait *w);
 /* Takes one request of an address or a client: 0, or the seconds after which to come again. */
 int64_t auth_rate_address(struct auth *a, const struct http_req *req);
 int64_t auth_rate_client(struct auth *a, const char *client);
+/*
+ * For who is not counted before it has said who it is: only its wrong tokens are. 0, or the seconds that an
+ * address has to wait before it is listened to, right or wrong: else a guesser would be told at any rate.
+ */
+int64_t auth_rate_guesses(const struct auth *a, const struct http_req *req);
+void auth_guessed(struct auth *a, const struct http_req *req);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a bearer token to a caller. What has been verified is remembered until it expires or its
- * client changes: a receiver sends the same token with every request.
+ * From a bearer token to a caller. What has been verified is remembered until it expires, its client
+ * changes, or its key may be one that does not count any more: a receiver sends the same token with
+ * every request.
  */
 #include "hub/auth/auth.h"
 
@@ -78,7 +79,7 @@ static bool recall(struct auth *a, const struct presented *p, int64_t now, struc
 	const struct auth_cached *c = slot_of(a, p->digest);
 
 	if (c->expires_at <= now || memcmp(c->digest, p->digest, sizeof(c->digest)) != 0 ||
-	    c->keys_gone != keys_gone(a->keys) ||
+	    c->keys_gone != keys_gone(a->keys) || c->issuers != a->issuers ||
 	    c->client_version != registry_version(a->registry, KIND_CLIENT, c->caller.client))
 		return false;
 	*out = c->caller;
@@ -94,6 +95,7 @@ static void remember(struct auth *a, const struct presented *p, const struct cal
 		.caller = *caller,
 		.client_version = registry_version(a->registry, KIND_CLIENT, caller->client),
 		.keys_gone = keys_gone(a->keys),
+		.issuers = a->issuers,
 		.expires_at = expires_at,
 	};
 	memcpy(c->digest, p->digest, sizeof(c->digest));
@@ -123,6 +125,12 @@ static const char *text_or(const json_t *spec, const char *member, const char *o
 	return text != NULL ? text : otherwise;
 }
 
+/* Nobody tells us when that server withdraws a key. */
+int64_t auth_external_until(int64_t now, int64_t exp)
+{
+	return exp + JWT_SKEW_S < now + AUTH_EXTERNAL_S ? exp + JWT_SKEW_S : now + AUTH_EXTERNAL_S;
+}
+
 static int external_check(struct auth *a, const char *issuer, const json_t *spec,
 			  const struct presented *p, const struct ssf_jws *jws,
 			  const struct ssf_key *key, struct caller *out, struct ssf_err *err)
@@ -146,7 +154,7 @@ static int external_check(struct auth *a, const char *issuer, const json_t *spec
 	if (client == NULL)
 		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "no client is known by this subject");
 	caller_set(a, out, client, external_perms(claims));
-	remember(a, p, out, exp + JWT_SKEW_S);
+	remember(a, p, out, auth_external_until(now, exp));
 	return 0;
 }
 
@@ -275,6 +283,7 @@ static void on_key(void *arg, struct ssf_key *key, const struct ssf_err *err)
 	struct auth_wait *w = arg;
 	auth_done_f *f = w->f;
 	void *f_arg = w->arg;
+	const json_t *spec = registry_get(w->auth->registry, KIND_ISSUER, w->issuer);
 	struct caller caller;
 	struct ssf_err why, answer;
 	int r;
@@ -283,10 +292,12 @@ static void on_key(void *arg, struct ssf_key *key, const struct ssf_err *err)
 	if (err != NULL) {
 		why = *err;
 		r = -1;
-	} else if (registry_get(w->auth->registry, KIND_ISSUER, w->issuer) == NULL) {
+	} else if (spec == NULL) {
 		r = ssf_fail(&why, SSF_E_UNAUTHENTICATED, "the issuer is gone");
+	} else if (spec != w->spec) { /* what has come may be keys of its old address */
+		r = ssf_fail(&why, SSF_E_UNAVAILABLE, "the issuer has changed meanwhile");
 	} else {
-		r = external_check(w->auth, w->issuer, w->spec, &w->p, &w->jws, key, &caller, &why);
+		r = external_check(w->auth, w->issuer, spec, &w->p, &w->jws, key, &caller, &why);
 	}
 	wait_free(w);
 	if (r < 0)

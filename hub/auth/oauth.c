@@ -28,6 +28,7 @@ struct grant {
 	struct http_req *req;
 	struct oauth_request request;
 	char client[AUTH_CLIENT_LEN]; /* that it claims to be, then is */
+	int64_t version;              /* of the client's resource that it was looked up in */
 	struct ssf_jws jws;           /* of the assertion */
 	struct jwks_search *search;
 	struct db_op *op;
@@ -135,7 +136,7 @@ static void answer_token(struct grant *g, const char *scope)
 		  NULL, NULL);
 }
 
-/* The client is who it says. */
+/* The client is who it says, by what its resource said then: the token is to be worth no more than that. */
 static void grant(struct grant *g)
 {
 	const json_t *client = registry_get(g->auth->registry, KIND_CLIENT, g->client);
@@ -146,6 +147,9 @@ static void grant(struct grant *g)
 
 	if (client == NULL) { /* deleted while we looked */
 		ssf_fail(&err, SSF_E_UNAUTHENTICATED, "the client is gone");
+		refuse_client(g, &err);
+	} else if (registry_version(g->auth->registry, KIND_CLIENT, g->client) != g->version) {
+		ssf_fail(&err, SSF_E_UNAUTHENTICATED, "the client has changed meanwhile");
 		refuse_client(g, &err);
 	} else if (wait > 0) {
 		refuse_rate(g, wait);
@@ -175,6 +179,7 @@ static void by_secret(struct grant *g)
 	bool known = hex != NULL && ssf_unhex(ssf_str_c(hex), stored, sizeof(stored)) == 0;
 	struct ssf_err err;
 
+	g->version = registry_version(g->auth->registry, KIND_CLIENT, g->client);
 	ssf_sha256(ssf_str_c(g->request.client_secret), given);
 	if (ssf_str_eq_secret((struct ssf_str){ (const char *)given, sizeof(given) },
 			      (struct ssf_str){ (const char *)stored, sizeof(stored) }) &&
@@ -253,6 +258,7 @@ static int assertion_start(struct grant *g, const json_t **client, struct ssf_er
 		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "client_id: not the assertion's");
 	snprintf(g->client, sizeof(g->client), "%s", id);
 	*client = registry_get(g->auth->registry, KIND_CLIENT, id);
+	g->version = registry_version(g->auth->registry, KIND_CLIENT, id);
 	return *client != NULL ? 0 : ssf_fail(err, SSF_E_UNAUTHENTICATED, "no such client");
 }
 

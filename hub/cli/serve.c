@@ -34,6 +34,8 @@
 #define DATABASE_WAIT_MS 30000
 #define DATABASE_QUEUE 20000
 #define POOL_QUEUE 10000
+#define RESOLVER_THREADS 2
+#define RESOLVER_QUEUE 64
 #define CLUSTER_CONNECTIONS 56 /* of the private one, for all processes */
 #define STOP_SLACK_MS 5000
 #define TICK_MS 250
@@ -53,6 +55,7 @@ struct serve {
 	struct supervise_child child; /* number 0: there is one process */
 	struct loop *loop;
 	struct pool *pool;
+	struct keyfiles *keyfiles;
 	struct netguard *guard;
 	struct http_client *push_client;   /* to receivers, with the guard */
 	struct http_client *client;        /* to what the operator named */
@@ -505,6 +508,9 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    deliver_new(s->loop, &deliver, a->db, a->owner, a->log, a->registry, a->keys, s->master,
 			s->push_client, &a->deliver, err) < 0)
 		return -1;
+	s->keyfiles = keyfiles_new();
+	if (s->keyfiles == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "keys");
 	if (critical_members(c->critical_subject_members, &a->critical, err) < 0)
 		return -1;
 	registry_share(a->registry, a->owner);
@@ -535,6 +541,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 				     .jwks = s->jwks,
 				     .attributor = s->attributor,
 				     .master = s->master,
+				     .keyfiles = s->keyfiles,
 				     .issuer = a->issuer.url };
 	return upkeep_new(s->loop, a, &s->upkeep, err);
 }
@@ -576,6 +583,7 @@ static int start(struct serve *s, struct ssf_err *err)
 {
 	if (loop_new(&s->loop, err) < 0 ||
 	    pool_new(s->loop, (unsigned)s->conf.crypto_threads, POOL_QUEUE, &s->pool, err) < 0 ||
+	    pool_new(s->loop, RESOLVER_THREADS, RESOLVER_QUEUE, &s->api.resolver, err) < 0 ||
 	    open_database(s, err) < 0 || open_server(s, err) < 0 ||
 	    (s->child.number == 0 && on_opened(s, http_server_port(s->server), err) < 0) ||
 	    open_parts(s, err) < 0)
@@ -641,8 +649,10 @@ static void stop(struct serve *s)
 	attributor_free(s->attributor);
 	keys_free(s->api.keys); /* cancels its jobs, which have to be there for that */
 	pool_free(s->pool);
+	pool_free(s->api.resolver);
 	batch_free(s->api.batch);
 	documents_free(s->documents);
+	keyfiles_free(s->keyfiles);
 	jwks_free(s->jwks);
 	auth_free(s->api.auth);
 	registry_free(s->api.registry);

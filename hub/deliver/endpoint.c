@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* closed -> (FAILURES in a row) open -> (backoff) half-open -> reached: closed, not: open, for longer. */
+/*
+ * closed -> (FAILURES in a row) open -> (backoff) half-open -> reached: closed, not: open, for longer.
+ * While it is half-open the streams that have something to send take turns: one that cannot, or whose
+ * delivery never gets as far as the network, must not keep the others from it.
+ */
 #include "hub/deliver/endpoint.h"
 
 #include "hub/deliver/deliver_priv.h"
@@ -11,17 +15,19 @@
 #include <string.h>
 
 #define FAILURES 5
+#define TURN_MS 100 /* for a probe to begin in */
 
 struct endpoint {
 	LIST_ENTRY(endpoint) link;
 	struct deliver *deliver;
 	char *origin;
-	LIST_HEAD(, outlet) outlets;
+	TAILQ_HEAD(, outlet) outlets; /* whose turn was longest ago first */
 	enum circuit circuit;
 	unsigned failures;        /* in a row */
 	unsigned opened;          /* in a row */
 	bool probing;
-	struct loop_timer *timer; /* while it is open */
+	struct outlet *turn;      /* of the half-open; NULL: anybody's */
+	struct loop_timer *timer; /* while it is open, and for a turn */
 };
 
 const char *circuit_name(enum circuit c)
@@ -60,7 +66,7 @@ static struct endpoint *endpoint_new(struct deliver *d, char *origin)
 	}
 	ep->deliver = d;
 	ep->origin = origin;
-	LIST_INIT(&ep->outlets);
+	TAILQ_INIT(&ep->outlets);
 	LIST_INSERT_HEAD(&d->endpoints, ep, link);
 	return ep;
 }
@@ -77,7 +83,7 @@ int endpoint_join(struct outlet *o)
 		free(origin);
 	else if ((ep = endpoint_new(o->deliver, origin)) == NULL)
 		return -1;
-	LIST_INSERT_HEAD(&ep->outlets, o, endpoint_link);
+	TAILQ_INSERT_TAIL(&ep->outlets, o, endpoint_link);
 	o->endpoint = ep;
 	return 0;
 }
@@ -88,9 +94,11 @@ void endpoint_leave(struct outlet *o)
 
 	if (ep == NULL)
 		return;
-	LIST_REMOVE(o, endpoint_link);
+	TAILQ_REMOVE(&ep->outlets, o, endpoint_link);
 	o->endpoint = NULL;
-	if (!LIST_EMPTY(&ep->outlets))
+	if (ep->turn == o)
+		ep->turn = NULL;
+	if (!TAILQ_EMPTY(&ep->outlets))
 		return;
 	LIST_REMOVE(ep, link);
 	loop_timer_cancel(ep->timer);
@@ -103,13 +111,18 @@ enum circuit endpoint_circuit(const struct endpoint *ep)
 	return ep->circuit;
 }
 
-bool endpoint_admits(const struct endpoint *ep)
+bool endpoint_admits(const struct outlet *o)
 {
-	return ep->circuit == CIRCUIT_CLOSED || (ep->circuit == CIRCUIT_HALF_OPEN && !ep->probing);
+	const struct endpoint *ep = o->endpoint;
+
+	return ep->circuit == CIRCUIT_CLOSED ||
+	       (ep->circuit == CIRCUIT_HALF_OPEN && !ep->probing && (ep->turn == NULL || ep->turn == o));
 }
 
-bool endpoint_begin(struct endpoint *ep)
+bool endpoint_begin(struct outlet *o)
 {
+	struct endpoint *ep = o->endpoint;
+
 	if (ep->circuit != CIRCUIT_HALF_OPEN)
 		return false;
 	ep->probing = true;
@@ -121,20 +134,52 @@ static void hurry_all(struct endpoint *ep)
 {
 	struct outlet *o;
 
-	LIST_FOREACH(o, &ep->outlets, endpoint_link) {
+	TAILQ_FOREACH(o, &ep->outlets, endpoint_link) {
 		push_hurry(o);
 		push_kick(o);
 	}
+}
+
+/* The next one that has something to send; it is the last one from here on. */
+static struct outlet *take_turn(struct endpoint *ep)
+{
+	struct outlet *o;
+
+	TAILQ_FOREACH(o, &ep->outlets, endpoint_link) {
+		if (o->waiting_retries > 0 || !TAILQ_EMPTY(&o->lanes.ready))
+			break;
+	}
+	if (o != NULL) {
+		TAILQ_REMOVE(&ep->outlets, o, endpoint_link);
+		TAILQ_INSERT_TAIL(&ep->outlets, o, endpoint_link);
+	}
+	return o;
+}
+
+static void on_turn(void *arg)
+{
+	struct endpoint *ep = arg;
+
+	ep->timer = NULL;
+	if (ep->probing)
+		return;
+	ep->turn = take_turn(ep);
+	if (ep->turn == NULL)
+		return; /* whoever has something first */
+	push_hurry(ep->turn);
+	push_kick(ep->turn);
+	ep->timer = loop_timer_start(ep->deliver->loop, TURN_MS, on_turn, ep);
+	if (ep->timer == NULL)
+		ep->turn = NULL;
 }
 
 static void on_half_open(void *arg)
 {
 	struct endpoint *ep = arg;
 
-	ep->timer = NULL;
 	ep->circuit = CIRCUIT_HALF_OPEN;
 	ep->probing = false;
-	hurry_all(ep);
+	on_turn(ep);
 }
 
 static void circuit_open(struct endpoint *ep)
@@ -148,6 +193,7 @@ static void circuit_open(struct endpoint *ep)
 		log_warn("deliver.circuit.opened", log_str("endpoint", ep->origin),
 			 log_int("failures", ep->failures));
 	ep->probing = false;
+	ep->turn = NULL;
 	loop_timer_cancel(ep->timer);
 	ep->timer = loop_timer_start(ep->deliver->loop, ms, on_half_open, ep);
 	ep->circuit = ep->timer != NULL ? CIRCUIT_OPEN : CIRCUIT_HALF_OPEN;
@@ -158,6 +204,7 @@ static void circuit_close(struct endpoint *ep)
 	log_info("deliver.circuit.closed", log_str("endpoint", ep->origin));
 	loop_timer_cancel(ep->timer);
 	ep->timer = NULL;
+	ep->turn = NULL;
 	ep->circuit = CIRCUIT_CLOSED;
 	ep->probing = false;
 	ep->opened = 0;

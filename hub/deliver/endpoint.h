@@ -3,8 +3,8 @@
  * The circuit of one receiver's host (scheme, host and port of the URL), shared by all streams that
  * go there. When it cannot be reached several times in a row (refused, no connection in time, TLS broken),
  * it opens: nothing is sent until a backoff with full jitter is over, then one delivery goes out as a
- * probe. Whatever comes of a request that it took closes it, also that no answer came: one path may hang
- * while others work, and that is the stream's own matter (push.c).
+ * probe, of another stream each time. Whatever comes of a request that it took closes it, also that no
+ * answer came: one path may hang while others work, and that is the stream's own matter (push.c).
  * Private to hub/deliver.
  */
 #pragma once
@@ -26,10 +26,10 @@ ssf_nodiscard int endpoint_join(struct outlet *o);
 void endpoint_leave(struct outlet *o);
 
 enum circuit endpoint_circuit(const struct endpoint *ep);
-/* Whether something may be sent now. */
-bool endpoint_admits(const struct endpoint *ep);
+/* Whether something of this stream may be sent now. */
+bool endpoint_admits(const struct outlet *o);
 /* It is; gives whether it is the probe, which has to end with one of the two below. */
-bool endpoint_begin(struct endpoint *ep);
+bool endpoint_begin(struct outlet *o);
 /* What became of it. After a probe that was cancelled another one is due, later. */
 void endpoint_result(struct endpoint *ep, bool reached);
 void endpoint_probe_cancelled(struct endpoint *ep);

@@ -96,7 +96,7 @@ struct outlet {
 	/* Push. */
 	struct lanes lanes;
 	struct endpoint *endpoint; /* while the method is push */
-	LIST_ENTRY(outlet) endpoint_link;
+	TAILQ_ENTRY(outlet) endpoint_link;
 	size_t in_flight;
 	size_t waiting_retries;   /* deliveries that wait for their next attempt */
 	unsigned failures;        /* in a row */

@@ -107,9 +107,9 @@ static void on_wait(void *arg)
 		return;
 	if (hold > 0)
 		wait_start(dl, hold);
-	else if (!endpoint_admits(o->endpoint) && too_old(o, dl->entry))
+	else if (!endpoint_admits(o) && too_old(o, dl->entry))
 		bury(dl, "expired: no answer from this endpoint");
-	else if (!endpoint_admits(o->endpoint))
+	else if (!endpoint_admits(o))
 		wait_start(dl, conf->retry_max_ms); /* the circuit calls when it closes */
 	else if (!shards_act(o))
 		wait_start(dl, conf->retry_min_ms); /* it may come back, or go */
@@ -244,12 +244,13 @@ static void on_answer(void *arg, const struct http_result *r, const struct ssf_e
 {
 	struct delivery *dl = arg;
 	struct outlet *o = dl->outlet;
+	bool reached = err == NULL || http_call_connected(dl->call);
 	char what[64];
 
 	dl->call = NULL;
 	dl->probe = false;
-	/* who takes the request and gives no answer is there: it may be one path of many that hangs */
-	endpoint_result(o->endpoint, err == NULL || err->code == SSF_E_TIMEOUT);
+	/* who takes the request and gives no answer, or nonsense, is there: it may be one path of many that does */
+	endpoint_result(o->endpoint, reached);
 	count(r);
 	if (err != NULL) {
 		failed(dl, err->msg, 0);
@@ -348,7 +349,7 @@ static void delivery_begin(struct delivery *dl)
 	struct ssf_err err;
 
 	dl->in_flight = true;
-	dl->probe = endpoint_begin(o->endpoint);
+	dl->probe = endpoint_begin(o);
 	o->in_flight++;
 	if (set.len > 0) {
 		delivery_send(dl, set);
@@ -393,11 +394,11 @@ static void on_push(void *arg)
 	o->push = NULL;
 	if (o->endpoint == NULL || o->deliver->draining || loop_now_ms() < o->not_before || !shards_act(o))
 		return;
-	if (!endpoint_admits(o->endpoint)) {
+	if (!endpoint_admits(o)) {
 		expire(o);
 		return;
 	}
-	for (e = TAILQ_FIRST(&o->lanes.ready); e != NULL && has_room(o) && endpoint_admits(o->endpoint);
+	for (e = TAILQ_FIRST(&o->lanes.ready); e != NULL && has_room(o) && endpoint_admits(o);
 	     e = next) {
 		struct delivery *dl;
 

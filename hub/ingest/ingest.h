@@ -8,6 +8,7 @@
 
 #include "hub/ingest/attribute.h"
 #include "hub/ingest/batch.h"
+#include "hub/ingest/keyfile.h"
 #include "hub/keys/seal.h"
 #include "hub/metrics/metrics.h"
 #include "hub/registry/registry.h"
@@ -24,6 +25,7 @@ struct ingest {
 	struct jwks *jwks;
 	struct attributor *attributor;
 	const struct master_key *master;
+	struct keyfiles *keyfiles;
 	const char *issuer; /* the hub's: what inbound SETs are addressed to */
 };
 

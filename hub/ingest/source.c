@@ -7,7 +7,6 @@
 
 #include "hub/ingest/leak.h"
 #include "hub/ingest/trace.h"
-#include "lib/kit/file.h"
 #include "lib/kit/http_error.h"
 #include "lib/kit/log.h"
 #include "transmitters/github/partner.h"
@@ -258,20 +257,20 @@ static void partner_with_keys(void *arg, const void *parsed, const struct ssf_er
 static void partner_start(struct source_req *s)
 {
 	const char *path = json_string_value(json_object_get(s->spec, "keys_file"));
-	ssf_auto_buf text = SSF_BUF(DOCUMENT_MAX);
-	ssf_auto(github_keys) keys = NULL;
+	const struct github_keys *keys;
 	struct ssf_err err;
 
-	if (path == NULL) {
-		partner_fetch(s, false);
-		return;
-	}
-	if (file_read(path, &text, &err) < 0 || github_keys_parse(ssf_buf_str(&text), &keys, &err) < 0) {
-		err.code = SSF_E_UNAVAILABLE; /* not the caller's fault */
+	if (http_header(s->req, PARTNER_ID_HEADER).len == 0 ||
+	    http_header(s->req, PARTNER_SIGNATURE_HEADER).len == 0) { /* nobody's keys are needed to see that */
+		ssf_fail(&err, SSF_E_UNAUTHENTICATED, "the report is not signed");
 		refuse(s, &err);
-		return;
+	} else if (path == NULL) {
+		partner_fetch(s, false);
+	} else if (keyfiles_get(s->in->keyfiles, path, &keys, &err) < 0) {
+		refuse(s, &err);
+	} else {
+		partner_with_keys(s, keys, NULL);
 	}
-	partner_with_keys(s, keys, NULL);
 }
 
 /* --- all ------------------------------------------------------------------------------------- */

@@ -175,6 +175,19 @@ static void conn_close(struct conn *c)
 	c->op_failed = false;
 }
 
+/*
+ * What a statement failed with goes to whoever asked the hub for something. What PostgreSQL says of it, or of
+ * a connection, names hosts, users and tables: that is for the log.
+ */
+static void fail_shown(struct ssf_err *err, enum ssf_code code)
+{
+	ssf_fail(err, code, "%s",
+		 code == SSF_E_CONFLICT	  ? "it has changed meanwhile" :
+		 code == SSF_E_TIMEOUT	  ? "the database took too long" :
+		 code == SSF_E_UNAVAILABLE ? "the database is away" :
+					     "the database refused a statement; see the log");
+}
+
 /* Gives the connection up, fails what it ran, plans the next attempt. */
 static void conn_down(struct conn *c, enum ssf_code code, const char *why)
 {
@@ -186,6 +199,7 @@ static void conn_down(struct conn *c, enum ssf_code code, const char *why)
 	ssf_fail(&err, code, "database: %.*s", (int)strcspn(why, "\n"), why);
 	if (!db->stopped && (was_up || c->backoff_ms == RECONNECT_MAX_MS))
 		log_warn("db.down", log_why(&err), log_int("retry_ms", c->backoff_ms));
+	fail_shown(&err, code);
 	conn_close(c);
 	if (c->state == CONN_CONNECTING || c->state == CONN_SESSION)
 		metric_add_of(db_connects, LABEL_result_failed, 1);
@@ -347,6 +361,24 @@ static enum ssf_code code_of(const char *state)
 	return SSF_E_INTERNAL;
 }
 
+/* By a function of ours (sql/), which says what has changed. */
+static bool is_raised(const PGresult *r)
+{
+	const char *where = PQresultErrorField(r, PG_DIAG_SOURCE_FUNCTION);
+
+	return where != NULL && strcmp(where, "exec_stmt_raise") == 0;
+}
+
+static void log_failed(const struct conn *c, const char *text, const char *state)
+{
+	struct log_field statement = log_str("statement", c->op != NULL ? statements[c->op->stmt].name : "session");
+
+	if (c->err.code == SSF_E_CONFLICT) /* somebody was first, as may be */
+		log_debug("db.statement.failed", statement, log_str("error", text), log_str("sqlstate", state));
+	else
+		log_warn("db.statement.failed", statement, log_str("error", text), log_str("sqlstate", state));
+}
+
 /* Keeps the first result; an error of the server becomes c->err. */
 static void conn_take_result(struct conn *c, PGresult *r)
 {
@@ -363,9 +395,11 @@ static void conn_take_result(struct conn *c, PGresult *r)
 		const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 
 		c->op_failed = true;
-		ssf_fail(&c->err, code_of(state), "database: %s: %s (%s)",
-			 c->op != NULL ? statements[c->op->stmt].name : "session",
-			 text != NULL ? text : "no message", state != NULL ? state : "-");
+		if (code_of(state) == SSF_E_CONFLICT && is_raised(r) && text != NULL)
+			ssf_fail(&c->err, SSF_E_CONFLICT, "%s", text);
+		else
+			fail_shown(&c->err, code_of(state));
+		log_failed(c, text, state);
 	}
 	}
 	PQclear(r);

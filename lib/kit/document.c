@@ -20,9 +20,13 @@ struct document_get {
 	LIST_ENTRY(document_get) link;
 	struct document *document;
 	const struct document_form *form;
+	bool refresh;
+	bool waits;              /* for the network: counted */
 	document_f *f;
 	void *arg;
 };
+
+LIST_HEAD(get_list, document_get);
 
 struct document {
 	TAILQ_ENTRY(document) link;
@@ -36,11 +40,12 @@ struct document {
 	struct ssf_err unreadable;
 	bool tried;
 	int64_t fetched_at;      /* ms, monotonic; of the last attempt */
+	int64_t ended_at;        /* of the last one that is over */
 	struct http_call *call;
 	struct loop_defer *answer;
 	bool answering;          /* who is told may use it: it stays */
-	LIST_HEAD(, document_get) waiting;
-	size_t waiting_count;
+	struct get_list waiting;
+	size_t waiting_count;    /* for the network */
 };
 
 struct documents {
@@ -55,7 +60,7 @@ struct documents {
 static void get_free(struct document_get *g)
 {
 	LIST_REMOVE(g, link);
-	g->document->waiting_count--;
+	g->document->waiting_count -= g->waits;
 	free(g);
 }
 
@@ -95,17 +100,46 @@ static void set_text(struct document *d, char *text, size_t len)
 
 static void make_room(struct documents *docs, size_t count);
 
-/* Answers all who wait now. */
+/*
+ * While it is fetched, what is kept will do for who misses nothing in it, unless it is old: who presents
+ * tokens with unknown keys is not to hold up those whose keys are known.
+ */
+static bool may_answer(const struct document_get *g)
+{
+	const struct document *d = g->document;
+
+	if (d->call == NULL)
+		return true;
+	return d->text != NULL && !g->refresh && loop_now_ms() - d->ended_at < DOCUMENT_TTL_S * 1000;
+}
+
+/* Before anybody is told: they may ask again, and begin a fetch that others do not wait for. */
+static void take_answerable(struct document *d, struct get_list *out)
+{
+	struct document_get *g, *next;
+
+	LIST_INIT(out);
+	for (g = LIST_FIRST(&d->waiting); g != NULL; g = next) {
+		next = LIST_NEXT(g, link);
+		if (!may_answer(g))
+			continue;
+		LIST_REMOVE(g, link);
+		LIST_INSERT_HEAD(out, g, link);
+	}
+}
+
 static void on_answer(void *arg)
 {
 	struct document *d = arg;
+	struct get_list told;
+	struct document_get *g;
 	struct ssf_err err;
 
 	d->answer = NULL;
 	d->answering = true;
 	ssf_fail(&err, SSF_E_UNAVAILABLE, "a key document could not be fetched");
-	for (size_t n = d->waiting_count; n > 0 && !LIST_EMPTY(&d->waiting); n--) {
-		struct document_get *g = LIST_FIRST(&d->waiting);
+	take_answerable(d, &told);
+	while ((g = LIST_FIRST(&told)) != NULL) { /* who is told may cancel others of them */
 		document_f *f = g->f;
 		void *f_arg = g->arg;
 		if (d->text != NULL)
@@ -124,6 +158,7 @@ static void on_fetched(void *arg, const struct http_result *r, const struct ssf_
 	struct document *d = arg;
 
 	d->call = NULL;
+	d->ended_at = loop_now_ms();
 	if (err != NULL) {
 		log_warn("document.fetch.failed", log_str("url", d->url), log_why(err));
 	} else if (r->status != 200) {
@@ -231,7 +266,7 @@ static void make_room(struct documents *docs, size_t count)
 		before = TAILQ_PREV(d, document_list, link);
 		if (docs->count <= count && docs->bytes <= DOCUMENTS_BYTES)
 			return;
-		if (d->waiting_count == 0 && d->call == NULL && d->answer == NULL && !d->answering)
+		if (LIST_EMPTY(&d->waiting) && d->call == NULL && d->answer == NULL && !d->answering)
 			document_free(d);
 	}
 }
@@ -286,17 +321,20 @@ int document_get_start(struct documents *docs, const char *url, const struct doc
 		return ssf_fail(err, SSF_E_BUSY, "too many wait for key documents");
 	if (d == NULL && (d = document_new(docs, url)) == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "key document");
-	if (d->waiting_count >= WAITING_MAX)
-		return ssf_fail(err, SSF_E_BUSY, "too many wait for a key document");
 	g = calloc(1, sizeof(*g));
 	if (g == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "key document");
-	*g = (struct document_get){ .document = d, .form = form, .f = f, .arg = arg };
-	LIST_INSERT_HEAD(&d->waiting, g, link);
-	d->waiting_count++;
+	*g = (struct document_get){ .document = d, .form = form, .refresh = refresh, .f = f, .arg = arg };
 	if (fetch_due(d, refresh))
 		fetch(d);
-	if (d->call == NULL && d->answer == NULL)
+	g->waits = !may_answer(g);
+	if (g->waits && d->waiting_count >= WAITING_MAX) {
+		free(g);
+		return ssf_fail(err, SSF_E_BUSY, "too many wait for a key document");
+	}
+	LIST_INSERT_HEAD(&d->waiting, g, link);
+	d->waiting_count += g->waits;
+	if (!g->waits && d->answer == NULL)
 		d->answer = loop_defer_start(docs->loop, on_answer, d);
 	*out = g;
 	return 0;

@@ -33,10 +33,11 @@ void documents_free(struct documents *d);
  * refresh: the caller has seen what is kept and misses something in it. parsed is borrowed for
  * the call. err: SSF_E_UNAVAILABLE when there is none and it cannot be fetched, or when it cannot be read
  * as form: that is never the fault of whoever has sent something to be verified.
- * When a fetch fails, or comes too soon, what is kept is given.
+ * When a fetch fails, or comes too soon, what is kept is given; so it is, at once, while it is fetched for others
+ * who miss something in it.
  */
 typedef void document_f(void *arg, const void *parsed, const struct ssf_err *err);
-/* SSF_E_BUSY: too many wait, for this one or for DOCUMENTS_MAX others. */
+/* SSF_E_BUSY: too many wait for this one to be fetched, or for DOCUMENTS_MAX others. */
 ssf_nodiscard int document_get_start(struct documents *d, const char *url, const struct document_form *form,
 				     bool refresh, document_f *f, void *arg, struct document_get **out,
 				     struct ssf_err *err);

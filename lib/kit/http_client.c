@@ -257,11 +257,24 @@ static void fill_result(struct http_call *call, struct http_result *out)
 }
 
 /* The request has gone out, or would have next: there is a connection, and TLS where it has to be. */
-static bool was_connected(struct http_call *call)
+static bool was_connected(const struct http_call *call)
 {
 	curl_off_t us = 0;
 
 	return curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK && us > 0;
+}
+
+bool http_call_connected(const struct http_call *call)
+{
+	switch (call->result) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return false; /* a kept one may have broken before; this is what came of the new one */
+	default:
+		return was_connected(call);
+	}
 }
 
 static void fill_error(struct http_call *call)

@@ -52,6 +52,8 @@ ssf_nodiscard int http_call_start(struct http_client *c, const struct http_call_
 				  http_done_f *done, void *arg, struct http_call **out,
 				  struct ssf_err *err);
 void http_call_cancel(struct http_call *call);
+/* For http_done_f alone: whether there was a connection, with TLS where it has to be, whatever came of it then. */
+bool http_call_connected(const struct http_call *call);
 
 size_t http_client_connections(const struct http_client *c); /* that are open, or being opened */
 int64_t http_client_connects(const struct http_client *c);   /* since the start */

@@ -13,6 +13,8 @@
  * request. It is however the argument of the callbacks that evhttp sets on the
  * bufferevent, so it is read from there, right after the accepting callback.
  *
+ * Nor has it a limit for the line before a chunk: http_chunks.c looks at what comes, and closes.
+ *
  * What evhttp cannot read it answers with a page of HTML of its own. That is in
  * the output while no handler has the request, and is replaced there before
  * anything of it is sent.
@@ -45,27 +47,61 @@ static void set_state(struct http_conn *c, enum conn_state state)
 	c->since_us = loop_now_us();
 }
 
+/* To be looked at before the next poll. */
+static void put_in_pages(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+
+	if (c->has_page)
+		return;
+	c->has_page = true;
+	TAILQ_INSERT_TAIL(&s->pages, c, page_entry);
+	event_active(&s->replace, EV_TIMEOUT, 0);
+}
+
+/* The last added bytes of input. */
+static void look_for_chunks(struct http_conn *c, struct evbuffer *input, size_t added)
+{
+	size_t skipped = http_chunks_skip(&c->chunks, added), n;
+	struct evbuffer_ptr at;
+	char bytes[4096];
+
+	if (skipped == added ||
+	    evbuffer_ptr_set(input, &at, evbuffer_get_length(input) - added + skipped, EVBUFFER_PTR_SET) < 0)
+		return;
+	for (size_t left = added - skipped; left > 0; left -= n) {
+		n = left < sizeof(bytes) ? left : sizeof(bytes);
+		if (evbuffer_copyout_from(input, &at, bytes, n) != (ssize_t)n)
+			return;
+		if (http_chunks_feed(&c->chunks, (struct ssf_str){ bytes, n }) < 0) {
+			c->unreadable = true;
+			put_in_pages(c);
+			return;
+		}
+		if (n < left && evbuffer_ptr_set(input, &at, n, EVBUFFER_PTR_ADD) < 0)
+			return;
+	}
+}
+
 static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
 	struct http_conn *c = arg;
 
-	(void)input;
-	if (info->n_added > 0 && c->state == CONN_IDLE)
+	if (info->n_added == 0 || c->unreadable)
+		return;
+	if (c->state == CONN_IDLE)
 		set_state(c, CONN_READING);
+	look_for_chunks(c, input, info->n_added);
 }
 
 static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
 {
 	struct http_conn *c = arg;
-	struct http_server *s = c->server;
 
 	(void)output;
-	if (info->n_added == 0 || c->has_page || (c->state != CONN_IDLE && c->state != CONN_READING))
-		return;
-	c->has_page = true;
-	TAILQ_INSERT_TAIL(&s->pages, c, page_entry);
-	/* when evhttp has put all of it there, and before the next poll, so before it is sent */
-	event_active(&s->replace, EV_TIMEOUT, 0);
+	/* it is replaced when evhttp has put all of it there, and before it is sent */
+	if (info->n_added > 0 && (c->state == CONN_IDLE || c->state == CONN_READING))
+		put_in_pages(c);
 }
 
 static struct bufferevent *new_bufferevent(struct http_conn *c, struct event_base *base)
@@ -247,14 +283,19 @@ static void on_complete(struct evhttp_request *ev, void *arg)
 	(void)ev;
 	/* The next request may be here already: its time starts now. */
 	set_state(c, waiting > 0 ? CONN_READING : CONN_IDLE);
+	if (c->unreadable)
+		put_in_pages(c);
 }
 
 void http_conn_begin_handling(struct http_conn *c, struct evhttp_request *ev)
 {
+	struct evbuffer *input = bufferevent_get_input(c->bev);
 	bufferevent_event_cb on_event;
 	void *arg;
 
 	set_state(c, CONN_HANDLING);
+	c->chunks = (struct http_chunks){ .line_len = 0 };
+	look_for_chunks(c, input, evbuffer_get_length(input)); /* the next one has begun */
 	evhttp_request_set_on_complete_cb(ev, on_complete, c);
 	/*
 	 * evhttp stops reading here, and would not learn of a close. Reading goes
@@ -307,8 +348,8 @@ static int refuse(int status, struct ssf_buf *out)
 	return r->status;
 }
 
-/* evhttp's page begins with its status; with 100 it goes on reading. */
-static void replace_page(struct http_conn *c)
+/* evhttp's page begins with its status; with 100 it goes on reading. False: there is none. */
+static bool replace_page(struct http_conn *c)
 {
 	struct evbuffer *output = bufferevent_get_output(c->bev);
 	ssf_auto_buf answer = SSF_BUF(1024);
@@ -317,8 +358,8 @@ static void replace_page(struct http_conn *c)
 
 	evbuffer_copyout(output, head, sizeof(head) - 1);
 	status = strncmp(head, "HTTP/1.", 7) == 0 ? atoi(head + 9) : 0;
-	if (status < 400 || c->evcon == NULL)
-		return;
+	if (status < 400)
+		return false;
 	status = refuse(status, &answer);
 	set_state(c, CONN_WRITING);
 	c->unsent = 0;
@@ -330,6 +371,32 @@ static void replace_page(struct http_conn *c)
 		evbuffer_freeze(output, 1);
 	evbuffer_add(output, answer.ptr, answer.len);
 	http_server_answered(c->server, 0, status, 0);
+	return true;
+}
+
+/* Straight to the socket: there is no request that evhttp could answer. */
+static void send_refusal(struct http_conn *c, int status)
+{
+	ssf_auto_buf answer = SSF_BUF(1024);
+	ssize_t n;
+
+	/* Behind half an answer (100 Continue) it would be garbage. */
+	if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+		return;
+	refuse(status, &answer);
+	if (c->ssl != NULL)
+		n = SSL_write(c->ssl, answer.ptr, (int)answer.len);
+	else
+		n = send(c->fd, answer.ptr, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0)
+		ERR_clear_error(); /* the client does not read either: closed without an answer */
+}
+
+static void refuse_and_close(struct http_conn *c, int status)
+{
+	send_refusal(c, status);
+	http_server_answered(c->server, 0, status, 0);
+	http_conn_close(c);
 }
 
 void http_conn_on_replace(evutil_socket_t fd, short what, void *arg)
@@ -342,26 +409,12 @@ void http_conn_on_replace(evutil_socket_t fd, short what, void *arg)
 	while ((c = TAILQ_FIRST(&s->pages)) != NULL) {
 		TAILQ_REMOVE(&s->pages, c, page_entry);
 		c->has_page = false;
-		replace_page(c);
+		/* with a request before it that is not answered, when it is */
+		if (c->evcon == NULL || (c->state != CONN_IDLE && c->state != CONN_READING))
+			continue;
+		if (!replace_page(c) && c->unreadable)
+			refuse_and_close(c, 400);
 	}
-}
-
-/* Straight to the socket: there is no request that evhttp could answer. */
-static void send_408(struct http_conn *c)
-{
-	ssf_auto_buf answer = SSF_BUF(1024);
-	ssize_t n;
-
-	/* Behind half an answer (100 Continue) it would be garbage. */
-	if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
-		return;
-	refuse(408, &answer);
-	if (c->ssl != NULL)
-		n = SSL_write(c->ssl, answer.ptr, (int)answer.len);
-	else
-		n = send(c->fd, answer.ptr, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0)
-		ERR_clear_error(); /* the client does not read either: closed without an answer */
 }
 
 static void sweep_idle(struct http_conn *c, int64_t age)
@@ -394,11 +447,8 @@ void http_conn_sweep(struct http_conn *c, int64_t now_us)
 		sweep_idle(c, age);
 		break;
 	case CONN_READING:
-		if (age > c->server->request_timeout) {
-			send_408(c);
-			http_server_answered(c->server, 0, 408, 0);
-			http_conn_close(c);
-		}
+		if (age > c->server->request_timeout)
+			refuse_and_close(c, 408);
 		break;
 	case CONN_WRITING:
 		sweep_writing(c, age, now_us);

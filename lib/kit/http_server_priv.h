@@ -6,6 +6,7 @@
 #include <openssl/types.h>
 #include <sys/queue.h>
 
+#include "lib/kit/http_chunks.h"
 #include "lib/kit/http_server.h"
 
 struct bufferevent;
@@ -39,7 +40,9 @@ struct http_conn {
 	enum conn_state state;
 	int64_t since_us;                 /* of the state, or of the last progress in CONN_WRITING */
 	size_t unsent;
-	bool has_page;                    /* evhttp has answered by itself; not sent yet */
+	bool has_page;                    /* in pages: evhttp has answered by itself, and it is not sent yet, or ... */
+	bool unreadable;                  /* ... it must not go on reading */
+	struct http_chunks chunks;        /* of the request that is coming */
 	int fd;
 };
 

@@ -9,7 +9,7 @@
 
 #include <openssl/rand.h>
 
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,20 +50,36 @@ void rate_free(struct rate *r)
 	free(r);
 }
 
+static void digest_of(const struct rate *r, const char *name, uint8_t digest[SSF_SHA256_LEN])
+{
+	char text[sizeof(r->seed) + 256];
+	size_t len = strnlen(name, sizeof(text) - sizeof(r->seed));
+
+	memcpy(text, r->seed, sizeof(r->seed));
+	memcpy(text + sizeof(r->seed), name, len);
+	ssf_sha256((struct ssf_str){ text, sizeof(r->seed) + len }, digest);
+}
+
+static size_t set_of(const uint8_t digest[SSF_SHA256_LEN])
+{
+	return (size_t)(digest[16] | digest[17] << 8) % SETS;
+}
+
+static bool is_of(const struct bucket *b, const uint8_t digest[SSF_SHA256_LEN])
+{
+	return b->used_at != 0 && memcmp(b->key, digest, sizeof(b->key)) == 0;
+}
+
 static struct bucket *find(struct rate *r, const char *name)
 {
 	uint8_t digest[SSF_SHA256_LEN];
-	char text[sizeof(r->seed) + 256];
 	struct bucket *set, *oldest;
 
-	memcpy(text, r->seed, sizeof(r->seed));
-	size_t len = strnlen(name, sizeof(text) - sizeof(r->seed));
-	memcpy(text + sizeof(r->seed), name, len);
-	ssf_sha256((struct ssf_str){ text, sizeof(r->seed) + len }, digest);
-	set = r->buckets[(digest[16] | digest[17] << 8) % SETS];
+	digest_of(r, name, digest);
+	set = r->buckets[set_of(digest)];
 	oldest = &set[0];
 	for (size_t i = 0; i < WAYS; i++) {
-		if (memcmp(set[i].key, digest, sizeof(set[i].key)) == 0 && set[i].used_at != 0)
+		if (is_of(&set[i], digest))
 			return &set[i];
 		if (set[i].used_at < oldest->used_at)
 			oldest = &set[i];
@@ -73,22 +89,49 @@ static struct bucket *find(struct rate *r, const char *name)
 	return oldest;
 }
 
+static int64_t level(const struct rate *r, const struct bucket *b, int64_t now_ms)
+{
+	int64_t us = r->full_us;
+
+	if (b->used_at != 0 && now_ms - b->used_at < r->full_us / 1000)
+		us = b->level_us + (now_ms - b->used_at) * 1000;
+	return us < r->full_us ? us : r->full_us;
+}
+
+/* ms until one can be taken. */
+static int64_t wait_of(const struct rate *r, int64_t level_us)
+{
+	return level_us < r->interval_us ? (r->interval_us - level_us + 999) / 1000 : 0;
+}
+
 int64_t rate_take(struct rate *r, const char *name, int64_t now_ms)
 {
 	struct bucket *b;
+	int64_t wait;
 
 	if (r->interval_us == 0)
 		return 0;
 	b = find(r, name);
-	if (b->used_at != 0 && now_ms - b->used_at < r->full_us / 1000)
-		b->level_us += (now_ms - b->used_at) * 1000;
-	else
-		b->level_us = r->full_us;
-	if (b->level_us > r->full_us)
-		b->level_us = r->full_us;
+	b->level_us = level(r, b, now_ms);
 	b->used_at = now_ms > 0 ? now_ms : 1;
-	if (b->level_us < r->interval_us)
-		return (r->interval_us - b->level_us + 999) / 1000;
-	b->level_us -= r->interval_us;
+	wait = wait_of(r, b->level_us);
+	if (wait == 0)
+		b->level_us -= r->interval_us;
+	return wait;
+}
+
+int64_t rate_look(const struct rate *r, const char *name, int64_t now_ms)
+{
+	uint8_t digest[SSF_SHA256_LEN];
+	const struct bucket *set;
+
+	if (r->interval_us == 0)
+		return 0;
+	digest_of(r, name, digest);
+	set = r->buckets[set_of(digest)];
+	for (size_t i = 0; i < WAYS; i++) {
+		if (is_of(&set[i], digest))
+			return wait_of(r, level(r, &set[i], now_ms));
+	}
 	return 0;
 }

@@ -20,3 +20,5 @@ SSF_DEFINE_AUTO(rate)
 
 /* Takes one of name's. 0: allowed; otherwise the milliseconds until the next one is. now: monotonic. */
 int64_t rate_take(struct rate *r, const char *name, int64_t now_ms);
+/* The same without taking it, and without making room for name. */
+int64_t rate_look(const struct rate *r, const char *name, int64_t now_ms);

@@ -172,6 +172,41 @@ def test_a_dead_endpoint_is_probed_once_for_all_its_streams(new_hub, tls):
         receiver.close()
 
 
+@pytest.mark.parametrize("what", ["too large", "nothing"])
+def test_what_one_path_answers_is_no_matter_of_the_others(new_hub, sink, endpoint, what):
+    """Also an answer that is no use, or none: who took a request was reached."""
+    hub = new_hub("--retry-max", "200ms").use_idp()
+    bad = sink.endpoint()
+    bad.decide = lambda push: Answer(202, b"x" * 300_000) if what == "too large" else Answer(close=True)
+    streams = [hub.push_stream(bad), hub.push_stream(endpoint)]
+    hub.emit()
+    bad.wait_pushes(12)
+    hub.emit()
+    endpoint.wait(2)
+    assert "event=deliver.circuit.opened" not in hub.log()
+    assert hub.stream_status(streams[0])["circuit"] == "closed"
+    for stream in streams:
+        hub.cli("delete", "stream", stream)
+
+
+def test_all_streams_of_a_dead_endpoint_take_turns(new_hub):
+    hub = new_hub("--retry-max", "100ms").use_idp()
+    port = harness.free_port()
+    streams = [hub.push_stream(types.SimpleNamespace(url=f"https://localhost:{port}/{i}")) for i in range(4)]
+    emit_many(hub, 2)
+    wait_until(lambda: "event=deliver.circuit.opened" in hub.log(), 20, "the circuit is open")
+
+    def tried():
+        lines = hub.log().split("event=deliver.circuit.opened", 1)[1].splitlines()
+        return [next(s for s in streams if f"stream={s}" in line) for line in lines
+                if "event=deliver.push.failed" in line]
+    # all that were under way when it opened are told first
+    wait_until(lambda: len(tried()) >= 40, 30, "it is probed")
+    assert set(collections.Counter(tried()[-20:]).values()) == {5}
+    for stream in streams:
+        hub.cli("delete", "stream", stream)
+
+
 def test_what_a_dead_endpoint_never_got_becomes_dead_letters(new_hub):
     hub = new_hub("--delivery-max-age", "2s").use_idp()
     url = f"https://localhost:{harness.free_port()}/gone"

@@ -175,6 +175,31 @@ def test_same_report_twice_is_one_event(hub, github):
     assert count(hub) == before
 
 
+def test_nobodys_keys_are_fetched_for_a_report_that_is_not_signed(hub, github):
+    """Anybody may send one; a source that has not had its keys yet does not ask for them."""
+    source = "ghp-" + uuid.uuid4().hex[:8]
+    hub.apply({"kind": "source", "id": source, "type": "github-partner", "keys_url": github.keys_url + "?" + source})
+    asked, signed = github.key_gets, github.sign(b"[]")
+    for missing in signed:
+        headers = {k: v for k, v in signed.items() if k != missing}
+        error(post(hub, f"/in/{source}", b"[]", headers), 401, "authentication_failed")
+    assert github.key_gets == asked
+
+
+def test_a_file_of_keys_is_read_when_it_has_changed(hub, github, tmp_path):
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps(github.keys()))
+    source = "ghf-" + uuid.uuid4().hex[:8]
+    hub.apply({"kind": "source", "id": source, "type": "github-partner", "keys_file": str(path)})
+    assert hub.partner(source, github, ["file-a"]).status_code == 202
+    path.write_text("nonsense")
+    refused = hub.partner(source, github, ["file-b"])
+    error(refused, 503, "unavailable")
+    assert str(path) not in refused.text
+    path.write_text(json.dumps(github.keys()))
+    assert hub.partner(source, github, ["file-b"]).status_code == 202
+
+
 # --- limits of the listener -------------------------------------------------------------------
 
 def test_too_large_is_413(hub, secret):

@@ -4,8 +4,12 @@ import base64
 import concurrent.futures
 import hashlib
 import hmac
+import http.client
 import json
+import ssl
+import threading
 import time
+import types
 import uuid
 
 import pytest
@@ -334,6 +338,21 @@ def jwks_server(tls):
     class Keys:
         document = {"keys": []}
         asked = 0
+        hold = None
+
+        def held(self, f):
+            """What f() gives, and what is to be called for it to get its keys, once it has asked for them."""
+            asked, self.hold, result = self.asked, threading.Event(), []
+            thread = threading.Thread(target=lambda: result.append(f()))
+            thread.start()
+            wait_until(lambda: self.asked > asked, 10, "somebody asks for keys")
+
+            def release():
+                self.hold.set()
+                thread.join(20)
+                self.hold = None
+                return result[0]
+            return release
 
         def __init__(self):
             self.server = Server(tls, self.handle)
@@ -341,7 +360,7 @@ def jwks_server(tls):
 
         def handle(self, request):
             self.asked += 1
-            return Answer(200, self.document, {"Content-Type": "application/json"})
+            return Answer(200, self.document, {"Content-Type": "application/json"}, self.hold)
     made = Keys()
     yield made
     made.server.close()
@@ -358,6 +377,17 @@ def test_private_key_jwt_by_jwks_url(hub, jwks_server):
     for _ in range(3):
         assert client.assert_with(ec_key("k2")).status_code == 401
     assert jwks_server.asked <= 2
+
+
+def test_a_key_that_is_replaced_while_it_is_looked_up_gives_no_token(hub, jwks_server):
+    """A token is good for the client as it was when its assertion was looked at, and not for what it is later."""
+    key = ec_key("k1")
+    jwks_server.document = public(key)
+    client = Client(hub, secret=None, jwks_url=jwks_server.url)
+    release = jwks_server.held(lambda: client.assert_with(key))
+    hub.apply({**{k: v for k, v in client.resource.items() if k != "jwks_url"}, "jwks": public(ec_key("k2"))})
+    answer = release()
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), answer.text
 
 
 # --- scopes -----------------------------------------------------------------------------------------
@@ -481,6 +511,26 @@ def test_other_claims_and_types_by_configuration(hub):
     assert call(hub, jwt(key, claims, "at+jwt")).status_code == 401
 
 
+def test_other_keys_of_an_issuer_hold_at_once(hub, idp):
+    """Also for tokens that were verified before."""
+    token = idp.token()
+    assert call(hub, token).status_code == 200
+    key, issuer = ec_key("as-2"), {"kind": "issuer", "id": idp.id, "issuer": idp.issuer}
+    hub.apply({**issuer, "jwks": public(key)})
+    assert call(hub, token).status_code == 401
+    token = idp.token(key=key)
+    assert call(hub, token).status_code == 200
+    hub.apply({**issuer, "jwks": public(ec_key("as-3"))})
+    assert call(hub, token).status_code == 401
+
+
+def test_keys_that_come_from_where_an_issuer_was_are_not_taken(hub, idp, jwks_server):
+    release = jwks_server.held(lambda: call(hub, idp.token()))
+    hub.apply({"kind": "issuer", "id": idp.id, "issuer": idp.issuer, "jwks": public(ec_key("as-2"))})
+    assert release().status_code == 503
+    assert call(hub, idp.token()).status_code == 401
+
+
 def test_an_authorization_server_that_is_away_is_503(hub, jwks_server):
     n = uuid.uuid4().hex[:8]
     jwks_server.server.close()
@@ -536,6 +586,46 @@ def test_each_address_has_a_limit_of_its_own(new_hub):
     assert guess("2001:db8:0:1::2").status_code == 401
     # nobody else suffers: the operator, sources and transmitters are not counted
     assert hub.get("/v1/status")["ready"]
+
+
+@pytest.mark.parametrize("method, path", [("GET", "/v1/status"), ("POST", "/v1/events"), ("GET", "/metrics")])
+def test_wrong_tokens_of_an_address_are_limited_everywhere(new_hub, method, path):
+    hub = new_hub("--rate-limit-address", "5", "--forwarded-for")
+
+    def send(address, token):
+        return hub.request(method, path, json={}, headers={"Authorization": f"Bearer {token}",
+                                                           "X-Forwarded-For": address})
+    for _ in range(30):     # what is right is not counted
+        assert send("192.0.2.1", hub.admin_token).status_code in (200, 400)
+    n, answer = until_429(lambda: send("192.0.2.1", uuid.uuid4().hex), 100)
+    assert n >= 9 and answer.json()["err"] == "too_many_requests"
+    # or it would be known which guess was right
+    assert send("192.0.2.1", hub.admin_token).status_code == 429
+    assert send("192.0.2.2", hub.admin_token).status_code in (200, 400)
+    # who presents nothing has not guessed
+    for _ in range(30):
+        assert hub.request(method, path, json={}, headers={"X-Forwarded-For": "192.0.2.3"}).status_code == 401
+    wait_until(lambda: send("192.0.2.1", hub.admin_token).status_code in (200, 400), 10, "it comes back")
+
+
+def test_of_two_headers_that_say_who_it_is_neither_is_believed(new_hub):
+    """A proxy that adds a header, where it should append to the one there is, lets its client say what it likes."""
+    hub = new_hub("--rate-limit-address", "5", "--rate-limit-client", "0", "--forwarded-for")
+
+    context = ssl.create_default_context(cafile=str(hub.data / "ca.pem"))
+    connection = http.client.HTTPSConnection("localhost", hub.port, timeout=20, context=context)
+
+    def guess():
+        connection.putrequest("GET", "/ssf/streams")
+        connection.putheader("Authorization", "Bearer guess")
+        connection.putheader("X-Forwarded-For", uuid.uuid4().hex)
+        connection.putheader("X-Forwarded-For", "192.0.2.1")
+        connection.endheaders()
+        answer = connection.getresponse()
+        return types.SimpleNamespace(status_code=answer.status, headers=answer.headers, text=answer.read())
+    until_429(guess, 100)
+    assert hub.request("GET", "/ssf/streams", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 401
+    connection.close()
 
 
 def test_who_claims_to_be_forwarded_is_not_believed_by_default(new_hub):

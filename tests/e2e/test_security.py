@@ -482,3 +482,22 @@ def test_another_master_key_opens_nothing(new_hub, endpoint, registry, secret):
     assert hub.proc.log().count("event=keys.load.unusable") == len(keys)
     assert "no stored signing key opens" in hub.proc.log()
     assert endpoint.pushes == []
+
+
+# --- what the database says -----------------------------------------------------------------------
+
+@pytest.mark.parametrize("sqlstate, status, description", [
+    ("57014", 503, "the database is away"), ("53100", 503, "the database is away"),
+    ("23514", 500, "internal error; see the log")])
+def test_what_the_database_says_is_for_the_log(new_hub, sqlstate, status, description):
+    """Its messages name hosts, users, tables and files."""
+    hub = new_hub("--log-level", "debug")
+    hub.expected.add("http.internal")
+    hub.sql("create function said() returns trigger language plpgsql as $$ begin"
+            f" raise exception 'on host 10.11.12.13' using errcode = '{sqlstate}'; end $$")
+    hub.sql("create trigger said before insert on resource_history for each row execute function said()")
+    answer = hub.try_apply({"kind": "person", "id": "p", "name": "n"})
+    assert (answer.status_code, answer.json()["description"]) == (status, description)
+    assert "10.11.12.13" not in answer.text
+    line = next(x for x in hub.log().splitlines() if "event=db.statement.failed" in x)
+    assert "10.11.12.13" in line and f"sqlstate={sqlstate}" in line

@@ -260,7 +260,7 @@ def test_the_store_decides_about_resources(hub, exists):
         for n in (1, 2)])
     assert sorted(s for s, _ in answers) == [200, 409]
     winner = [s for s, _ in answers].index(200) + 1
-    assert f"person {id_}" in answers[2 - winner][1]["description"], answers
+    assert answers[2 - winner][1]["description"] == f"person {id_} has changed meanwhile"
     assert hub.get(f"/v1/person/{id_}")["name"] == str(winner)
     stored = [r["id"] for r in hub.get("/v1/person") if r["id"].startswith(bystander)]
     assert stored == [f"{bystander}-{winner}"]

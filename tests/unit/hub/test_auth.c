@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "hub/auth/assertion.h"
+#include "hub/auth/auth_priv.h"
 #include "hub/auth/jwt.h"
 #include "hub/auth/oauth_request.h"
 #include "hub/auth/scope.h"
@@ -355,6 +356,18 @@ static void wrong_requests_are_refused(void **state)
 	}
 }
 
+/* --- memory ---------------------------------------------------------------------------------------------- */
+
+/* Whoever takes a key back is believed soon, however long the tokens that it signed have left. */
+static void a_token_of_others_is_looked_at_again(void **state)
+{
+	(void)state;
+	assert_int_equal(auth_external_until(NOW, NOW + 30), NOW + 30 + JWT_SKEW_S);
+	assert_int_equal(auth_external_until(NOW, NOW + 86400), NOW + 300);
+	assert_int_equal(auth_external_until(NOW, INT64_MAX / 2), NOW + 300);
+	assert_int_equal(auth_external_until(NOW, NOW - 59), NOW + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +381,7 @@ int main(void)
 		cmocka_unit_test(an_assertion_says_all_that_it_has_to),
 		cmocka_unit_test(credentials_are_found),
 		cmocka_unit_test(wrong_requests_are_refused),
+		cmocka_unit_test(a_token_of_others_is_looked_at_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,8 +14,19 @@
 
 #include <cmocka.h>
 
+/* What time it is for the hub: the tests put it forward. */
+static int64_t later_ms;
+int64_t __real_loop_now_ms(void);
+int64_t __wrap_loop_now_ms(void);
+
+int64_t __wrap_loop_now_ms(void)
+{
+	return __real_loop_now_ms() + later_ms;
+}
+
 struct document_fixture {
 	struct fixture f;
+	char last[32];
 	struct http_client *client;
 	struct documents *documents;
 	unsigned wanted, told, failed;
@@ -51,6 +62,7 @@ static int set_up(void **state)
 	*state = t;
 	n_parsed = n_freed = 0;
 	unreadable = false;
+	later_ms = 0;
 	fixture_init(&t->f, false);
 	fixture_start(&t->f);
 	assert_int_equal(http_client_new(t->f.loop, NULL, NULL, &t->client, &err), 0);
@@ -77,18 +89,28 @@ static void on_document(void *arg, const void *parsed, const struct ssf_err *err
 	t->told++;
 	t->failed += err != NULL;
 	t->code = err != NULL ? err->code : SSF_OK;
+	snprintf(t->last, sizeof(t->last), "%s", parsed != NULL ? (const char *)parsed : "");
 }
 
-static void ask(struct document_fixture *t, const char *path, const struct document_form *form)
+static int try_ask(struct document_fixture *t, const char *path, const struct document_form *form, bool refresh,
+		   document_f *f)
 {
 	struct document_get *get;
 	struct ssf_err err = { 0 };
 	char url[128];
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", http_server_port(t->f.server), path);
-	if (document_get_start(t->documents, url, form, false, on_document, t, &get, &err) < 0)
-		fail_msg("%s", err.msg);
+	if (document_get_start(t->documents, url, form, refresh, f, t, &get, &err) < 0) {
+		t->code = err.code;
+		return -1;
+	}
 	t->wanted++;
+	return 0;
+}
+
+static void ask(struct document_fixture *t, const char *path, const struct document_form *form)
+{
+	assert_int_equal(try_ask(t, path, form, false, on_document), 0);
 }
 
 static bool all_told(void *arg)
@@ -196,6 +218,84 @@ static void whom_somebody_waits_for_stays(void **state)
 	assert_int_equal(t->failed, 0);
 }
 
+/* "old" is kept, and may be fetched again. */
+static void keep_old(struct document_fixture *t)
+{
+	ask(t, "/hold", &text_form);
+	fixture_until_held(&t->f, 1);
+	fixture_reply(t->f.held[0], 200, "old");
+	fixture_until(&t->f, all_told, t);
+	assert_string_equal(t->last, "old");
+	later_ms += DOCUMENT_MIN_S * 1000;
+}
+
+static void miss_something(void *arg, const void *parsed, const struct ssf_err *err)
+{
+	struct document_fixture *t = arg;
+
+	on_document(t, parsed, err);
+	assert_string_equal(t->last, "old");
+	assert_int_equal(try_ask(t, "/hold", &text_form, true, on_document), 0);
+}
+
+/* None of those who miss something is given the same again. */
+static void who_asks_again_is_given_what_has_come_again(void **state)
+{
+	struct document_fixture *t = *state;
+
+	keep_old(t);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(try_ask(t, "/hold", &text_form, false, miss_something), 0);
+	fixture_until_held(&t->f, 2);
+	assert_int_equal(t->told, 1 + 3);
+	fixture_reply(t->f.held[1], 200, "new");
+	fixture_until(&t->f, all_told, t);
+	assert_int_equal(t->told, 1 + 3 + 3);
+	assert_string_equal(t->last, "new");
+	assert_int_equal(t->f.n_requests, 2);
+}
+
+static bool one_is_told(void *arg)
+{
+	const struct document_fixture *t = arg;
+
+	return t->told == 2;
+}
+
+/* However many do. */
+static void who_misses_nothing_does_not_wait_for_those_who_do(void **state)
+{
+	struct document_fixture *t = *state;
+
+	keep_old(t);
+	while (try_ask(t, "/hold", &text_form, true, on_document) == 0)
+		assert_true(t->wanted < 5000);
+	assert_int_equal(t->code, SSF_E_BUSY);
+	fixture_until_held(&t->f, 2);
+	ask(t, "/hold", &text_form);
+	fixture_until(&t->f, one_is_told, t);
+	assert_string_equal(t->last, "old");
+	fixture_reply(t->f.held[1], 200, "new");
+	fixture_until(&t->f, all_told, t);
+	assert_string_equal(t->last, "new");
+}
+
+/* It may name keys that have been taken back since. */
+static void what_is_old_is_not_given_before_it_was_fetched(void **state)
+{
+	struct document_fixture *t = *state;
+
+	keep_old(t);
+	later_ms += DOCUMENT_TTL_S * 1000;
+	ask(t, "/hold", &text_form);
+	ask(t, "/hold", &text_form);
+	fixture_until_held(&t->f, 2);
+	assert_int_equal(t->told, 1);
+	fixture_reply(t->f.held[1], 200, "new");
+	fixture_until(&t->f, all_told, t);
+	assert_string_equal(t->last, "new");
+}
+
 static void inline_keys_are_read_once(void **state)
 {
 	struct document_fixture *t = *state;
@@ -234,6 +334,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_was_asked_for_longest_ago_makes_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(large_ones_make_room_sooner, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(whom_somebody_waits_for_stays, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_asks_again_is_given_what_has_come_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_misses_nothing_does_not_wait_for_those_who_do, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_is_old_is_not_given_before_it_was_fetched, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(inline_keys_are_read_once, set_up, tear_down),
 	};
 

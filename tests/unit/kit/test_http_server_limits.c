@@ -281,6 +281,50 @@ static void takes_bodies_up_to_the_limit(void **state)
 	raw_close(&r);
 }
 
+#define ENDLESS "POST /endless HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n1;"
+
+/* What has come of it would be looked through from its beginning whenever there is a byte more. */
+static void a_line_before_a_chunk_has_to_end(void **state)
+{
+	struct fixture *f = *state;
+	struct raw r;
+
+	fixture_start(f);
+	raw_open(&r, f);
+	raw_send(&r, ENDLESS);
+	for (int i = 0; i < 100; i++)
+		raw_send(&r, "a");
+	raw_until_eof(&r);
+	assert_non_null(strstr(r.got, "HTTP/1.1 400 "));
+	assert_true(is_error(&r, "invalid_request"));
+	raw_close(&r);
+	fixture_until_connections(f, 0);
+	assert_int_equal(f->n_requests, 0);
+}
+
+static void what_came_before_such_a_line_is_answered(void **state)
+{
+	struct fixture *f = *state;
+	char line[101];
+	struct raw r;
+
+	fixture_start(f);
+	raw_open(&r, f);
+	memset(line, 'a', sizeof(line));
+	line[sizeof(line) - 1] = '\0';
+	raw_send(&r, "GET /hold HTTP/1.1\r\n\r\n" ENDLESS);
+	fixture_until_held(f, 1);
+	raw_send(&r, line);
+	raw_send(&r, line);
+	fixture_reply(f->held[0], 200, "\"first\"");
+	raw_until(&r, "\"first\"");
+	raw_until_eof(&r);
+	assert_non_null(strstr(r.got, "HTTP/1.1 400 "));
+	raw_close(&r);
+	fixture_until_connections(f, 0);
+	assert_int_equal(f->n_requests, 1);
+}
+
 static void continues(void **state)
 {
 	struct fixture *f = *state;
@@ -492,6 +536,10 @@ int main(void)
 		tls(refuses_large_bodies_with_an_answer),
 		plain(takes_bodies_up_to_the_limit),
 		tls(takes_bodies_up_to_the_limit),
+		plain(a_line_before_a_chunk_has_to_end),
+		tls(a_line_before_a_chunk_has_to_end),
+		plain(what_came_before_such_a_line_is_answered),
+		tls(what_came_before_such_a_line_is_answered),
 		plain(continues),
 		tls(continues),
 		plain(refuses_ambiguous_requests),

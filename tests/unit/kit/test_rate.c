@@ -43,6 +43,21 @@ static void names_do_not_share(void **state)
 	assert_int_equal(taken(r, "a", 5, 10), 0);
 }
 
+static void to_look_takes_nothing(void **state)
+{
+	ssf_auto(rate) r = rate_new(1);
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(rate_look(r, "a", 5), 0);
+	assert_int_equal(taken(r, "a", 5, 10), 2);
+	assert_int_equal(rate_look(r, "a", 5), rate_take(r, "a", 5));
+	assert_in_range(rate_look(r, "a", 5), 1, 1000);
+	assert_int_equal(rate_look(r, "b", 5), 0);
+	assert_int_equal(rate_look(r, "a", 1005), 0);
+	assert_int_equal(taken(r, "a", 1005, 10), 1);
+}
+
 static void zero_is_no_limit(void **state)
 {
 	ssf_auto(rate) r = rate_new(0);
@@ -74,6 +89,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_burst_then_the_rate),
 		cmocka_unit_test(names_do_not_share),
+		cmocka_unit_test(to_look_takes_nothing),
 		cmocka_unit_test(zero_is_no_limit),
 		cmocka_unit_test(others_push_out_only_what_is_old),
 	};
