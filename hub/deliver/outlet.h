@@ -31,7 +31,8 @@ struct entry {
 	/* push: lanes.c */
 	bool ready;               /* in the outlet's list of those that may begin */
 	TAILQ_ENTRY(entry) ready_link;
-	struct entry *lane_next;  /* the next of its subject, which waits for this one */
+	struct entry *lane_prev;  /* of its subject, for which it waits */
+	struct entry *lane_next;  /* the next one, which waits for this one */
 	struct entry *bucket_next; /* of the last ones of their subjects */
 	bool lane_last;
 };
