@@ -79,13 +79,21 @@ static void unit_act(struct owner *o, int unit)
 static void unit_yield(struct owner *o, int unit)
 {
 	struct unit *u = &o->units[unit];
-	bool acted = u->state == UNIT_ACTING;
+	bool acted = u->state == UNIT_ACTING || u->kept; /* then something may be to be saved */
 
 	u->state = UNIT_YIELDING;
 	if (acted)
 		u->hooks->yield(u->arg, unit);
 	else
 		owner_yielded(o, unit);
+}
+
+static void yield_all(struct owner *o)
+{
+	for (int i = 0; i < OWNER_UNITS; i++) {
+		if (o->units[i].state == UNIT_ACTING || o->units[i].state == UNIT_TAKEN)
+			unit_yield(o, i);
+	}
 }
 
 void owner_yielded(struct owner *o, int unit)
@@ -181,7 +189,7 @@ static void yield_surplus(struct owner *o)
 {
 	size_t acting = count(o, UNIT_ACTING) + count(o, UNIT_TAKEN);
 
-	if (o->leaving || acting <= o->share)
+	if (acting <= o->share)
 		return;
 	log_info("owner.yields", log_int("units", (int64_t)(acting - o->share)));
 	for (int i = 0; i < OWNER_UNITS && acting > o->share; i++) {
@@ -208,7 +216,10 @@ static void learn(struct owner *o, const json_t *doc)
 		o->fresh_join = false;
 		lose_paused(o);
 	}
-	yield_surplus(o);
+	if (o->leaving)
+		yield_all(o); /* what it has acquired may have been under way when we began to leave */
+	else
+		yield_surplus(o);
 	news_heard(o, OWNER_CHANGES, change);
 	news_heard(o, OWNER_KEYS, keys);
 	owner_gate(o);
@@ -361,10 +372,7 @@ void owner_leave(struct owner *o, loop_f *done, void *arg)
 	o->leaving = o->again = true;
 	o->left = done;
 	o->left_arg = arg;
-	for (int i = 0; i < OWNER_UNITS; i++) {
-		if (o->units[i].state == UNIT_ACTING || o->units[i].state == UNIT_TAKEN)
-			unit_yield(o, i);
-	}
+	yield_all(o);
 	loop_timer_cancel(o->timer);
 	o->timer = loop_timer_start(o->loop, 0, on_timer, o); /* never from inside */
 }
