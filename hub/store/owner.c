@@ -116,6 +116,8 @@ static void pause_all(struct owner *o)
 		if (was == UNIT_ACTING || was == UNIT_YIELDING) {
 			u->state = UNIT_PAUSED;
 			u->hooks->paused(u->arg, i);
+		} else if (was == UNIT_TAKEN && u->kept) {
+			u->state = UNIT_PAUSED; /* as it was told: it has not been acted for since */
 		} else if (was != UNIT_FREE && was != UNIT_PAUSED) {
 			unit_lose(o, i);
 		}

@@ -455,6 +455,25 @@ static void one_that_leaves_before_it_acts_again_saves_first(void **state)
 	run_until(f, a_left);
 }
 
+static bool a_is_down(const struct fixture *f)
+{
+	return !owner_is_up(f->a.owner);
+}
+
+static void what_is_lost_twice_before_it_acts_is_kept(void **state)
+{
+	struct fixture *f = *state;
+
+	wait_for_changes(f);
+	kill_session(f, &f->a);
+	run_until(f, a_is_down);
+	run_until(f, a_is_up);
+	owner_applied(f->a.owner, OWNER_CHANGES, 1);
+	assert_int_equal(f->a.acting, OWNER_UNITS);
+	assert_int_equal(f->a.kept, OWNER_UNITS);
+	assert_int_equal(f->a.losses, 0);
+}
+
 /* --- news ------------------------------------------------------------------------------------------ */
 
 static bool a_took(const struct fixture *f)
@@ -559,6 +578,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_that_leaves_hands_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_leaves_hands_over_what_it_is_acquiring, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_leaves_before_it_acts_again_saves_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_lost_twice_before_it_acts_is_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_done_before_changes_are_known, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_change_settles_when_all_have_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_change_settles_without_who_is_stuck, set_up, tear_down),
