@@ -202,7 +202,8 @@ static void yield_surplus(struct owner *o)
 	}
 }
 
-static void learn(struct owner *o, const json_t *doc)
+/* since_ms: of the tick before: what is new in this one was not there then. */
+static void learn(struct owner *o, const json_t *doc, int64_t since_ms)
 {
 	int64_t change = json_integer_value(json_object_get(doc, "change"));
 	int64_t keys = json_integer_value(json_object_get(doc, "keys"));
@@ -222,8 +223,8 @@ static void learn(struct owner *o, const json_t *doc)
 		yield_all(o); /* what it has acquired may have been under way when we began to leave */
 	else
 		yield_surplus(o);
-	news_heard(o, OWNER_CHANGES, change);
-	news_heard(o, OWNER_KEYS, keys);
+	news_heard(o, OWNER_CHANGES, change, since_ms);
+	news_heard(o, OWNER_KEYS, keys, since_ms);
 	owner_gate(o);
 }
 
@@ -236,6 +237,7 @@ static void on_ticked(void *arg, const struct db_result *r, const struct ssf_err
 {
 	struct owner *o = arg;
 	json_auto_t *doc = err == NULL ? db_json(r, 0, 0) : NULL;
+	int64_t since_ms = o->fresh_join ? o->asked_ms : o->fresh_ms;
 
 	o->op = NULL;
 	if (!json_is_object(doc)) { /* a session that does not answer, or that the others have given up */
@@ -243,7 +245,7 @@ static void on_ticked(void *arg, const struct db_result *r, const struct ssf_err
 		return;
 	}
 	o->fresh_ms = o->asked_ms;
-	learn(o, doc);
+	learn(o, doc, since_ms);
 	step(o);
 }
 

@@ -76,8 +76,8 @@ void owner_gate(struct owner *o); /* something has been applied */
 /* owner_news.c */
 void news_notified(void *arg, const char *payload);
 void news_say(struct owner *o, unsigned what);
-/* What a tick has learnt. */
-void news_heard(struct owner *o, enum owner_news what, int64_t n);
+/* What a tick has learnt, and that cannot be older than since_ms. */
+void news_heard(struct owner *o, enum owner_news what, int64_t n, int64_t since_ms);
 bool news_is_late(const struct owner *o); /* something has been owed for too long */
 void news_session(struct owner *o); /* there is a session again */
 void news_stop(struct owner *o);
