@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define TICK_MS 400
 #define TICK_JITTER_MS 200
@@ -39,6 +40,14 @@ static void on_kick(void *arg)
 
 	o->kick = NULL;
 	step(o);
+}
+
+int64_t owner_clock_ms(void)
+{
+	struct timespec ts = { 0 };
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 int owner_shard(const char *stream)
@@ -282,7 +291,7 @@ static int send_tick(struct owner *o)
 
 	numbers_text(o, change, keys);
 	o->again = false;
-	o->asked_ms = loop_now_ms();
+	o->asked_ms = owner_clock_ms();
 	return db_exec(o->db, STMT_owner_tick, params, on_ticked, o, &o->op, NULL);
 }
 
@@ -513,7 +522,7 @@ void owner_attend(struct owner *o, int first, int n, const struct owner_hooks *h
 
 bool owner_acts(const struct owner *o, int unit)
 {
-	return o->units[unit].state == UNIT_ACTING && loop_now_ms() - o->fresh_ms < OWNER_FRESH_MS &&
+	return o->units[unit].state == UNIT_ACTING && owner_clock_ms() - o->fresh_ms < OWNER_FRESH_MS &&
 	       !news_is_late(o);
 }
 

@@ -127,7 +127,7 @@ bool news_is_late(const struct owner *o)
 {
 	for (int i = 0; i < OWNER_NUMBERED; i++) {
 		int64_t since = o->numbers[i].behind_ms;
-		if (since != 0 && loop_now_ms() - since >= OWNER_FRESH_MS)
+		if (since != 0 && owner_clock_ms() - since >= OWNER_FRESH_MS)
 			return true;
 	}
 	return false;
