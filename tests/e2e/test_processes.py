@@ -375,6 +375,35 @@ def test_b11_b12_a_stale_owner_is_refused_and_stops(two, ask, sink):
     assert {p.token for p in endpoint.pushes if p.txn == txn} == {endpoint.pushes[0].token}
 
 
+def test_a_stopped_hub_is_followed_and_takes_part_again(two, ask, sink):
+    """Nobody ends its session from outside: its locks are free because it asks no more."""
+    first, second = two
+    shared(ask)
+    (owner,), (other,) = first.members(), second.members()
+    endpoints = [e for found in spread(second, ask, sink, [owner, other]).values() for _, e in found]
+    before = second.emit("before")
+    for endpoint in endpoints:
+        endpoint.wait(1, txn=before)
+    first.proc.send_signal(signal.SIGSTOP)
+    try:
+        wait_until(lambda: ask("select distinct owner::text from unit") == [(other,)], 8, "the other has all units")
+        meanwhile = second.emit("meanwhile")
+        for endpoint in endpoints:
+            endpoint.wait(1, txn=meanwhile)
+    finally:
+        first.proc.send_signal(signal.SIGCONT)
+    awake = second.emit("awake")
+    first.proc.wait_log("event=owner.session.lost", 20)
+    for endpoint in endpoints:
+        endpoint.wait(1, txn=awake)
+    shared(ask)
+    last = first.emit("last")
+    for endpoint in endpoints:
+        endpoint.wait(1, txn=last)
+        # what it had sent and not saved when it was stopped may come again; nothing else
+        assert [sum(p.txn == t for p in endpoint.pushes) for t in (meanwhile, awake, last)] == [1, 1, 1]
+
+
 def no_duplicates(endpoints):
     for endpoint in endpoints:
         count = collections.Counter(p.jti for p in endpoint.pushes)
