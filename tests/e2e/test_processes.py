@@ -375,6 +375,25 @@ def test_b11_b12_a_stale_owner_is_refused_and_stops(two, ask, sink):
     assert {p.token for p in endpoint.pushes if p.txn == txn} == {endpoint.pushes[0].token}
 
 
+def test_an_attribution_that_is_refused_is_asked_again(new_hub, endpoint, registry, github, secret):
+    """The unit has changed hands while GitHub was asked: the answer is not stored, and whoever has it asks."""
+    hub = new_hub().use_idp()
+    hub.apply(*registry)
+    hub.push_stream(endpoint)
+    github.leak("acme/app", 900, secret.leaked)
+    hold = harness.threading.Event()
+    github.answers.append(Answer(200, github.alerts["acme/app", 900], hold=hold))
+    asked = len(github.asked)
+    txn = hub.webhook("gh", secret.webhook, harness.alert_body("acme/app", 900)).json()["txn"]
+    wait_until(lambda: len(github.asked) > asked, what="GitHub is asked")
+    hub.sql("update ownership set epochs[66] = epochs[66] + 1")
+    hold.set()
+    hub.proc.wait_log("event=owner.session.lost")
+    assert {p.event for p in endpoint.wait(3, txn=txn)} == harness.THREE
+    assert hub.sql("select count(*) from event where txn = %s and type = 'secret.leaked'", txn) == [(1,)]
+    assert len(github.asked) == asked + 2
+
+
 def test_a_stopped_hub_is_followed_and_takes_part_again(two, ask, sink):
     """Nobody ends its session from outside: its locks are free because it asks no more."""
     first, second = two
