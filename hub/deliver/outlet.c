@@ -211,12 +211,13 @@ static void burial_done(struct outlet *o, struct entry *e, int64_t seq)
 static void on_buried(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct burial *b = arg;
-	struct outlet *o = deliver_find(b->deliver, b->stream);
+	struct outlet *o;
 
 	if (err != NULL)
 		log_warn("deliver.deadletter.failed", log_str("stream", b->stream), log_why(err));
 	if (err != NULL && err->code == SSF_E_CONFLICT)
 		owner_refused(b->deliver->owner, owner_shard(b->stream), b->epoch);
+	o = deliver_find(b->deliver, b->stream);
 	if (o != NULL && o->rewound == b->rewound) {
 		struct entry *e = outlet_find(o, b->seq);
 		bool current = err == NULL && db_text(r, 0, 0)[0] == 't';
