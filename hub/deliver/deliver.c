@@ -159,11 +159,25 @@ static void collect(struct deliver *d, int shard, json_t *entries, json_t *paid)
 	json_array_append_new(d->saving_epochs, json_integer((json_int_t)owner_epoch(d->owner, shard)));
 }
 
+/* As an array for the database; NULL: no memory. */
+static char *gone_text(const struct deliver *d)
+{
+	json_auto_t *ids = json_array();
+	const char *id;
+	json_t *value;
+
+	json_object_foreach(d->gone, id, value) {
+		if (json_array_append_new(ids, json_string(id)) < 0)
+			return NULL;
+	}
+	return ids != NULL ? db_array(ids) : NULL;
+}
+
 static int checkpoint_start(struct deliver *d, const json_t *entries, const json_t *paid)
 {
 	ssf_auto_free char *units = db_array(d->saving_units);
 	ssf_auto_free char *epochs = db_array(d->saving_epochs);
-	ssf_auto_free char *gone = db_array(d->gone);
+	ssf_auto_free char *gone = gone_text(d);
 	ssf_auto_free char *text = json_dumps(entries, JSON_COMPACT);
 	ssf_auto_free char *paid_text = json_object_size(paid) > 0 ? json_dumps(paid, JSON_COMPACT) : NULL;
 	char nth[24];
@@ -197,7 +211,7 @@ void deliver_checkpoint(struct deliver *d)
 		d->checkpoint = NULL;
 		return;
 	}
-	json_array_clear(d->gone); /* if this is not saved they stay, and mean nothing */
+	json_object_clear(d->gone); /* if this is not saved they stay, and mean nothing */
 	json_object_foreach(entries, id, entry)
 		outlet_saved(deliver_find(d, id));
 }
@@ -231,7 +245,7 @@ void deliver_stream_changed(struct deliver *d, const char *id, const json_t *spe
 	if (!shards_have(d, owner_shard(id)))
 		return;
 	if (spec == NULL) {
-		json_array_append_new(d->gone, json_string(id));
+		json_object_set_new(d->gone, id, json_true());
 		outlet_free(o, DELIVER_GONE);
 		return;
 	}
@@ -243,6 +257,7 @@ void deliver_stream_changed(struct deliver *d, const char *id, const json_t *spe
 		log_error("deliver.stream.unusable", log_str("stream", id), log_why(&err));
 		return;
 	}
+	json_object_del(d->gone, id); /* what is saved of it from now on counts */
 	if (o != NULL)
 		outlet_reconfigure(o, s);
 	else if (outlet_new(d, s) == NULL)
@@ -299,7 +314,7 @@ int deliver_new(struct loop *loop, const struct deliver_conf *conf, struct db *d
 	d->index = stream_index_new();
 	d->saving_units = json_array();
 	d->saving_epochs = json_array();
-	d->gone = json_array();
+	d->gone = json_object();
 	d->tick = loop_tick_start(loop, conf->checkpoint_ms, on_tick, d);
 	if (d->tick == NULL || d->index == NULL || d->saving_units == NULL || d->saving_epochs == NULL ||
 	    d->gone == NULL) {

@@ -50,7 +50,7 @@ struct deliver {
 	int64_t checkpoint_size;      /* streams in the last one */
 	int64_t checkpoint_count;
 	json_t *saving_units, *saving_epochs; /* what the one under way is about: arrays */
-	json_t *gone;                 /* ids of streams that are deleted and may still be in the checkpoint */
+	json_t *gone;                 /* object: by id, streams that are deleted and may still be in the checkpoint */
 
 	bool draining;
 	loop_f *drained;

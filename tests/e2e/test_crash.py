@@ -277,3 +277,21 @@ def test_b19_refuses_to_start_without_its_database(unreachable):
     assert time.monotonic() - unreachable.began < 300
     assert "ssfhub: database:" in unreachable.log()
     assert "ready" not in unreachable.stdout()
+
+
+def test_a_stream_that_is_made_again_is_saved(new_hub, endpoint):
+    """Between two checkpoints: the next one forgets the stream that was deleted, not this one."""
+    hub = new_hub("--checkpoint", "2s").use_idp()
+    stream = hub.push_stream(endpoint)
+    form = hub.form(f"/v1/stream/{stream}")
+    endpoint.wait(1, txn=hub.emit())
+    wait_until(lambda: hub.sql("select 1 from checkpoint where state ? %s", stream), 20, "it was saved")
+    hub.admin("DELETE", f"/v1/stream/{stream}")
+    hub.apply(form)
+    txn = hub.emit()
+    endpoint.wait(1, txn=txn)
+    time.sleep(2.5)   # the next checkpoint
+    hub.kill9()
+    hub.start()
+    endpoint.wait(1, txn=hub.emit())
+    assert len([p for p in endpoint.pushes if p.txn == txn]) == 1, "it was settled before"
