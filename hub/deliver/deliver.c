@@ -126,6 +126,10 @@ static void on_checkpoint(void *arg, const struct db_result *r, const struct ssf
 		if (o != NULL && o->loaded)
 			outlet_reload(o); /* it was rewound, and we did not know yet */
 	}
+	if (err != NULL) {
+		shards_retry(d);
+		return; /* and the tick of the drain */
+	}
 	shards_kick(d);
 	drain_step(d);
 }

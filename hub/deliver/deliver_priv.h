@@ -37,6 +37,7 @@ struct deliver {
 	struct shard shards[OWNER_SHARDS];
 	int yields;                   /* shards that are being handed over */
 	struct loop_defer *fill_shards, *kick_shards;
+	struct loop_timer *retry_shards;
 
 	/* Where streams are is read for all that are new at once. */
 	TAILQ_HEAD(, outlet) to_load, loading;
