@@ -423,6 +423,35 @@ def test_a_stopped_hub_is_followed_and_takes_part_again(two, ask, sink):
         assert [sum(p.txn == t for p in endpoint.pushes) for t in (meanwhile, awake, last)] == [1, 1, 1]
 
 
+def test_a_request_does_not_wait_for_an_owner_that_is_stopped(two, ask, sink):
+    """What may be done twice is asked of the next owner; of the rest nobody knows whether it was done."""
+    first, second = two
+    shared(ask)
+    (owner,) = first.members()
+    stream = spread(second, ask, sink, [owner], each=1)[owner][0][0]
+    answers = {}
+
+    def request(method, path, body):
+        with second.new_session() as session:
+            answers[method] = session.request(method, f"{second.url}/v1/streams/{stream}/{path}", json=body, timeout=20,
+                                              headers={"Authorization": f"Bearer {second.admin_token}"})
+    first.proc.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        threads = [harness.threading.Thread(target=request, args=args) for args in
+                   (("GET", "health", None), ("POST", "redrive", {"all": True}))]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join(30)
+        assert time.monotonic() - began < 10
+    finally:
+        first.proc.send_signal(signal.SIGCONT)
+    assert answers["GET"].status_code == 200 and answers["GET"].json()["stream_id"] == stream
+    assert answers["POST"].status_code == 503 and "Retry-After" in answers["POST"].headers
+    shared(ask)
+
+
 def no_duplicates(endpoints):
     for endpoint in endpoints:
         count = collections.Counter(p.jti for p in endpoint.pushes)
