@@ -500,10 +500,20 @@ void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int
 
 /* --- lag --------------------------------------------------------------------------------------------- */
 
+/* What goes early is not: the window is full of what is older. */
+static const struct entry *oldest(const struct outlet *o)
+{
+	const struct entry *e = TAILQ_FIRST(&o->entries);
+
+	while (e != NULL && e->early)
+		e = TAILQ_NEXT(e, link);
+	return e;
+}
+
 /* What was not looked at may be for nobody: then it is looked at soon, and the age was a moment's. */
 static int64_t oldest_age_ms(const struct outlet *o, int64_t now_ms)
 {
-	const struct entry *first = TAILQ_FIRST(&o->entries);
+	const struct entry *first = oldest(o);
 	int64_t at_ms = first != NULL ? first->event->at_ms : event_log_next_at_ms(o->deliver->log, outlet_scan(o));
 
 	if (at_ms == 0 || o->stream->status == STREAM_DISABLED || at_ms > now_ms)
@@ -548,7 +558,7 @@ static json_t *time_json(int64_t ms)
 static json_t *outlet_report(const struct outlet *o)
 {
 	const struct deliver *d = o->deliver;
-	const struct entry *first = TAILQ_FIRST(&o->entries);
+	const struct entry *first = oldest(o);
 	int64_t limit = backlog_limit(o);
 	int64_t oldest_ms = first != NULL ? first->event->at_ms : 0;
 	int64_t end_ms = oldest_ms != 0 && d->conf.retention_ms > 0 ? oldest_ms + d->conf.retention_ms : 0;
