@@ -4,6 +4,7 @@
  *
  *   find the owner -> ask it -> answered
  *   nobody is, or it says that it is not -> wait -> find ...
+ *   another one is, before it has answered -> find ...
  *
  * It must never do twice what may be done once: after a connection that breaks, only what may be
  * repeated is asked again.
@@ -24,6 +25,7 @@
 
 #define WAIT_MS 2000       /* for a unit to have an owner */
 #define AGAIN_MS 50
+#define LOOK_MS 500        /* while it is asked: a process that hangs has soon another in its place */
 #define ANSWER_SLACK_MS 75000 /* a test of a stream may take a minute */
 #define ANSWER_MAX (64 * 1024 * 1024)
 #define GATHER_MS 2000
@@ -34,7 +36,9 @@ struct forward {
 	struct call call;
 	int unit;
 	int64_t until_ms;         /* then there is no owner */
+	int64_t last_ms;          /* until_ms is not later than that */
 	int64_t sent_ms;
+	char asked[OWNER_ID_LEN]; /* who is */
 	struct http_call *http;
 	struct loop_timer *timer;
 };
@@ -190,14 +194,23 @@ static void pass_back(struct forward *w, const struct http_result *r)
 	http_reply(forward_end(w), &a);
 }
 
+/* It was its owner, and is not any more: there will be another. */
+static void wait_anew(struct forward *w)
+{
+	int64_t until_ms = loop_now_ms() + WAIT_MS;
+
+	w->until_ms = until_ms < w->last_ms ? until_ms : w->last_ms;
+}
+
 static void on_answer(void *arg, const struct http_result *r, const struct ssf_err *err)
 {
 	struct forward *w = arg;
-	int64_t now = loop_now_ms();
 
 	w->http = NULL;
-	if (now - w->sent_ms > AGAIN_MS) /* it was its owner, and is not any more */
-		w->until_ms = now + WAIT_MS;
+	loop_timer_cancel(w->timer);
+	w->timer = NULL;
+	if (err != NULL && loop_now_ms() - w->sent_ms > AGAIN_MS)
+		wait_anew(w);
 	if (err == NULL && r->status == 401) {
 		log_error("peer.refused", log_int("unit", w->unit)); /* another master key, or another time */
 		refuse(w, "the process that owns the stream does not know this one");
@@ -209,6 +222,34 @@ static void on_answer(void *arg, const struct http_result *r, const struct ssf_e
 		log_warn("peer.failed", log_why(err));
 		refuse(w, "the process that owns the stream did not answer");
 	}
+}
+
+static void look_later(struct forward *w);
+
+static void on_look(void *arg)
+{
+	struct forward *w = arg;
+	struct owner_peer peer;
+
+	w->timer = NULL;
+	if (!owner_find(w->call.api->owner, w->unit, &peer) || strcmp(peer.id, w->asked) == 0) {
+		look_later(w);
+		return;
+	}
+	log_warn("peer.failed", log_str("error", "the stream has another owner, and there is no answer"));
+	http_call_cancel(w->http);
+	w->http = NULL;
+	if (api_may_repeat(&w->call)) {
+		wait_anew(w);
+		step(w);
+	} else {
+		refuse(w, "the process that owned the stream did not answer");
+	}
+}
+
+static void look_later(struct forward *w)
+{
+	w->timer = loop_timer_start(w->of->loop, LOOK_MS, on_look, w);
 }
 
 static void step(struct forward *w)
@@ -224,6 +265,8 @@ static void step(struct forward *w)
 		api_run(&c);
 	} else {
 		w->sent_ms = loop_now_ms();
+		snprintf(w->asked, sizeof(w->asked), "%s", peer.id);
+		look_later(w);
 		if (ask(w->of, &w->call, &peer, w->of->answer_ms, on_answer, w, &w->http, &err) < 0) {
 			w->http = NULL;
 			http_reply_error(forward_end(w), 0, &err);
@@ -234,6 +277,7 @@ static void step(struct forward *w)
 void forward_start(const struct call *c, int unit)
 {
 	struct forward *w = calloc(1, sizeof(*w));
+	int64_t now = loop_now_ms();
 	struct ssf_err err;
 
 	if (w == NULL) {
@@ -241,8 +285,8 @@ void forward_start(const struct call *c, int unit)
 		http_reply_error(c->req, 0, &err);
 		return;
 	}
-	*w = (struct forward){ .of = c->api->forwarder, .call = *c, .unit = unit,
-			       .until_ms = loop_now_ms() + WAIT_MS };
+	*w = (struct forward){ .of = c->api->forwarder, .call = *c, .unit = unit, .until_ms = now + WAIT_MS,
+			       .last_ms = now + c->api->forwarder->answer_ms };
 	LIST_INSERT_HEAD(&w->of->forwards, w, link);
 	http_on_close(c->req, on_client_gone, w);
 	step(w);

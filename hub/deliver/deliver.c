@@ -128,6 +128,10 @@ static void on_checkpoint(void *arg, const struct db_result *r, const struct ssf
 		if (o != NULL && o->loaded)
 			outlet_reload(o); /* it was rewound, and we did not know yet */
 	}
+	if (err != NULL) {
+		shards_retry(d);
+		return; /* and the tick of the drain */
+	}
 	shards_kick(d);
 	drain_step(d);
 }
@@ -161,11 +165,25 @@ static void collect(struct deliver *d, int shard, json_t *entries, json_t *paid)
 	json_array_append_new(d->saving_epochs, json_integer((json_int_t)owner_epoch(d->owner, shard)));
 }
 
+/* As an array for the database; NULL: no memory. */
+static char *gone_text(const struct deliver *d)
+{
+	json_auto_t *ids = json_array();
+	const char *id;
+	json_t *value;
+
+	json_object_foreach(d->gone, id, value) {
+		if (json_array_append_new(ids, json_string(id)) < 0)
+			return NULL;
+	}
+	return ids != NULL ? db_array(ids) : NULL;
+}
+
 static int checkpoint_start(struct deliver *d, const json_t *entries, const json_t *paid)
 {
 	ssf_auto_free char *units = db_array(d->saving_units);
 	ssf_auto_free char *epochs = db_array(d->saving_epochs);
-	ssf_auto_free char *gone = db_array(d->gone);
+	ssf_auto_free char *gone = gone_text(d);
 	ssf_auto_free char *text = json_dumps(entries, JSON_COMPACT);
 	ssf_auto_free char *paid_text = json_object_size(paid) > 0 ? json_dumps(paid, JSON_COMPACT) : NULL;
 	char nth[24];
@@ -199,7 +217,7 @@ void deliver_checkpoint(struct deliver *d)
 		d->checkpoint = NULL;
 		return;
 	}
-	json_array_clear(d->gone); /* if this is not saved they stay, and mean nothing */
+	json_object_clear(d->gone); /* if this is not saved they stay, and mean nothing */
 	json_object_foreach(entries, id, entry)
 		outlet_saved(deliver_find(d, id));
 }
@@ -233,7 +251,7 @@ void deliver_stream_changed(struct deliver *d, const char *id, const json_t *spe
 	if (!shards_have(d, owner_shard(id)))
 		return;
 	if (spec == NULL) {
-		json_array_append_new(d->gone, json_string(id));
+		json_object_set_new(d->gone, id, json_true());
 		outlet_free(o, DELIVER_GONE);
 		return;
 	}
@@ -245,6 +263,7 @@ void deliver_stream_changed(struct deliver *d, const char *id, const json_t *spe
 		log_error("deliver.stream.unusable", log_str("stream", id), log_why(&err));
 		return;
 	}
+	json_object_del(d->gone, id); /* what is saved of it from now on counts */
 	if (o != NULL)
 		outlet_reconfigure(o, s);
 	else if (outlet_new(d, s) == NULL)
@@ -301,7 +320,7 @@ int deliver_new(struct loop *loop, const struct deliver_conf *conf, struct db *d
 	d->index = stream_index_new();
 	d->saving_units = json_array();
 	d->saving_epochs = json_array();
-	d->gone = json_array();
+	d->gone = json_object();
 	d->tick = loop_tick_start(loop, conf->checkpoint_ms, on_tick, d);
 	if (d->tick == NULL || d->index == NULL || d->saving_units == NULL || d->saving_epochs == NULL ||
 	    d->gone == NULL) {
@@ -483,10 +502,20 @@ void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int
 
 /* --- lag --------------------------------------------------------------------------------------------- */
 
+/* What goes early is not: the window is full of what is older. */
+static const struct entry *oldest(const struct outlet *o)
+{
+	const struct entry *e = TAILQ_FIRST(&o->entries);
+
+	while (e != NULL && e->early)
+		e = TAILQ_NEXT(e, link);
+	return e;
+}
+
 /* What was not looked at may be for nobody: then it is looked at soon, and the age was a moment's. */
 static int64_t oldest_age_ms(const struct outlet *o, int64_t now_ms)
 {
-	const struct entry *first = TAILQ_FIRST(&o->entries);
+	const struct entry *first = oldest(o);
 	int64_t at_ms = first != NULL ? first->event->at_ms : event_log_next_at_ms(o->deliver->log, outlet_scan(o));
 
 	if (at_ms == 0 || o->stream->status == STREAM_DISABLED || at_ms > now_ms)
@@ -531,7 +560,7 @@ static json_t *time_json(int64_t ms)
 static json_t *outlet_report(const struct outlet *o)
 {
 	const struct deliver *d = o->deliver;
-	const struct entry *first = TAILQ_FIRST(&o->entries);
+	const struct entry *first = oldest(o);
 	int64_t limit = backlog_limit(o);
 	int64_t oldest_ms = first != NULL ? first->event->at_ms : 0;
 	int64_t end_ms = oldest_ms != 0 && d->conf.retention_ms > 0 ? oldest_ms + d->conf.retention_ms : 0;

@@ -37,6 +37,7 @@ struct deliver {
 	struct shard shards[OWNER_SHARDS];
 	int yields;                   /* shards that are being handed over */
 	struct loop_defer *fill_shards, *kick_shards;
+	struct loop_timer *retry_shards;
 
 	/* Where streams are is read for all that are new at once. */
 	TAILQ_HEAD(, outlet) to_load, loading;
@@ -50,7 +51,7 @@ struct deliver {
 	int64_t checkpoint_size;      /* streams in the last one */
 	int64_t checkpoint_count;
 	json_t *saving_units, *saving_epochs; /* what the one under way is about: arrays */
-	json_t *gone;                 /* ids of streams that are deleted and may still be in the checkpoint */
+	json_t *gone;                 /* object: by id, streams that are deleted and may still be in the checkpoint */
 
 	bool draining;
 	loop_f *drained;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A lane is a chain of entries of one subject, oldest first. The table holds the last one of each,
- * where the next comes to stand. Only the first of a lane is ever taken out.
+ * where the next comes to stand. Mostly the first of a lane is taken out, but any may be: what was being
+ * buried when its window was read anew.
  */
 #include "hub/deliver/lanes.h"
 
@@ -103,6 +104,7 @@ int lanes_add(struct lanes *l, struct entry *e)
 	insert_last(l, e);
 	if (before != NULL) {
 		before->lane_next = e;
+		e->lane_prev = before;
 		return 0;
 	}
 	l->lane_count++;
@@ -123,6 +125,8 @@ void lanes_give_back(struct lanes *l, struct entry *e)
 	const struct entry *first = TAILQ_FIRST(&l->ready);
 
 	assert(!e->ready);
+	if (e->lane_prev != NULL)
+		return; /* its turn comes */
 	e->ready = true;
 	if (first != NULL && first->event->seq > e->event->seq)
 		TAILQ_INSERT_HEAD(&l->ready, e, ready_link);
@@ -132,13 +136,22 @@ void lanes_give_back(struct lanes *l, struct entry *e)
 
 void lanes_remove(struct lanes *l, struct entry *e)
 {
+	struct entry *prev = e->lane_prev, *next = e->lane_next;
+	bool last = e->lane_last;
+
 	if (e->ready)
 		lanes_take(l, e);
-	if (e->lane_last) {
+	if (last)
 		take_last(l, e);
+	e->lane_prev = e->lane_next = NULL;
+	if (prev != NULL)
+		prev->lane_next = next;
+	if (next != NULL)
+		next->lane_prev = prev;
+	if (last && prev != NULL)
+		insert_last(l, prev);
+	else if (last)
 		l->lane_count--;
-	} else if (e->lane_next != NULL) {
-		lanes_give_back(l, e->lane_next);
-		e->lane_next = NULL;
-	}
+	else if (prev == NULL)
+		lanes_give_back(l, next);
 }

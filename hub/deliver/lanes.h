@@ -26,8 +26,8 @@ void lanes_done(struct lanes *l); /* all entries must be out */
 
 /* An unsettled event, which goes after all of its subject that are in. -1: out of memory. */
 int lanes_add(struct lanes *l, struct entry *e);
-/* It is settled, or dropped: the next of its subject may go. */
+/* It is settled, or dropped, wherever in its lane: if it was the first the next may go. */
 void lanes_remove(struct lanes *l, struct entry *e);
-/* It begins; and it does not after all, and is to be begun again. */
+/* It begins; and it does not after all, and is to be begun again (when it is the first, if it is not). */
 void lanes_take(struct lanes *l, struct entry *e);
 void lanes_give_back(struct lanes *l, struct entry *e);

@@ -28,6 +28,7 @@ static void entry_free(struct outlet *o, struct entry *e)
 	o->entry_count--;
 	o->settled_count -= e->settled;
 	o->owed_entries -= e->owed;
+	o->early_entries -= e->early;
 	event_free(e->event);
 	free(e);
 }
@@ -71,6 +72,17 @@ struct entry *outlet_find(struct outlet *o, int64_t seq)
 	return NULL;
 }
 
+/* Remembers an event that the window has not come to as settled; without memory it comes again. */
+static void ack(struct outlet *o, int64_t seq)
+{
+	struct range *grown = realloc(o->acked, (o->acked_count + 1) * sizeof(*grown));
+
+	if (grown == NULL)
+		return;
+	o->acked = grown;
+	o->acked[o->acked_count++] = (struct range){ seq, seq + 1 };
+}
+
 void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 {
 	int64_t seq = e->event->seq;
@@ -87,10 +99,14 @@ void outlet_settle(struct outlet *o, struct entry *e, bool delivered)
 		metric_observe_of(delivery_seconds, is_push(o) ? LABEL_method_push : LABEL_method_poll,
 				  (o->success_at_ms - e->event->at_ms) * 1000);
 	}
-	if (e->owed) {
+	if (e->early) {
+		ack(o, seq);
+		backlog_taken(o, e->event);
+	} else if (e->owed) {
 		owed_settled(o, seq, delivered);
-		entry_free(o, e);
 	}
+	if (e->owed)
+		entry_free(o, e);
 	trim(o);
 	backlog_settled(o);
 	watch_settled(o, seq, delivered);
@@ -211,12 +227,13 @@ static void burial_done(struct outlet *o, struct entry *e, int64_t seq)
 static void on_buried(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct burial *b = arg;
-	struct outlet *o = deliver_find(b->deliver, b->stream);
+	struct outlet *o;
 
 	if (err != NULL)
 		log_warn("deliver.deadletter.failed", log_str("stream", b->stream), log_why(err));
 	if (err != NULL && err->code == SSF_E_CONFLICT)
 		owner_refused(b->deliver->owner, owner_shard(b->stream), b->epoch);
+	o = deliver_find(b->deliver, b->stream);
 	if (o != NULL && o->rewound == b->rewound) {
 		struct entry *e = outlet_find(o, b->seq);
 		bool current = err == NULL && db_text(r, 0, 0)[0] == 't';
@@ -274,7 +291,7 @@ bool outlet_bury(struct outlet *o, struct entry *e, const char *reason)
 
 /* --- reading on --------------------------------------------------------------------------------- */
 
-static bool was_acked(const struct outlet *o, int64_t seq)
+bool outlet_was_acked(const struct outlet *o, int64_t seq)
 {
 	for (size_t i = 0; i < o->acked_count; i++) {
 		if (seq >= o->acked[i].from && seq < o->acked[i].to)
@@ -293,7 +310,7 @@ bool outlet_is_settled(const struct outlet *o, int64_t seq)
 		if (e->event->seq == seq)
 			return e->settled;
 	}
-	return seq <= outlet_scan(o) || was_acked(o, seq);
+	return seq <= outlet_scan(o) || outlet_was_acked(o, seq);
 }
 
 /* The stream's own subject is always in it; without memory to look, better too much than too little. */
@@ -321,28 +338,45 @@ static bool wants(struct outlet *o, const struct event *e)
 static void drop_event(struct outlet *o, const struct event *e)
 {
 	struct range *last = o->acked_count > 0 ? &o->acked[o->acked_count - 1] : NULL;
-	struct range *grown;
 
-	if (last != NULL && last->to == o->scan + 1) {
+	if (last != NULL && last->to == o->scan + 1)
 		last->to = e->seq + 1;
-		return;
-	}
-	grown = realloc(o->acked, (o->acked_count + 1) * sizeof(*grown));
-	if (grown == NULL)
-		return; /* then it may be delivered after all */
-	o->acked = grown;
-	o->acked[o->acked_count++] = (struct range){ e->seq, e->seq + 1 };
+	else
+		ack(o, e->seq);
+}
+
+/* From now on it holds the cursor back. False: it has not gone early. */
+static bool join_window(struct outlet *o, const struct event *event)
+{
+	struct entry *e = o->early_entries > 0 ? TAILQ_FIRST(&o->entries) : NULL;
+
+	while (e != NULL && e != o->first && e->event->seq != event->seq)
+		e = TAILQ_NEXT(e, link);
+	if (e == NULL || e == o->first || !e->early)
+		return false;
+	TAILQ_REMOVE(&o->entries, e, link);
+	TAILQ_INSERT_TAIL(&o->entries, e, link);
+	if (o->first == NULL)
+		o->first = e;
+	e->owed = e->early = false;
+	o->owed_entries--;
+	o->early_entries--;
+	backlog_taken(o, event);
+	return true;
 }
 
 static int take_event(struct outlet *o, struct event *event)
 {
-	struct entry *e = calloc(1, sizeof(*e));
+	struct entry *e;
 
+	if (join_window(o, event))
+		return 0;
+	e = calloc(1, sizeof(*e));
 	if (e == NULL)
 		return -1;
 	e->event = event;
 	/* kept though settled: the next checkpoint has to name it until the cursor is past it */
-	e->settled = was_acked(o, event->seq) || owed_has(o, event->seq);
+	e->settled = outlet_was_acked(o, event->seq) || owed_has(o, event->seq);
 	if (!e->settled && is_push(o) && lanes_add(&o->lanes, e) < 0) {
 		free(e);
 		return -1;
@@ -358,7 +392,7 @@ static int take_event(struct outlet *o, struct event *event)
 	return 0;
 }
 
-int outlet_take_owed(struct outlet *o, struct event *event)
+static int take_beside(struct outlet *o, struct event *event, bool early)
 {
 	struct entry *e = calloc(1, sizeof(*e));
 
@@ -366,6 +400,7 @@ int outlet_take_owed(struct outlet *o, struct event *event)
 		return -1;
 	e->event = event;
 	e->owed = true;
+	e->early = early;
 	if (is_push(o) && lanes_add(&o->lanes, e) < 0) {
 		free(e);
 		return -1;
@@ -377,13 +412,24 @@ int outlet_take_owed(struct outlet *o, struct event *event)
 		TAILQ_INSERT_TAIL(&o->entries, e, link);
 	o->entry_count++;
 	o->owed_entries++;
+	o->early_entries += early;
 	return 0;
+}
+
+int outlet_take_owed(struct outlet *o, struct event *event)
+{
+	return take_beside(o, event, false);
+}
+
+int outlet_take_early(struct outlet *o, struct event *event)
+{
+	return take_beside(o, event, true);
 }
 
 /* A paused stream has to find the control events behind what it holds. */
 static bool has_room(const struct outlet *o)
 {
-	return o->entry_count < OUTLET_SPAN &&
+	return o->entry_count - o->early_entries < OUTLET_SPAN &&
 	       (o->stream->status != STREAM_ENABLED || outlet_backlog(o) < OUTLET_WINDOW);
 }
 
@@ -409,6 +455,8 @@ void outlet_offer(struct outlet *o, struct event *e)
 		outlet_behind(o, e->seq - 1);
 	if (!o->live) {
 		backlog_offered(o, e);
+		if (stream_is_control(e))
+			early_offered(o);
 		return;
 	}
 	o->scan = e->seq;
@@ -462,8 +510,12 @@ void outlet_fill(struct outlet *o)
 		backlog_up_to_date(o);
 		return;
 	}
-	if (o->scan >= event_log_head(d->log) || !has_room(o))
+	if (o->scan >= event_log_head(d->log))
 		return;
+	if (!has_room(o)) {
+		early_fill(o);
+		return;
+	}
 	if (event_log_read(d->log, o->scan, READ_MAX, on_events, o, &o->read, NULL) < 0)
 		o->read = NULL; /* the tick tries again */
 }
@@ -644,6 +696,7 @@ static void stop(struct outlet *o)
 	push_stop(o);
 	poll_stop(o);
 	owed_stop(o);
+	early_stop(o);
 	event_log_cancel(o->read);
 	o->read = NULL;
 }
@@ -682,7 +735,7 @@ void outlet_reconfigure(struct outlet *o, struct stream *s)
 				acked[n++] = o->acked[i];
 		}
 		TAILQ_FOREACH(e, &o->entries, link) {
-			if (acked != NULL && e->settled && !was_acked(o, e->event->seq))
+			if (acked != NULL && e->settled && !outlet_was_acked(o, e->event->seq))
 				acked[n++] = (struct range){ e->event->seq, e->event->seq + 1 };
 		}
 		free(o->acked);

@@ -25,13 +25,15 @@ struct entry {
 	struct event *event;
 	bool settled;
 	bool burying;             /* its dead letter is being written */
-	bool owed;                /* is not of the window, and says nothing of the cursor: owed.h */
+	bool owed;                /* is not of the window, and says nothing of the cursor: owed.h, */
+	bool early;               /* or early.c: then the window has still to come to it */
 	struct delivery *delivery; /* push: under way or waiting for its next attempt */
 
 	/* push: lanes.c */
 	bool ready;               /* in the outlet's list of those that may begin */
 	TAILQ_ENTRY(entry) ready_link;
-	struct entry *lane_next;  /* the next of its subject, which waits for this one */
+	struct entry *lane_prev;  /* of its subject, for which it waits */
+	struct entry *lane_next;  /* the next one, which waits for this one */
 	struct entry *bucket_next; /* of the last ones of their subjects */
 	bool lane_last;
 };
@@ -59,7 +61,8 @@ struct outlet {
 	TAILQ_HEAD(, entry) entries; /* what is owed, then the window: by seq, the first unsettled */
 	struct entry *first;      /* of the window, or NULL */
 	size_t entry_count;
-	size_t owed_entries;      /* of the entries */
+	size_t owed_entries;      /* of the entries, those that are not of the window */
+	size_t early_entries;     /* of these */
 	size_t settled_count;     /* of the entries */
 	struct event_log_read *read;
 	TAILQ_ENTRY(outlet) load_link;
@@ -69,6 +72,9 @@ struct outlet {
 	bool subjects_stale;      /* changed while they were being loaded: to be loaded again */
 
 	struct owed owed;
+	struct db_op *early_look;
+	bool early_known;         /* all that may go early was looked at, */
+	int64_t early_after;      /* and all up to here */
 	int64_t dead_letters;
 	int64_t again_at_ms;      /* of the last redrive or rewind, since 1970; 0: never */
 
@@ -133,12 +139,19 @@ bool outlet_bury(struct outlet *o, struct entry *e, const char *reason);
 /* The same of what is owed and not in the window; txn is for the log. */
 bool outlet_bury_seq(struct outlet *o, int64_t seq, const char *txn, const char *reason);
 int outlet_take_owed(struct outlet *o, struct event *event); /* -1: no memory */
+int outlet_take_early(struct outlet *o, struct event *event); /* the same of a control event behind the window */
+bool outlet_was_acked(const struct outlet *o, int64_t seq); /* settled before it was read into the window */
 /* Why a receiver has refused a SET, of its {"err"}: only what looks like a code is taken from it. */
 #define OUTLET_REASON_MAX 96
 void outlet_refusal(const json_t *error, char out[OUTLET_REASON_MAX]);
 void outlet_active(struct outlet *o); /* its receiver is, now */
 int64_t outlet_inactivity_s(const struct outlet *o); /* 0: no timeout */
 void outlet_error(struct outlet *o, const char *what); /* for the stream's health */
+
+/* early.c */
+void early_fill(struct outlet *o);             /* the window is full of what may not go out */
+void early_offered(struct outlet *o);          /* there is a control event behind the window */
+void early_stop(struct outlet *o);             /* the window is about to be dropped, and read anew */
 
 /* backlog.c */
 int64_t backlog_count(const struct outlet *o); /* events that wait, as far as they were counted */

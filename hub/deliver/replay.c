@@ -78,11 +78,12 @@ static int check_outcome(const char *outcome, struct ssf_err *err)
 static void on_redriven(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct replay *p = arg;
-	struct outlet *o = deliver_find(p->deliver, p->stream);
 	struct deliver_redriven result = { 0 };
+	struct outlet *o;
 	struct ssf_err why;
 
-	err = refused(p, err, &why);
+	err = refused(p, err, &why); /* the stream may not be here any more */
+	o = deliver_find(p->deliver, p->stream);
 	if (o != NULL)
 		owed_load(o); /* also when nobody knows whether it was done */
 	if (err == NULL && check_outcome(db_text(r, 0, 0), &why) < 0)
@@ -118,11 +119,12 @@ int deliver_redrive(struct deliver *d, const char *stream, int64_t seq, deliver_
 static void on_rewound(void *arg, const struct db_result *r, const struct ssf_err *err)
 {
 	struct replay *p = arg;
-	struct outlet *o = deliver_find(p->deliver, p->stream);
+	struct outlet *o;
 	int64_t first = 0;
 	struct ssf_err why;
 
 	err = refused(p, err, &why);
+	o = deliver_find(p->deliver, p->stream);
 	if (err != NULL && o != NULL)
 		o->dirty = true; /* nobody knows whether it was done: the next checkpoint tells */
 	if (err == NULL && check_outcome(db_text(r, 0, 0), &why) < 0) {

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define RETRY_MS 50 /* of a checkpoint that failed */
+
 bool shards_have(const struct deliver *d, int shard)
 {
 	return d->shards[shard].held;
@@ -136,14 +138,31 @@ static void on_shards(void *arg)
 		on_lost(d, i);
 		owner_yielded(d->owner, i);
 	}
-	if (wanted)
-		deliver_checkpoint(d); /* comes back when it is saved */
+	if (!wanted)
+		return;
+	deliver_checkpoint(d); /* comes back when it has ended */
+	if (d->checkpoint == NULL)
+		shards_retry(d);
 }
 
 void shards_kick(struct deliver *d)
 {
 	if (d->kick_shards == NULL && d->yields > 0)
 		d->kick_shards = loop_defer_start(d->loop, on_shards, d);
+}
+
+static void on_retry(void *arg)
+{
+	struct deliver *d = arg;
+
+	d->retry_shards = NULL;
+	shards_kick(d);
+}
+
+void shards_retry(struct deliver *d)
+{
+	if (d->retry_shards == NULL && d->yields > 0)
+		d->retry_shards = loop_timer_start(d->loop, RETRY_MS, on_retry, d);
 }
 
 /* Who waits for one of its streams asks again, and is led to where it is then. */
@@ -175,6 +194,8 @@ void shards_stop(struct deliver *d)
 {
 	loop_defer_cancel(d->kick_shards);
 	d->kick_shards = NULL;
+	loop_timer_cancel(d->retry_shards);
+	d->retry_shards = NULL;
 	loop_defer_cancel(d->fill_shards);
 	d->fill_shards = NULL;
 }

@@ -26,4 +26,6 @@ bool shards_have(const struct deliver *d, int shard);
 bool shards_act(const struct outlet *o);
 /* Something has ended, or was saved: perhaps that was all that a shard waited for. */
 void shards_kick(struct deliver *d);
+/* It could not be saved: to be tried again, in a while. */
+void shards_retry(struct deliver *d);
 void shards_stop(struct deliver *d);

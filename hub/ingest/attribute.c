@@ -82,17 +82,18 @@ static void on_committed(void *arg, const struct db_result *r, const struct ssf_
 {
 	struct question *q = arg;
 	struct attributor *a = q->owner;
+	bool refused = err != NULL && err->code == SSF_E_CONFLICT;
+	int64_t epoch = q->epoch;
 
 	(void)r;
 	q->op = NULL;
-	if (err != NULL) { /* the row is still there, and the tick finds it */
+	if (err != NULL) /* the row is still there, and the tick finds it */
 		log_warn("attribution.commit.failed", log_int("seq", q->seq), log_why(err));
-		if (err->code == SSF_E_CONFLICT)
-			owner_refused(a->owner, OWNER_ATTRIBUTION, q->epoch);
-	} else {
+	else
 		event_log_wake(a->log);
-	}
 	question_free(q);
+	if (refused) /* which forgets all questions */
+		owner_refused(a->owner, OWNER_ATTRIBUTION, epoch);
 	if (a->yielding)
 		yield(a);
 	else if (err == NULL)

@@ -281,19 +281,8 @@ static void stop_postgres(struct cluster *c)
 	waitpid(c->pid, &status, 0);
 }
 
-void cluster_stop(struct cluster *c)
+static void cluster_free(struct cluster *c)
 {
-	if (c == NULL)
-		return;
-	if (c->pid != 0)
-		stop_postgres(c);
-	cluster_forget(c);
-}
-
-void cluster_forget(struct cluster *c)
-{
-	if (c == NULL)
-		return;
 	loop_signal_cancel(c->sigchld);
 	loop_timer_cancel(c->restart);
 	for (int i = 0; i < c->argc; i++)
@@ -301,4 +290,21 @@ void cluster_forget(struct cluster *c)
 	free(c->conninfo);
 	cluster_dir_done(&c->dir);
 	free(c);
+}
+
+void cluster_stop(struct cluster *c)
+{
+	if (c == NULL)
+		return;
+	if (c->pid != 0)
+		stop_postgres(c);
+	cluster_free(c);
+}
+
+void cluster_forget(struct cluster *c)
+{
+	if (c == NULL)
+		return;
+	c->dir.remove_run = false; /* the parent's postgres may be about to start in it */
+	cluster_free(c);
 }

@@ -121,7 +121,7 @@ struct event *event_make(const struct event *like)
 }
 
 /* Columns as in event_after. NULL when out of memory. */
-static struct event *event_from_row(const struct db_result *r, size_t row)
+struct event *event_from_row(const struct db_result *r, size_t row)
 {
 	struct event like = { .seq = db_int(r, row, 0),
 			      .at_ms = db_int(r, row, 1),

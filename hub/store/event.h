@@ -45,6 +45,7 @@ struct event {
  * subject_key are found out. NULL when out of memory.
  */
 struct event *event_make(const struct event *like);
+struct event *event_from_row(const struct db_result *r, size_t row); /* with the columns of event_after in stmt.def */
 struct event *event_ref(struct event *e);
 void event_free(struct event *e);
 SSF_DEFINE_AUTO(event)

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define TICK_MS 400
 #define TICK_JITTER_MS 200
@@ -39,6 +40,14 @@ static void on_kick(void *arg)
 
 	o->kick = NULL;
 	step(o);
+}
+
+int64_t owner_clock_ms(void)
+{
+	struct timespec ts = { 0 };
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 int owner_shard(const char *stream)
@@ -79,13 +88,21 @@ static void unit_act(struct owner *o, int unit)
 static void unit_yield(struct owner *o, int unit)
 {
 	struct unit *u = &o->units[unit];
-	bool acted = u->state == UNIT_ACTING;
+	bool acted = u->state == UNIT_ACTING || u->kept; /* then something may be to be saved */
 
 	u->state = UNIT_YIELDING;
 	if (acted)
 		u->hooks->yield(u->arg, unit);
 	else
 		owner_yielded(o, unit);
+}
+
+static void yield_all(struct owner *o)
+{
+	for (int i = 0; i < OWNER_UNITS; i++) {
+		if (o->units[i].state == UNIT_ACTING || o->units[i].state == UNIT_TAKEN)
+			unit_yield(o, i);
+	}
 }
 
 void owner_yielded(struct owner *o, int unit)
@@ -108,6 +125,8 @@ static void pause_all(struct owner *o)
 		if (was == UNIT_ACTING || was == UNIT_YIELDING) {
 			u->state = UNIT_PAUSED;
 			u->hooks->paused(u->arg, i);
+		} else if (was == UNIT_TAKEN && u->kept) {
+			u->state = UNIT_PAUSED; /* as it was told: it has not been acted for since */
 		} else if (was != UNIT_FREE && was != UNIT_PAUSED) {
 			unit_lose(o, i);
 		}
@@ -181,7 +200,7 @@ static void yield_surplus(struct owner *o)
 {
 	size_t acting = count(o, UNIT_ACTING) + count(o, UNIT_TAKEN);
 
-	if (o->leaving || acting <= o->share)
+	if (acting <= o->share)
 		return;
 	log_info("owner.yields", log_int("units", (int64_t)(acting - o->share)));
 	for (int i = 0; i < OWNER_UNITS && acting > o->share; i++) {
@@ -192,7 +211,8 @@ static void yield_surplus(struct owner *o)
 	}
 }
 
-static void learn(struct owner *o, const json_t *doc)
+/* since_ms: of the tick before: what is new in this one was not there then. */
+static void learn(struct owner *o, const json_t *doc, int64_t since_ms)
 {
 	int64_t change = json_integer_value(json_object_get(doc, "change"));
 	int64_t keys = json_integer_value(json_object_get(doc, "keys"));
@@ -208,9 +228,12 @@ static void learn(struct owner *o, const json_t *doc)
 		o->fresh_join = false;
 		lose_paused(o);
 	}
-	yield_surplus(o);
-	news_heard(o, OWNER_CHANGES, change);
-	news_heard(o, OWNER_KEYS, keys);
+	if (o->leaving)
+		yield_all(o); /* what it has acquired may have been under way when we began to leave */
+	else
+		yield_surplus(o);
+	news_heard(o, OWNER_CHANGES, change, since_ms);
+	news_heard(o, OWNER_KEYS, keys, since_ms);
 	owner_gate(o);
 }
 
@@ -223,6 +246,7 @@ static void on_ticked(void *arg, const struct db_result *r, const struct ssf_err
 {
 	struct owner *o = arg;
 	json_auto_t *doc = err == NULL ? db_json(r, 0, 0) : NULL;
+	int64_t since_ms = o->fresh_join ? o->asked_ms : o->fresh_ms;
 
 	o->op = NULL;
 	if (!json_is_object(doc)) { /* a session that does not answer, or that the others have given up */
@@ -230,7 +254,7 @@ static void on_ticked(void *arg, const struct db_result *r, const struct ssf_err
 		return;
 	}
 	o->fresh_ms = o->asked_ms;
-	learn(o, doc);
+	learn(o, doc, since_ms);
 	step(o);
 }
 
@@ -267,7 +291,7 @@ static int send_tick(struct owner *o)
 
 	numbers_text(o, change, keys);
 	o->again = false;
-	o->asked_ms = loop_now_ms();
+	o->asked_ms = owner_clock_ms();
 	return db_exec(o->db, STMT_owner_tick, params, on_ticked, o, &o->op, NULL);
 }
 
@@ -361,10 +385,7 @@ void owner_leave(struct owner *o, loop_f *done, void *arg)
 	o->leaving = o->again = true;
 	o->left = done;
 	o->left_arg = arg;
-	for (int i = 0; i < OWNER_UNITS; i++) {
-		if (o->units[i].state == UNIT_ACTING || o->units[i].state == UNIT_TAKEN)
-			unit_yield(o, i);
-	}
+	yield_all(o);
 	loop_timer_cancel(o->timer);
 	o->timer = loop_timer_start(o->loop, 0, on_timer, o); /* never from inside */
 }
@@ -501,7 +522,7 @@ void owner_attend(struct owner *o, int first, int n, const struct owner_hooks *h
 
 bool owner_acts(const struct owner *o, int unit)
 {
-	return o->units[unit].state == UNIT_ACTING && loop_now_ms() - o->fresh_ms < OWNER_FRESH_MS &&
+	return o->units[unit].state == UNIT_ACTING && owner_clock_ms() - o->fresh_ms < OWNER_FRESH_MS &&
 	       !news_is_late(o);
 }
 

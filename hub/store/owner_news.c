@@ -110,7 +110,7 @@ void news_notified(void *arg, const char *payload)
 	}
 }
 
-void news_heard(struct owner *o, enum owner_news what, int64_t n)
+void news_heard(struct owner *o, enum owner_news what, int64_t n, int64_t since_ms)
 {
 	struct numbered *x = &o->numbers[what];
 
@@ -119,7 +119,7 @@ void news_heard(struct owner *o, enum owner_news what, int64_t n)
 	if (x->heard <= x->applied)
 		return;
 	if (x->behind_ms == 0)
-		x->behind_ms = loop_now_ms();
+		x->behind_ms = since_ms;
 	o->news(o->arg, what, x->heard);
 }
 
@@ -127,7 +127,7 @@ bool news_is_late(const struct owner *o)
 {
 	for (int i = 0; i < OWNER_NUMBERED; i++) {
 		int64_t since = o->numbers[i].behind_ms;
-		if (since != 0 && loop_now_ms() - since >= OWNER_FRESH_MS)
+		if (since != 0 && owner_clock_ms() - since >= OWNER_FRESH_MS)
 			return true;
 	}
 	return false;

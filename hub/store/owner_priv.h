@@ -30,7 +30,7 @@ struct unit {
 struct numbered {
 	int64_t applied;
 	int64_t heard;
-	int64_t behind_ms; /* monotonic; 0: not behind */
+	int64_t behind_ms; /* by owner_clock_ms(); 0: not behind */
 };
 
 struct owner {
@@ -46,7 +46,7 @@ struct owner {
 	bool joined;                   /* the session takes part */
 	bool fresh_join;               /* and has not been answered since */
 	struct db_op *op;              /* join, tick, release or leave */
-	int64_t asked_ms, fresh_ms;    /* when the last tick was sent, and the last that was answered */
+	int64_t asked_ms, fresh_ms;    /* when the last tick was sent, and the last that was answered: owner_clock_ms() */
 	bool again;                    /* another tick is wanted at once */
 	struct loop_timer *timer;
 	struct loop_defer *kick;
@@ -72,12 +72,13 @@ struct owner {
 enum say { SAY_EVENTS = 1, SAY_CHANGES = 2, SAY_KEYS = 4, SAY_UNITS = 8 };
 
 /* owner.c */
+int64_t owner_clock_ms(void); /* monotonic; goes on while the machine sleeps, as others do */
 void owner_gate(struct owner *o); /* something has been applied */
 /* owner_news.c */
 void news_notified(void *arg, const char *payload);
 void news_say(struct owner *o, unsigned what);
-/* What a tick has learnt. */
-void news_heard(struct owner *o, enum owner_news what, int64_t n);
+/* What a tick has learnt, and that cannot be older than since_ms. */
+void news_heard(struct owner *o, enum owner_news what, int64_t n, int64_t since_ms);
 bool news_is_late(const struct owner *o); /* something has been owed for too long */
 void news_session(struct owner *o); /* there is a session again */
 void news_stop(struct owner *o);

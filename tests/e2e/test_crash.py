@@ -277,3 +277,41 @@ def test_b19_refuses_to_start_without_its_database(unreachable):
     assert time.monotonic() - unreachable.began < 300
     assert "ssfhub: database:" in unreachable.log()
     assert "ready" not in unreachable.stdout()
+
+
+def test_a_stream_that_is_made_again_is_saved(new_hub, endpoint):
+    """Between two checkpoints: the next one forgets the stream that was deleted, not this one."""
+    hub = new_hub("--checkpoint", "2s").use_idp()
+    stream = hub.push_stream(endpoint)
+    form = hub.form(f"/v1/stream/{stream}")
+    endpoint.wait(1, txn=hub.emit())
+    wait_until(lambda: hub.sql("select 1 from checkpoint where state ? %s", stream), 20, "it was saved")
+    hub.admin("DELETE", f"/v1/stream/{stream}")
+    hub.apply(form)
+    txn = hub.emit()
+    endpoint.wait(1, txn=txn)
+    time.sleep(2.5)   # the next checkpoint
+    hub.kill9()
+    hub.start()
+    endpoint.wait(1, txn=hub.emit())
+    assert len([p for p in endpoint.pushes if p.txn == txn]) == 1, "it was settled before"
+
+
+def test_a_hub_that_ends_waits_until_it_can_save(new_hub, endpoint):
+    """With pauses: a database that refuses is not asked all the time."""
+    hub = new_hub("--checkpoint", "60s", "--drain-timeout", "30s").use_idp()
+    hub.push_stream(endpoint)
+    txn = hub.emit()
+    endpoint.wait(1, txn=txn)
+    hub.sql("create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$")
+    hub.sql("create trigger refuse before insert or update on checkpoint execute function refuse()")
+    hub.proc.send_signal(signal.SIGTERM)
+    hub.proc.wait_log("event=deliver.checkpoint.failed", 10)
+    time.sleep(1)
+    assert 5 < hub.proc.log().count("event=deliver.checkpoint.failed") < 100
+    hub.sql("drop trigger refuse on checkpoint")
+    hub.stop()
+    assert "event=deliver.drain.late" not in hub.proc.log()
+    hub.start()
+    endpoint.wait(1, txn=hub.emit())
+    assert len([p for p in endpoint.pushes if p.txn == txn]) == 1

@@ -7,9 +7,13 @@ import time
 
 import pytest
 
-from harness import CAEP, RISC, STREAM_UPDATED, Answer, wait_until
+from harness import CAEP, RISC, SSF, STREAM_UPDATED, Answer, wait_until
 
+VERIFICATION = SSF + "verification"
 REFUSAL = {"err": "invalid_request"}
+EIGHT = {CAEP + name: {} for name in ("session-revoked", "session-established", "session-presented")}
+EIGHT |= {RISC + name: {} for name in ("account-purged", "account-enabled", "opt-in", "sessions-revoked",
+                                       "recovery-activated")}
 
 
 @pytest.fixture
@@ -172,14 +176,39 @@ def test_a_redriven_event_survives_a_crash(hub, endpoint, stream):
     before = len(endpoint.accepted())
     hub.start()
     pushes = endpoint.wait(before + 2)[before:]
-    # what was under way when it was killed may come twice
-    assert {p.jti for p in pushes} == {x["jti"] for x in dead}
+    assert sorted(p.jti for p in pushes) == sorted(x["jti"] for x in dead)
     settled(hub, stream)
     hub.kill9()
     hub.start()
     hub.emit("c")
-    wait_until(lambda: len({p.jti for p in endpoint.accepted()[before:]}) == 3, 20, "the third one comes")
+    assert len({p.jti for p in endpoint.wait(before + 3)[before:]}) == 3
     assert letters(hub, stream) == []
+
+
+def test_what_a_crash_leaves_above_the_cursor_comes_once(new_hub, endpoint):
+    """Nothing was saved of where the stream is. What was redriven is sent before it has read so far again;
+    what is a dead letter is left alone."""
+    hub = new_hub("--checkpoint", "60s").use_idp()
+    stream = hub.push_stream(endpoint)
+    wait_until(lambda: hub.stream_status(stream), 10)
+    for i in range(300):   # more than a window
+        hub.emit(str(i))
+    endpoint.wait(300, timeout=60)
+    first, second, third = refuse(hub, endpoint, stream, "a", "b", "c")
+    redrive(hub, stream, seq=first["seq"])
+    redrive(hub, stream, seq=second["seq"])
+    endpoint.wait(302)
+    assert hub.sql("select cursor < %s from stream_position where stream_id = %s", first["seq"], stream) == [(True,)]
+    hub.kill9()
+    before = len(endpoint.accepted())
+    hub.start()
+    hub.emit("last")
+    endpoint.wait(before + 303, timeout=60)
+    wait_until(lambda: hub.stream_status(stream)["backlog"] == 0, 20, "nothing waits")
+    pushes = endpoint.accepted()[before:]
+    assert len(pushes) == 303 and len({p.jti for p in pushes}) == 303, "each exactly once"
+    assert {first["jti"], second["jti"]} < {p.jti for p in pushes}
+    assert letters(hub, stream) == [third] and third["jti"] not in {p.jti for p in pushes}
 
 
 def test_what_was_too_old_gets_its_time_again(new_hub, endpoint):
@@ -461,18 +490,15 @@ def test_a_backlog_behind_the_window_is_counted(hub, poll_stream):
     """The window holds 256; what is behind it is not read, and a restart does not forget the count."""
     stream = poll_stream.id
     hub.apply({**hub.form(f"/v1/stream/{stream}"), "backlog_limit": 300})
-    eight = {CAEP + name: {} for name in ("session-revoked", "session-established", "session-presented")}
-    eight |= {RISC + name: {} for name in ("account-purged", "account-enabled", "opt-in", "sessions-revoked",
-                                           "recovery-activated")}
     for _ in range(280 // 8):
-        hub.emit("a", events=eight)
+        hub.emit("a", events=EIGHT)
     shown = wait_until(lambda: (s := hub.stream_status(stream))["backlog"] == 280 and s)
     assert shown["waiting_events"] == 256
     hub.restart()
     assert wait_until(lambda: (s := hub.stream_status(stream))["waiting_events"] and s)["backlog"] == 280
     assert hub.stream_status(stream)["status"] == "enabled"
     for _ in range(2):
-        hub.emit("a", events=eight)
+        hub.emit("a", events=EIGHT)
     for _ in range(5):
         hub.emit("a")
     wait_status(hub, stream, "paused")
@@ -484,6 +510,59 @@ def test_a_backlog_behind_the_window_is_counted(hub, poll_stream):
         poll_stream.poll(ack=list(sets))
     assert len(got) == 280 + 21 + 2
     assert hub.stream_status(stream)["backlog"] == 0
+
+
+def test_a_paused_stream_is_told_whatever_it_holds(new_hub, endpoint):
+    """More waits than the window has room for; the news stands behind it in the log."""
+    hub = new_hub().use_idp()
+    stream = hub.push_stream(endpoint)
+    endpoint.decide = lambda push: Answer(503)
+    for i in range(270):
+        hub.emit(str(i), events=EIGHT)
+    set_status(hub, stream, "paused")
+    hub.restart()   # nobody had been told
+    endpoint.decide = None
+    (told,) = endpoint.wait(1)
+    assert told.claims["events"] == {STREAM_UPDATED: {"status": "paused"}}
+    seq = hub.sql("select seq from event where txn = %s", told.txn)[0][0]
+    wait_until(lambda: hub.sql("select acked @> %s::bigint and cursor < %s from stream_position where stream_id = %s",
+                               seq, seq, stream) == [(True,)], 20, "it is settled, and the rest is not")
+    hub.kill9()
+    hub.start()
+    answer = hub.admin("POST", f"/v1/streams/{stream}/test")
+    assert answer.status_code == 200 and answer.json()["delivered"], "what is tested is, too"
+    assert hub.stream_status(stream)["backlog"] == 270 * 8
+    assert len(endpoint.accepted()) == 2, "the paused one holds the rest"
+    set_status(hub, stream, "enabled")
+    endpoint.wait(2 + 270 * 8 + 1, timeout=60)
+    settled(hub, stream)
+    pushes = endpoint.accepted()
+    assert len({p.jti for p in pushes}) == len(pushes) == 2 + 270 * 8 + 1, "each once"
+
+
+def test_news_of_a_paused_stream_that_its_window_comes_to_is_not_passed(new_hub, endpoint):
+    """It was to go before what it stands behind, and had to wait; then nothing stands before it any more."""
+    hub = new_hub().use_idp()
+    stream = hub.push_stream(endpoint)
+    endpoint.decide = lambda push: Answer(503)
+    set_status(hub, stream, "paused")
+    hub.emit("a", events=dict(list(EIGHT.items())[:7]))
+    for i in range(255):   # with stream-updated as many as the window has room for
+        hub.emit(str(i), events=EIGHT)
+    wait_until(lambda: hub.stream_status(stream)["waiting_events"] == 2048, 20, "it is full")
+    assert hub.admin("POST", f"/v1/streams/{stream}/test", json={"wait_ms": 100}).status_code == 200
+    wait_until(lambda: hub.stream_status(stream)["waiting_events"] == 2049, 20, "it is beside the window")
+    endpoint.decide = lambda push: Answer(503) if push.event == VERIFICATION else None
+    endpoint.wait(1)
+    status = wait_until(lambda: (s := hub.stream_status(stream))["unread_seqs"] == 0 and s, 20, "all is in the window")
+    assert status["waiting_events"] == 2048 and status["backlog"] == 2048
+    wait_until(lambda: hub.sql("select 1 from stream_position where stream_id = %s and cursor = %s", stream,
+                               status["cursor"]), 20, "it is stored")
+    hub.kill9()
+    endpoint.decide = None
+    hub.start()
+    assert [p.event for p in endpoint.wait(2)] == [STREAM_UPDATED, VERIFICATION]
+    wait_until(lambda: hub.stream_status(stream)["backlog"] == 2047, 20, "the rest is kept")
 
 
 def test_a_limit_that_is_none(hub):

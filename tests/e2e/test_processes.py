@@ -375,6 +375,83 @@ def test_b11_b12_a_stale_owner_is_refused_and_stops(two, ask, sink):
     assert {p.token for p in endpoint.pushes if p.txn == txn} == {endpoint.pushes[0].token}
 
 
+def test_an_attribution_that_is_refused_is_asked_again(new_hub, endpoint, registry, github, secret):
+    """The unit has changed hands while GitHub was asked: the answer is not stored, and whoever has it asks."""
+    hub = new_hub().use_idp()
+    hub.apply(*registry)
+    hub.push_stream(endpoint)
+    github.leak("acme/app", 900, secret.leaked)
+    hold = harness.threading.Event()
+    github.answers.append(Answer(200, github.alerts["acme/app", 900], hold=hold))
+    asked = len(github.asked)
+    txn = hub.webhook("gh", secret.webhook, harness.alert_body("acme/app", 900)).json()["txn"]
+    wait_until(lambda: len(github.asked) > asked, what="GitHub is asked")
+    hub.sql("update ownership set epochs[66] = epochs[66] + 1")
+    hold.set()
+    hub.proc.wait_log("event=owner.session.lost")
+    assert {p.event for p in endpoint.wait(3, txn=txn)} == harness.THREE
+    assert hub.sql("select count(*) from event where txn = %s and type = 'secret.leaked'", txn) == [(1,)]
+    assert len(github.asked) == asked + 2
+
+
+def test_a_stopped_hub_is_followed_and_takes_part_again(two, ask, sink):
+    """Nobody ends its session from outside: its locks are free because it asks no more."""
+    first, second = two
+    shared(ask)
+    (owner,), (other,) = first.members(), second.members()
+    endpoints = [e for found in spread(second, ask, sink, [owner, other]).values() for _, e in found]
+    before = second.emit("before")
+    for endpoint in endpoints:
+        endpoint.wait(1, txn=before)
+    first.proc.send_signal(signal.SIGSTOP)
+    try:
+        wait_until(lambda: ask("select distinct owner::text from unit") == [(other,)], 8, "the other has all units")
+        meanwhile = second.emit("meanwhile")
+        for endpoint in endpoints:
+            endpoint.wait(1, txn=meanwhile)
+    finally:
+        first.proc.send_signal(signal.SIGCONT)
+    awake = second.emit("awake")
+    first.proc.wait_log("event=owner.session.lost", 20)
+    for endpoint in endpoints:
+        endpoint.wait(1, txn=awake)
+    shared(ask)
+    last = first.emit("last")
+    for endpoint in endpoints:
+        endpoint.wait(1, txn=last)
+        # what it had sent and not saved when it was stopped may come again; nothing else
+        assert [sum(p.txn == t for p in endpoint.pushes) for t in (meanwhile, awake, last)] == [1, 1, 1]
+
+
+def test_a_request_does_not_wait_for_an_owner_that_is_stopped(two, ask, sink):
+    """What may be done twice is asked of the next owner; of the rest nobody knows whether it was done."""
+    first, second = two
+    shared(ask)
+    (owner,) = first.members()
+    stream = spread(second, ask, sink, [owner], each=1)[owner][0][0]
+    answers = {}
+
+    def request(method, path, body):
+        with second.new_session() as session:
+            answers[method] = session.request(method, f"{second.url}/v1/streams/{stream}/{path}", json=body, timeout=20,
+                                              headers={"Authorization": f"Bearer {second.admin_token}"})
+    first.proc.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        threads = [harness.threading.Thread(target=request, args=args) for args in
+                   (("GET", "health", None), ("POST", "redrive", {"all": True}))]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join(30)
+        assert time.monotonic() - began < 10
+    finally:
+        first.proc.send_signal(signal.SIGCONT)
+    assert answers["GET"].status_code == 200 and answers["GET"].json()["stream_id"] == stream
+    assert answers["POST"].status_code == 503 and "Retry-After" in answers["POST"].headers
+    shared(ask)
+
+
 def no_duplicates(endpoints):
     for endpoint in endpoints:
         count = collections.Counter(p.jti for p in endpoint.pushes)

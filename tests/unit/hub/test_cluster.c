@@ -384,6 +384,24 @@ static char *make_folder(const char *dir, const char *name, mode_t mode)
 	return path;
 }
 
+/* Also while there is no postgres, as when a process starts that follows another one. */
+static void assert_child_leaves_it(struct cluster *c, const char *dir)
+{
+	pid_t postgres = postmaster_pid(dir), child;
+	siginfo_t info;
+	int status;
+
+	assert_int_equal(kill(postgres, SIGINT), 0);
+	assert_int_equal(waitid(P_PID, (id_t)postgres, &info, WEXITED | WNOWAIT), 0);
+	child = fork();
+	if (child == 0) {
+		cluster_forget(c);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 static void test_long_path_has_a_short_socket(void **state)
 {
 	static const char name[] = "a-name-that-is-long-enough-for-a-unix-socket-not-to-have-room"
@@ -413,6 +431,8 @@ static void test_long_path_has_a_short_socket(void **state)
 	assert_int_equal(lstat(run, &st), 0);
 	assert_true(S_ISDIR(st.st_mode));
 	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_child_leaves_it(c, dir);
+	assert_int_equal(lstat(run, &st), 0);
 	cluster_stop(c);
 	assert_int_equal(lstat(run, &st), -1);
 }

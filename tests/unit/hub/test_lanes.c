@@ -83,9 +83,11 @@ static void only_the_oldest_of_a_subject_is_ready(void **state)
 		} else if (it->begun && any(8) == 0) {
 			lanes_give_back(&l, &it->entry);
 			it->begun = false;
-		} else if (it->begun) {
+		} else if (it->begun || any(8) == 0) { /* also from behind others */
 			lanes_remove(&l, &it->entry);
-			it->in = false;
+			it->in = it->begun = false;
+		} else if (any(8) == 0) {
+			lanes_give_back(&l, &it->entry); /* it is not its turn */
 		}
 		if (step % 16 == 0)
 			check(&l, items, WINDOW);

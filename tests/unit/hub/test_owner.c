@@ -30,7 +30,7 @@ struct party {
 	struct owner *owner;
 	bool acts[OWNER_UNITS];
 	bool paused[OWNER_UNITS];
-	size_t acting, pauses, losses, kept;
+	size_t acting, pauses, losses, kept, yields;
 	bool ready, left, settled;
 	bool holds_yields, holds_news;
 	int64_t asked[OWNER_NUMBERED]; /* news that were told of */
@@ -114,6 +114,7 @@ static void on_yield(void *arg, int unit)
 {
 	struct party *p = arg;
 
+	p->yields++;
 	stop_acting(p, unit);
 	if (!p->holds_yields)
 		owner_yielded(p->owner, unit);
@@ -403,6 +404,76 @@ static void one_that_leaves_hands_over(void **state)
 	assert_int_equal(f->a.pauses, 0);
 }
 
+/* What it acquires at that moment goes back, too: nobody would have it until the process is gone. */
+static void one_that_leaves_hands_over_what_it_is_acquiring(void **state)
+{
+	struct fixture *f = *state;
+	size_t losses;
+
+	open_party(f, &f->a);
+	open_party(f, &f->b);
+	run_until(f, a_knows_b); /* and asks nothing at the moment */
+	kill_session(f, &f->b); /* its units are free now */
+	owner_free(f->b.owner);
+	f->b.owner = NULL;
+	memset(f->b.acts, 0, sizeof(f->b.acts));
+	losses = f->a.losses;
+	owner_look(f->a.owner);
+	owner_leave(f->a.owner, on_left, &f->a);
+	run_until(f, a_left);
+	assert_int_equal(f->a.losses - losses, OWNER_UNITS); /* those of the other had come, too */
+	assert_int_equal(f->a.pauses, 0);
+}
+
+static bool a_is_up(const struct fixture *f)
+{
+	return owner_is_up(f->a.owner);
+}
+
+/* Paused, and taken again while there are changes to be learnt of first. */
+static void wait_for_changes(struct fixture *f)
+{
+	open_party(f, &f->a);
+	run_until(f, a_has_all);
+	f->a.holds_news = true;
+	pg_run(f->database, "select change_resources('[{\"kind\":\"person\",\"id\":\"p\",\"spec\":{},"
+			    "\"actor\":\"test\"}]', null)");
+	kill_session(f, &f->a);
+	run_until(f, a_is_paused);
+	run_until(f, a_is_up);
+	assert_int_equal(f->a.acting, 0);
+}
+
+/* What was not saved before the session broke is saved by whoever attends to the unit. */
+static void one_that_leaves_before_it_acts_again_saves_first(void **state)
+{
+	struct fixture *f = *state;
+
+	wait_for_changes(f);
+	owner_leave(f->a.owner, on_left, &f->a);
+	assert_int_equal(f->a.yields, OWNER_UNITS);
+	run_until(f, a_left);
+}
+
+static bool a_is_down(const struct fixture *f)
+{
+	return !owner_is_up(f->a.owner);
+}
+
+static void what_is_lost_twice_before_it_acts_is_kept(void **state)
+{
+	struct fixture *f = *state;
+
+	wait_for_changes(f);
+	kill_session(f, &f->a);
+	run_until(f, a_is_down);
+	run_until(f, a_is_up);
+	owner_applied(f->a.owner, OWNER_CHANGES, 1);
+	assert_int_equal(f->a.acting, OWNER_UNITS);
+	assert_int_equal(f->a.kept, OWNER_UNITS);
+	assert_int_equal(f->a.losses, 0);
+}
+
 /* --- news ------------------------------------------------------------------------------------------ */
 
 static bool a_took(const struct fixture *f)
@@ -505,6 +576,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_nobody_took_meanwhile_is_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_refused_write_ends_the_session, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_leaves_hands_over, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_leaves_hands_over_what_it_is_acquiring, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_leaves_before_it_acts_again_saves_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_lost_twice_before_it_acts_is_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_done_before_changes_are_known, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_change_settles_when_all_have_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_change_settles_without_who_is_stuck, set_up, tear_down),
