@@ -536,7 +536,6 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		return ssf_fail(err, SSF_E_NOMEM, "api");
 	a->ingest = (struct ingest){ .registry = a->registry,
 				     .batch = a->batch,
-				     .pool = s->pool,
 				     .documents = s->documents,
 				     .jwks = s->jwks,
 				     .attributor = s->attributor,

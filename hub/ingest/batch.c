@@ -222,11 +222,6 @@ size_t batch_pending(const struct batch *b)
 	return b->events;
 }
 
-bool batch_commits(const struct batch *b)
-{
-	return b->op != NULL;
-}
-
 int batch_append_start(struct batch *b, struct drafts *drafts, batch_done_f *f, void *arg,
 		       struct batch_append **out, struct ssf_err *err)
 {

@@ -23,7 +23,6 @@ ssf_nodiscard int batch_new(struct loop *loop, struct db *db, struct event_log *
 			    struct batch **out, struct ssf_err *err);
 void batch_free(struct batch *b);
 size_t batch_pending(const struct batch *b);
-bool batch_commits(const struct batch *b); /* what comes now has to wait for that commit */
 
 /* What is stored of the first draft: that of an earlier, equal one if appended is false. */
 struct batch_result {

@@ -20,7 +20,6 @@
 struct ingest {
 	struct registry *registry;
 	struct batch *batch;
-	struct pool *pool;
 	struct documents *documents;
 	struct jwks *jwks;
 	struct attributor *attributor;

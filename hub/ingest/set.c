@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * POST /events (RFC 8935): SETs of registered transmitters. One request is a machine:
- * parse -> [keys ->] verify (here, or in the pool) -> append -> answer. Who sent it is decided by the signature alone.
+ * parse -> [keys ->] verify -> append -> answer. Who sent it is decided by the signature alone.
  */
 #include "hub/ingest/ingest.h"
 
@@ -9,7 +9,6 @@
 #include "lib/kit/http_error.h"
 #include "lib/kit/jwks.h"
 #include "lib/kit/log.h"
-#include "lib/kit/pool.h"
 #include "lib/ssf/set.h"
 
 #include <stdio.h>
@@ -26,17 +25,12 @@ struct set_req {
 	json_t *transmitter;     /* spec */
 	char issuer[ISSUER_MAX];
 	struct jwks_search *search;
-	struct ssf_key *key;     /* while the pool verifies, as are these two */
-	bool refused;
-	struct ssf_err why;
-	struct pool_job *job;
 	struct batch_append *append;
 };
 
 static void request_free(struct set_req *s)
 {
 	ssf_jws_done(&s->jws);
-	ssf_key_free(s->key);
 	json_decref(s->transmitter);
 	free(s);
 }
@@ -119,8 +113,7 @@ static int add_events(struct set_req *s, const struct ssf_set *set, struct draft
 	return 0;
 }
 
-/* Its signature is good. */
-static void accept_set(struct set_req *s)
+static void accept_set(struct set_req *s, const struct ssf_key *key)
 {
 	const char *audience = json_string_value(json_object_get(s->transmitter, "audience"));
 	const char *const audiences[] = { audience != NULL ? audience : s->in->issuer, NULL };
@@ -135,7 +128,7 @@ static void accept_set(struct set_req *s)
 	struct ssf_err err;
 	int r;
 
-	if (ssf_set_check(&s->jws, &policy, &set, &err) < 0) {
+	if (ssf_set_verify(&s->jws, key, &policy, &set, &err) < 0) {
 		refuse(s, &err);
 		return;
 	}
@@ -143,50 +136,6 @@ static void accept_set(struct set_req *s)
 	ssf_set_done(&set);
 	if (r < 0 || batch_append_start(s->in->batch, drafts, on_appended, s, &s->append, &err) < 0)
 		refuse(s, &err);
-}
-
-/* --- the signature ------------------------------------------------------------------------- */
-
-/* In a thread of the pool. */
-static void verify(void *arg)
-{
-	struct set_req *s = arg;
-
-	s->refused = ssf_jws_verify(&s->jws, s->key, &s->why) < 0;
-}
-
-static void on_verified(void *arg)
-{
-	struct set_req *s = arg;
-
-	s->job = NULL;
-	if (s->refused)
-		refuse(s, &s->why);
-	else
-		accept_set(s);
-}
-
-static void on_dropped(void *arg)
-{
-	struct set_req *s = arg;
-
-	ssf_fail(&s->why, SSF_E_UNAVAILABLE, "shutting down");
-	refuse(s, &s->why);
-}
-
-/*
- * Here, when it can go to the database at once. While a commit is under way it would have to wait for that
- * one: then the pool does it, and the loop has its time for others.
- */
-static void verify_start(struct set_req *s, struct ssf_key *key)
-{
-	const struct pool_work work = { verify, on_verified, on_dropped, s, POOL_FIRST };
-
-	s->key = ssf_key_ref(key);
-	if (batch_commits(s->in->batch) && pool_submit(s->in->pool, &work, &s->job, &s->why) == 0)
-		return;
-	verify(s);
-	on_verified(s);
 }
 
 static void on_key(void *arg, struct ssf_key *key, const struct ssf_err *err)
@@ -198,7 +147,7 @@ static void on_key(void *arg, struct ssf_key *key, const struct ssf_err *err)
 		refuse(s, err);
 		return;
 	}
-	verify_start(s, key);
+	accept_set(s, key);
 }
 
 /* By kid and algorithm, of the transmitter's own keys. */
@@ -210,7 +159,7 @@ static void find_key(struct set_req *s)
 	struct ssf_err err;
 
 	if (jwks != NULL && jwks_find(s->in->jwks, jwks, s->jws.kid, s->jws.alg, &key, &err) == 0)
-		verify_start(s, key);
+		accept_set(s, key);
 	else if (jwks != NULL || jwks_search_start(s->in->jwks, url, s->jws.kid, s->jws.alg,
 						   on_key, s, &s->search, &err) < 0)
 		refuse(s, &err);

@@ -394,8 +394,8 @@ static int work_key(struct signature *g, struct ssf_err *err)
 static int sign_in_pool(struct signature *g, struct ssf_err *err)
 {
 	/* who catches up must not hold up what has just happened */
-	bool late = wall_now_ms() - g->at_ms > LATER_MS;
-	struct pool_work work = { work_run, work_done, work_drop, g->work, late ? POOL_LATER : POOL_NORMAL };
+	bool later = wall_now_ms() - g->at_ms > LATER_MS;
+	struct pool_work work = { work_run, work_done, work_drop, g->work, later };
 
 	g->began_us = loop_now_us();
 	if (work_key(g, err) < 0 || pool_submit(g->keys->pool, &work, &g->job, err) < 0)

@@ -18,7 +18,7 @@
 #define LATER_TURN 8
 
 struct pool_job {
-	TAILQ_ENTRY(pool_job) entry; /* in its queue or finished, in neither while it runs */
+	TAILQ_ENTRY(pool_job) entry; /* in waiting, later or finished, in neither while it runs */
 	struct pool *pool;
 	struct pool_work work;
 	bool waiting;
@@ -30,13 +30,14 @@ TAILQ_HEAD(job_list, pool_job);
 struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t work_there; /* something waits, or stopping */
-	struct job_list queues[POOL_TURNS];
+	struct job_list waiting;
+	struct job_list later;
 	unsigned turn;         /* counts what is taken, so that later ones have theirs */
 	struct job_list finished;
 	struct job_list ended; /* taken from finished; the loop's thread alone */
 	bool calling;          /* callbacks run; what is freed meanwhile is given back after them */
 	bool freed;
-	atomic_size_t queued; /* length of the queues, changed under the lock */
+	atomic_size_t queued; /* length of waiting and later, changed under the lock */
 	size_t queue_max;
 	bool stopping;
 	int wake_fd; /* readable while finished is not empty */
@@ -47,17 +48,14 @@ struct pool {
 
 static struct job_list *queue_of(struct pool *pool, const struct pool_job *job)
 {
-	return &pool->queues[job->work.turn];
+	return job->work.later ? &pool->later : &pool->waiting;
 }
 
 static struct pool_job *next_waiting(struct pool *pool)
 {
-	struct pool_job *first = TAILQ_FIRST(&pool->queues[POOL_FIRST]);
-	struct pool_job *now = TAILQ_FIRST(&pool->queues[POOL_NORMAL]);
-	struct pool_job *later = TAILQ_FIRST(&pool->queues[POOL_LATER]);
+	struct pool_job *now = TAILQ_FIRST(&pool->waiting);
+	struct pool_job *later = TAILQ_FIRST(&pool->later);
 
-	if (first != NULL)
-		return first;
 	if (later != NULL && (now == NULL || pool->turn++ % LATER_TURN == 0))
 		return later;
 	return now;
@@ -168,8 +166,8 @@ int pool_new(struct loop *loop, unsigned threads, size_t queue_max, struct pool 
 		return ssf_fail(err, SSF_E_NOMEM, "pool: out of memory");
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work_there, NULL);
-	for (int i = 0; i < POOL_TURNS; i++)
-		TAILQ_INIT(&pool->queues[i]);
+	TAILQ_INIT(&pool->waiting);
+	TAILQ_INIT(&pool->later);
 	TAILQ_INIT(&pool->finished);
 	TAILQ_INIT(&pool->ended);
 	pool->queue_max = queue_max;
@@ -206,8 +204,8 @@ void pool_free(struct pool *pool)
 		pthread_join(pool->threads[i], NULL);
 	drop_all(&pool->ended);
 	drop_all(&pool->finished);
-	for (int i = 0; i < POOL_TURNS; i++)
-		drop_all(&pool->queues[i]);
+	drop_all(&pool->waiting);
+	drop_all(&pool->later);
 	loop_watch_cancel(pool->watch);
 	if (pool->wake_fd >= 0)
 		close(pool->wake_fd);

@@ -12,20 +12,12 @@
 struct pool;
 struct pool_job;
 
-/* Which jobs go before which. */
-enum pool_turn {
-	POOL_NORMAL,
-	POOL_FIRST, /* before all others: what takes a few microseconds, and somebody waits for it */
-	POOL_LATER, /* may wait for the others: it gets one turn in eight while they are there */
-	POOL_TURNS,
-};
-
 struct pool_work {
 	void (*work)(void *arg); /* in a pool thread */
 	void (*done)(void *arg); /* in the loop's thread, after work; owns arg from here on */
 	void (*drop)(void *arg); /* in the loop's thread, instead of done, when cancelled: frees arg */
 	void *arg;
-	enum pool_turn turn;
+	bool later;              /* may wait for others: it gets one turn in eight while they are there */
 };
 
 ssf_nodiscard int pool_new(struct loop *loop, unsigned threads, size_t queue_max,

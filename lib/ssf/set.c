@@ -177,18 +177,11 @@ static int check_events(const json_t *claims, struct ssf_set *set, struct ssf_er
 int ssf_set_verify(const struct ssf_jws *jws, const struct ssf_key *key,
 		   const struct ssf_set_policy *policy, struct ssf_set *out, struct ssf_err *err)
 {
-	if (ssf_jws_verify(jws, key, err) < 0)
-		return -1;
-	return ssf_set_check(jws, policy, out, err);
-}
-
-int ssf_set_check(const struct ssf_jws *jws, const struct ssf_set_policy *policy, struct ssf_set *out,
-		  struct ssf_err *err)
-{
 	json_auto_t *claims = NULL;
 	struct ssf_set set = { 0 };
 
-	if (check_typ(jws, err) < 0 || parse_claims(jws, &claims, err) < 0 || check_issuer(claims, policy, &set, err) < 0 ||
+	if (check_typ(jws, err) < 0 || ssf_jws_verify(jws, key, err) < 0 ||
+	    parse_claims(jws, &claims, err) < 0 || check_issuer(claims, policy, &set, err) < 0 ||
 	    check_audience(claims, policy, err) < 0 || check_iat(claims, policy, &set, err) < 0 ||
 	    check_names(claims, &set, err) < 0 || check_subject(claims, &set, err) < 0 ||
 	    check_events(claims, &set, err) < 0)

@@ -44,16 +44,14 @@ ssf_nodiscard int ssf_set_peek_issuer(struct ssf_jws *jws, char *out, size_t out
 				      struct ssf_err *err);
 
 /*
- * The whole check, in this order: signature, typ (also with the "application/" prefix), claims as strict JSON, iss, aud, iat, jti, no exp, no sub, sub_id,
+ * The whole check, in this order: typ (also with the "application/" prefix),
+ * signature, claims as strict JSON, iss, aud, iat, jti, no exp, no sub, sub_id,
  * events. Event claims of types in the catalogue are checked too.
  * Codes are those of RFC 8935 section 2.4 through ssf_code_info().
  */
 ssf_nodiscard int ssf_set_verify(const struct ssf_jws *jws, const struct ssf_key *key,
 				 const struct ssf_set_policy *policy, struct ssf_set *out,
 				 struct ssf_err *err);
-/* All of it but the signature, which ssf_jws_verify() has found good: that may have been in another thread. */
-ssf_nodiscard int ssf_set_check(const struct ssf_jws *jws, const struct ssf_set_policy *policy,
-				struct ssf_set *out, struct ssf_err *err);
 void ssf_set_done(struct ssf_set *set); /* no-op on zeroed memory */
 
 /* What goes into one outgoing SET; all borrowed, all required but event_claims (NULL: {}). */

@@ -28,7 +28,7 @@ struct fixture {
 	unsigned dropped;
 	unsigned expected; /* done plus dropped, for stopping the loop */
 	bool free_in_done;
-	enum pool_turn turn; /* of what is submitted from now on */
+	bool later; /* what is submitted from now on */
 	unsigned order[64]; /* which of them have begun, by their number; only with one thread */
 	unsigned submitted;
 };
@@ -132,7 +132,7 @@ static void on_drop(void *arg)
 static struct job *submit(struct fixture *f, bool waits)
 {
 	struct job *j = calloc(1, sizeof(*j));
-	const struct pool_work w = { work, on_done, on_drop, j, f->turn };
+	const struct pool_work w = { work, on_done, on_drop, j, f->later };
 	struct ssf_err err;
 
 	j->f = f;
@@ -255,10 +255,10 @@ static void what_may_wait_has_one_turn_in_eight(void **state)
 	assert_int_equal(pool_new(f->loop, 1, 64, &f->pool, &err), 0);
 	submit(f, true);
 	wait_started(f, 1);
-	f->turn = POOL_LATER;
+	f->later = true;
 	for (int i = 0; i < 20; i++)
 		submit(f, false); /* 1 to 20 */
-	f->turn = POOL_NORMAL;
+	f->later = false;
 	for (int i = 0; i < 20; i++)
 		submit(f, false); /* 21 to 40 */
 	open_gate(f);
@@ -270,28 +270,6 @@ static void what_may_wait_has_one_turn_in_eight(void **state)
 	assert_int_equal(between, 3); /* the others are the twenty */
 	for (unsigned i = 24; i < 41; i++)
 		assert_true(f->order[i] <= 20);
-}
-
-static void what_is_to_be_first_is(void **state)
-{
-	struct fixture *f = *state;
-	struct ssf_err err;
-
-	pool_free(f->pool);
-	assert_int_equal(pool_new(f->loop, 1, 64, &f->pool, &err), 0);
-	submit(f, true);
-	wait_started(f, 1);
-	for (int i = 1; i <= 5; i++)
-		submit(f, false); /* 1 to 5 */
-	f->turn = POOL_FIRST;
-	submit(f, false); /* 6 and 7 */
-	submit(f, false);
-	open_gate(f);
-	f->expected = 8;
-	loop_run(f->loop);
-	assert_int_equal(f->order[1], 6);
-	assert_int_equal(f->order[2], 7);
-	assert_int_equal(f->order[3], 1);
 }
 
 #define pool_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -306,7 +284,6 @@ int main(void)
 		pool_test(freeing_drops_queued_and_running),
 		pool_test(can_be_freed_in_done),
 		pool_test(what_may_wait_has_one_turn_in_eight),
-		pool_test(what_is_to_be_first_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
