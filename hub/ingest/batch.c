@@ -67,7 +67,7 @@ static void on_kick(void *arg)
 static void kick(struct batch *b)
 {
 	if (b->kick == NULL && b->op == NULL && !TAILQ_EMPTY(&b->waiting))
-		b->kick = loop_defer_start(b->loop, on_kick, b);
+		b->kick = loop_defer_urgent_start(b->loop, on_kick, b);
 }
 
 static void fail_all(struct append_list *list, const struct ssf_err *err)
@@ -159,30 +159,23 @@ static void take(struct batch *b)
 	}
 }
 
-/* What waits, in one commit; nothing has changed if that fails. */
-static int send(struct batch *b, struct ssf_err *err)
-{
-	if (b->op != NULL || TAILQ_EMPTY(&b->waiting))
-		return 0;
-	take(b);
-	b->began_us = loop_now_us();
-	if (TAILQ_EMPTY(&b->flying))
-		ssf_fail(err, SSF_E_NOMEM, "batch");
-	else if (drafts_append(b->db, b->drafts, on_appended, b, &b->op, err) == 0)
-		return 0;
-	b->op = NULL;
-	drafts_free(SSF_STEAL(b->drafts));
-	TAILQ_CONCAT(&b->flying, &b->waiting, link);
-	TAILQ_CONCAT(&b->waiting, &b->flying, link);
-	return -1;
-}
-
 static void flush(struct batch *b)
 {
 	struct ssf_err err;
 
-	if (send(b, &err) < 0)
-		fail_all(&b->waiting, &err);
+	if (b->op != NULL || TAILQ_EMPTY(&b->waiting))
+		return;
+	take(b);
+	b->began_us = loop_now_us();
+	if (TAILQ_EMPTY(&b->flying)) {
+		drafts_free(SSF_STEAL(b->drafts));
+		kick(b); /* out of memory for the moment */
+	} else if (drafts_append(b->db, b->drafts, on_appended, b, &b->op, &err) < 0) {
+		b->op = NULL;
+		drafts_free(SSF_STEAL(b->drafts));
+		fail_all(&b->flying, &err);
+		kick(b);
+	}
 }
 
 int batch_new(struct loop *loop, struct db *db, struct event_log *log, struct batch **out,
@@ -241,9 +234,7 @@ int batch_append_start(struct batch *b, struct drafts *drafts, batch_done_f *f, 
 	TAILQ_INSERT_TAIL(&b->waiting, a, link);
 	b->events += count;
 	b->weight += drafts_weight(drafts);
-	/* at once: what comes while this one is committed makes the next batch. Nobody is told from inside. */
-	if (send(b, err) < 0)
-		kick(b);
+	kick(b);
 	*out = a;
 	return 0;
 }

@@ -15,22 +15,28 @@
 #include <sys/queue.h>
 #include <time.h>
 
-#define TURN_US 1000 /* of calls that are not urgent, before the loop looks again at what is ready */
+#define TURN_US 3000 /* of calls that are not urgent, before the loop looks again at what is ready */
 enum { PRIORITY_URGENT, PRIORITY_OTHER, PRIORITIES };
 
 struct loop_defer {
 	TAILQ_ENTRY(loop_defer) entry;
-	struct loop *loop;
+	struct deferred *of;
 	loop_f *f;
 	void *arg;
 	uint64_t seq;
 };
 
+/* Calls of one priority. */
+struct deferred {
+	struct loop *loop;
+	struct event event;
+	TAILQ_HEAD(, loop_defer) calls;
+	uint64_t seq;
+};
+
 struct loop {
 	struct event_base *base;
-	struct event defer_event;
-	TAILQ_HEAD(, loop_defer) deferred;
-	uint64_t defer_seq;
+	struct deferred deferred[PRIORITIES];
 	size_t pending; /* handles that are alive */
 };
 
@@ -88,8 +94,13 @@ int loop_new(struct loop **out, struct ssf_err *err)
 		free(loop);
 		return ssf_fail(err, SSF_E_NOMEM, "loop: cannot make an event base");
 	}
-	TAILQ_INIT(&loop->deferred);
-	evtimer_assign(&loop->defer_event, loop->base, on_deferred, loop);
+	for (int i = 0; i < PRIORITIES; i++) {
+		struct deferred *ds = &loop->deferred[i];
+		ds->loop = loop;
+		TAILQ_INIT(&ds->calls);
+		evtimer_assign(&ds->event, loop->base, on_deferred, ds);
+		event_priority_set(&ds->event, i);
+	}
 	signal(SIGPIPE, SIG_IGN);
 	*out = loop;
 	return 0;
@@ -100,7 +111,8 @@ void loop_free(struct loop *loop)
 	if (loop == NULL)
 		return;
 	assert(loop->pending == 0);
-	event_del(&loop->defer_event);
+	for (int i = 0; i < PRIORITIES; i++)
+		event_del(&loop->deferred[i].event);
 	event_base_free(loop->base);
 	free(loop);
 }
@@ -170,11 +182,11 @@ static struct timeval ms_to_timeval(int64_t ms)
 }
 
 /* Deferred calls run in the order of their start, and those started meanwhile in the next turn. */
-static int defer_arm(struct loop *loop)
+static int defer_arm(struct deferred *ds)
 {
 	const struct timeval now = { 0 };
 
-	return event_add(&loop->defer_event, &now);
+	return event_add(&ds->event, &now);
 }
 
 /*
@@ -183,52 +195,62 @@ static int defer_arm(struct loop *loop)
  */
 static void on_deferred(evutil_socket_t fd, short what, void *arg)
 {
-	struct loop *loop = arg;
+	struct deferred *ds = arg;
 	struct loop_defer *d;
-	uint64_t end = loop->defer_seq;
+	uint64_t end = ds->seq;
 	int64_t until_us = loop_now_us() + TURN_US;
 
 	(void)fd;
 	(void)what;
 	/* Armed before the calls, because one of them may stop the loop. */
-	defer_arm(loop);
-	while ((d = TAILQ_FIRST(&loop->deferred)) != NULL && d->seq < end &&
-	       !event_base_got_break(loop->base) && loop_now_us() < until_us) {
+	defer_arm(ds);
+	while ((d = TAILQ_FIRST(&ds->calls)) != NULL && d->seq < end &&
+	       !event_base_got_break(ds->loop->base) && loop_now_us() < until_us) {
 		loop_f *f = d->f;
 		void *f_arg = d->arg;
 
 		loop_defer_cancel(d);
 		f(f_arg);
 	}
-	if (TAILQ_EMPTY(&loop->deferred))
-		event_del(&loop->defer_event);
+	if (TAILQ_EMPTY(&ds->calls))
+		event_del(&ds->event);
 }
 
-struct loop_defer *loop_defer_start(struct loop *loop, loop_f *f, void *arg)
+static struct loop_defer *defer_start(struct deferred *ds, loop_f *f, void *arg)
 {
 	struct loop_defer *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
-	if (!evtimer_pending(&loop->defer_event, NULL) && defer_arm(loop) < 0) {
+	if (!evtimer_pending(&ds->event, NULL) && defer_arm(ds) < 0) {
 		free(d);
 		return NULL;
 	}
-	d->loop = loop;
+	d->of = ds;
 	d->f = f;
 	d->arg = arg;
-	d->seq = loop->defer_seq++;
-	TAILQ_INSERT_TAIL(&loop->deferred, d, entry);
-	loop->pending++;
+	d->seq = ds->seq++;
+	TAILQ_INSERT_TAIL(&ds->calls, d, entry);
+	ds->loop->pending++;
 	return d;
+}
+
+struct loop_defer *loop_defer_start(struct loop *loop, loop_f *f, void *arg)
+{
+	return defer_start(&loop->deferred[PRIORITY_OTHER], f, arg);
+}
+
+struct loop_defer *loop_defer_urgent_start(struct loop *loop, loop_f *f, void *arg)
+{
+	return defer_start(&loop->deferred[PRIORITY_URGENT], f, arg);
 }
 
 void loop_defer_cancel(struct loop_defer *d)
 {
 	if (d == NULL)
 		return;
-	TAILQ_REMOVE(&d->loop->deferred, d, entry);
-	d->loop->pending--;
+	TAILQ_REMOVE(&d->of->calls, d, entry);
+	d->of->loop->pending--;
 	free(d);
 }
 

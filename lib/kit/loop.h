@@ -38,6 +38,8 @@ typedef void loop_f(void *arg);
 /* Calls f once from the loop, after the current callback has returned. */
 struct loop_defer;
 struct loop_defer *loop_defer_start(struct loop *loop, loop_f *f, void *arg);
+/* The same before all that is not urgent: within a few milliseconds. */
+struct loop_defer *loop_defer_urgent_start(struct loop *loop, loop_f *f, void *arg);
 void loop_defer_cancel(struct loop_defer *d);
 
 /* Calls f once, ms milliseconds from now. */
@@ -57,7 +59,7 @@ void loop_signal_cancel(struct loop_signal *s);
 
 /*
  * Calls f whenever fd is ready, level-triggered, until cancelled; f may cancel it. An urgent one is called
- * before all others that are ready, and within about a millisecond whatever else there is to do.
+ * before all others that are ready, and within a few milliseconds whatever else there is to do.
  */
 typedef void loop_watch_f(void *arg, bool readable, bool writable);
 struct loop_watch;
