@@ -161,13 +161,21 @@ static const struct event *event_at(const struct fixture *f, int64_t seq)
 	return events[0];
 }
 
+static void on_turn(void *arg)
+{
+	loop_stop(arg);
+}
+
 static void what_comes_while_a_commit_is_under_way_goes_into_the_next(void **state)
 {
 	struct fixture *f = *state;
 	json_auto_t *body = json_object();
 	ssf_auto_free char *commits = NULL;
 
-	assert_int_equal(append(f, body, NULL), 0); /* it is sent at once: nothing waits for a batch to fill */
+	assert_int_equal(append(f, body, NULL), 0);
+	f->head_wanted = INT64_MAX; /* only the turn ends it */
+	loop_timer_start(f->loop, 1, on_turn, f->loop);
+	loop_run(f->loop); /* it is sent; nothing waits for a batch to fill */
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(append(f, body, NULL), 0);
 	run(f, 7);
