@@ -18,6 +18,7 @@ struct deliver {
 	struct keys *keys;
 	const struct master_key *master;
 	struct http_client *client;
+	size_t pushing;               /* streams with pushes in flight */
 	LIST_HEAD(, outlet) outlets;
 	struct stream_index *index; /* of all outlets */
 	LIST_HEAD(, endpoint) endpoints;

@@ -25,6 +25,8 @@
 
 #define WINDOW_FIRST 16       /* in flight to a stream; one more with every success, after a failure from 1 on */
 #define WINDOW_MAX 64
+/* Of all streams that push just now, each at least 1: curl (7.88) looks at every connection whenever a call ends. */
+#define WINDOWS_TOTAL 1024
 #define FAILING_MAX 16        /* begun, of a stream that fails */
 #define ANSWER_MAX (256 * 1024) /* a 2xx with more is taken for a failure, and sent again */
 #define RETRY_AFTER_MAX_S 3600
@@ -46,8 +48,8 @@ static void delivery_begin(struct delivery *dl);
 
 static void leave_flight(struct delivery *dl)
 {
-	if (dl->in_flight)
-		dl->outlet->in_flight--;
+	if (dl->in_flight && --dl->outlet->in_flight == 0)
+		dl->outlet->deliver->pushing--;
 	dl->in_flight = false;
 	if (dl->probe)
 		endpoint_probe_cancelled(dl->outlet->endpoint);
@@ -350,7 +352,8 @@ static void delivery_begin(struct delivery *dl)
 
 	dl->in_flight = true;
 	dl->probe = endpoint_begin(o);
-	o->in_flight++;
+	if (o->in_flight++ == 0)
+		o->deliver->pushing++;
 	if (set.len > 0) {
 		delivery_send(dl, set);
 	} else if (keys_sign_start(o->deliver->keys, e, o->stream->audience, o->stream->alg, on_signed, dl,
@@ -370,7 +373,7 @@ static bool has_room(const struct outlet *o)
 {
 	if (o->failures > 0)
 		return o->in_flight == 0 && o->waiting_retries < FAILING_MAX;
-	return o->in_flight < o->push_window;
+	return o->in_flight == 0 || (o->in_flight < o->push_window && o->in_flight * o->deliver->pushing < WINDOWS_TOTAL);
 }
 
 /* What is too old and cannot even be tried is given up: the endpoint has not answered for so long. */

@@ -28,7 +28,7 @@
 #define BODY_MAX (1024 * 1024)
 #define CA_FILE_MAX (256 * 1024)
 #define BUFFER_SIZE 16384L
-#define CACHED_CONNECTIONS 4096L
+#define CACHED_CONNECTIONS 16384L
 #define SPARE_HANDLES 256 /* of curl, kept to be used again: making one costs as much as a small call */
 
 struct http_call {
