@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#define FREE_TURNS 1000
 #define TURN_US 3000 /* of calls that are not urgent, before the loop looks again at what is ready */
 enum { PRIORITY_URGENT, PRIORITY_OTHER, PRIORITIES };
 
@@ -106,11 +107,22 @@ int loop_new(struct loop **out, struct ssf_err *err)
 	return 0;
 }
 
+/*
+ * What was freed may have callbacks of libevent's before it that were due and not called, as connections have: their
+ * memory is given back when those have run, and would never be with the base.
+ */
+static void finish_active(struct loop *loop)
+{
+	for (int i = 0; i < FREE_TURNS && event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ACTIVE) > 0; i++)
+		event_base_loop(loop->base, EVLOOP_NONBLOCK);
+}
+
 void loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
 	assert(loop->pending == 0);
+	finish_active(loop);
 	for (int i = 0; i < PRIORITIES; i++)
 		event_del(&loop->deferred[i].event);
 	event_base_free(loop->base);
