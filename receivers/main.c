@@ -134,6 +134,7 @@ static int start(struct program *p, struct ssf_err *err)
 	    start_keys(p, err) < 0 || start_redis(p, err) < 0 ||
 	    dedupe_new(SEEN_MAX, SEEN_WINDOW_MS, &p->dedupe, err) < 0)
 		return -1;
+	http_client_prepare(p->http);
 	return start_intake(p, err);
 }
 

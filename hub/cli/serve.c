@@ -508,6 +508,8 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    deliver_new(s->loop, &deliver, a->db, a->owner, a->log, a->registry, a->keys, s->master,
 			s->push_client, &a->deliver, err) < 0)
 		return -1;
+	http_client_prepare(s->push_client);
+	http_client_prepare(s->client);
 	s->keyfiles = keyfiles_new();
 	if (s->keyfiles == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "keys");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the processes and their sockets. It must never start more than one in one place, nor end as long as
- * one runs.
+ * Owns the processes. It must never start more than one in one place, nor end as long as one runs, nor keep
+ * a socket open that nobody listens at.
  */
 #include "hub/cli/supervise.h"
 
@@ -28,7 +28,7 @@ struct worker {
 	struct supervisor *of;
 	unsigned number;
 	pid_t pid;                 /* 0: it does not run */
-	int listen_fd;
+	int listen_fd;             /* for the process to be started; -1: not open, or it has it */
 	int ready_fd;              /* what it writes to when it is ready; -1: it has */
 	struct loop_watch *ready;
 	int64_t started_ms, backoff_ms;
@@ -42,6 +42,7 @@ struct supervisor {
 	struct worker workers[SUPERVISE_MAX];
 	unsigned count;
 	unsigned port;
+	char listen[128];              /* with the port that it is */
 	bool told_ready, stopping;
 	int status;
 	struct supervise_child *child; /* filled: this is a process */
@@ -65,25 +66,25 @@ static void signals(int how)
 
 /* --- sockets -------------------------------------------------------------------------------------------- */
 
-/* The address with another port than the text has. */
-static int address(const char *listen, unsigned port, char out[128], struct ssf_err *err)
+/* The address with the port that was found. */
+static int set_listen(struct supervisor *s, struct ssf_err *err)
 {
-	const char *colon = strrchr(listen, ':');
+	const char *text = s->conf->listen, *colon = strrchr(text, ':');
+	int host = colon != NULL ? (int)(colon - text) : -1;
 
-	if (colon == NULL || (size_t)snprintf(out, 128, "%.*s:%u", (int)(colon - listen), listen, port) >= 128)
+	if (host < 0 ||
+	    (size_t)snprintf(s->listen, sizeof(s->listen), "%.*s:%u", host, text, s->port) >= sizeof(s->listen))
 		return ssf_fail(err, SSF_E_MALFORMED, "listen: not an address with a port");
 	return 0;
 }
 
 static int open_sockets(struct supervisor *s, struct ssf_err *err)
 {
-	char text[128];
-
 	if (http_listen(s->conf->listen, HTTP_SHARED_FIRST, &s->workers[0].listen_fd, &s->port, err) < 0 ||
-	    address(s->conf->listen, s->port, text, err) < 0)
+	    set_listen(s, err) < 0)
 		return -1;
 	for (unsigned i = 1; i < s->count; i++) {
-		if (http_listen(text, HTTP_SHARED, &s->workers[i].listen_fd, &s->port, err) < 0)
+		if (http_listen(s->listen, HTTP_SHARED, &s->workers[i].listen_fd, &s->port, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -196,13 +197,17 @@ static void become_child(struct worker *w, int ready_fd, pid_t parent)
 	loop_stop(s->loop);
 }
 
-static int start_process(struct worker *w)
+/* The socket is the process's alone: with it goes the queue of connections that nobody would take. */
+static int start_process(struct worker *w, struct ssf_err *err)
 {
+	struct supervisor *s = w->of;
 	pid_t parent = getpid();
 	int fds[2];
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	if (w->listen_fd < 0 && http_listen(s->listen, HTTP_SHARED, &w->listen_fd, &s->port, err) < 0)
 		return -1;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "%s", strerror(errno));
 	/* a handler that ran in the process would write into the pipe of the parent's loop */
 	signals(SIG_BLOCK);
 	w->pid = fork();
@@ -212,14 +217,17 @@ static int start_process(struct worker *w)
 		return 0;
 	}
 	signals(SIG_UNBLOCK);
+	int reason = errno;
 	close(fds[1]);
 	if (w->pid < 0) {
 		w->pid = 0;
 		close(fds[0]);
-		return -1;
+		close_fd(&w->listen_fd);
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "%s", strerror(reason));
 	}
+	close_fd(&w->listen_fd);
 	w->ready_fd = fds[0];
-	w->ready = loop_watch_start(w->of->loop, fds[0], true, false, on_ready, w);
+	w->ready = loop_watch_start(s->loop, fds[0], true, false, on_ready, w);
 	w->started_ms = loop_now_ms();
 	log_info("process.started", log_int("number", w->number), log_int("pid", w->pid));
 	return 0;
@@ -234,10 +242,11 @@ static void start_later(struct worker *w, int64_t ms)
 static void on_start(void *arg)
 {
 	struct worker *w = arg;
+	struct ssf_err err;
 
 	w->start = NULL;
-	if (start_process(w) < 0) {
-		log_error("process.start_failed", log_str("error", strerror(errno)));
+	if (start_process(w, &err) < 0) {
+		log_error("process.start_failed", log_why(&err));
 		start_later(w, w->backoff_ms);
 	}
 }

@@ -2,8 +2,8 @@
 /*
  * Several processes of one hub: a parent that serves nothing itself and starts them, starts again
  * what dies (at once, later with backoff), and passes SIGTERM on. Each has a listening socket of its
- * own on the one port, which the parent keeps open: while a process is started again its connections
- * wait. The processes die with the parent.
+ * own on the one port, which goes with it: new connections are for the others as long as it is away. The
+ * processes die with the parent.
  */
 #pragma once
 

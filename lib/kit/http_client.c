@@ -7,16 +7,13 @@
  */
 #include "lib/kit/http_client.h"
 
-#include "lib/kit/file.h"
+#include "lib/kit/trust.h"
 #include "lib/ssf/attr.h"
 
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <limits.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +23,6 @@
 
 #define TIMEOUT_MS 10000
 #define BODY_MAX (1024 * 1024)
-#define CA_FILE_MAX (256 * 1024)
 #define BUFFER_SIZE 16384L
 #define CACHED_CONNECTIONS 16384L
 #define SPARE_HANDLES 256 /* of curl, kept to be used again: making one costs as much as a small call */
@@ -50,7 +46,7 @@ TAILQ_HEAD(call_list, http_call);
 struct http_client {
 	struct loop *loop;
 	const struct netguard *guard;
-	STACK_OF(X509) *ca;
+	struct trust *trust;
 	CURLM *multi;
 	struct loop_timer *timer;
 	struct event deliver;
@@ -339,39 +335,13 @@ static void on_deliver(evutil_socket_t fd, short what, void *arg)
 		free(c);
 }
 
-static int load_ca(struct http_client *c, const char *path, struct ssf_err *err)
-{
-	ssf_auto_buf pem = SSF_BUF(CA_FILE_MAX);
-	X509 *cert;
-
-	if (file_read(path, &pem, err) < 0)
-		return -1;
-	BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-	c->ca = sk_X509_new_null();
-	while (bio != NULL && c->ca != NULL &&
-	       (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		if (sk_X509_push(c->ca, cert) <= 0)
-			X509_free(cert);
-	}
-	BIO_free(bio);
-	ERR_clear_error(); /* the end of the file counts as one */
-	if (c->ca == NULL || sk_X509_num(c->ca) == 0)
-		return ssf_fail(err, SSF_E_MALFORMED, "%s: no certificate in it", path);
-	return 0;
-}
-
-/* CURLOPT_SSL_CTX_FUNCTION: more trust beside the system's store, not instead of it. */
-static CURLcode add_ca(CURL *easy, void *ssl_ctx, void *arg)
+/* CURLOPT_SSL_CTX_FUNCTION: instead of what curl would read of files for it, on the loop. */
+static CURLcode use_trust(CURL *easy, void *ssl_ctx, void *arg)
 {
 	const struct http_client *c = arg;
-	X509_STORE *store = SSL_CTX_get_cert_store(ssl_ctx);
 
 	(void)easy;
-	for (int i = 0; i < sk_X509_num(c->ca); i++) {
-		if (X509_STORE_add_cert(store, sk_X509_value(c->ca, i)) != 1)
-			return CURLE_OUT_OF_MEMORY;
-	}
-	return CURLE_OK;
+	return trust_use(c->trust, ssl_ctx) == 0 ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
 int http_client_new(struct loop *loop, const struct netguard *guard, const char *ca_file,
@@ -397,12 +367,17 @@ int http_client_new(struct loop *loop, const struct netguard *guard, const char 
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
 	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, CACHED_CONNECTIONS);
-	if (ca_file != NULL && load_ca(c, ca_file, err) < 0) {
+	if (trust_new(ca_file, &c->trust, err) < 0) {
 		http_client_free(c);
 		return -1;
 	}
 	*out = c;
 	return 0;
+}
+
+void http_client_prepare(struct http_client *c)
+{
+	trust_load(c->trust);
 }
 
 void http_client_free(struct http_client *c)
@@ -421,7 +396,7 @@ void http_client_free(struct http_client *c)
 		curl_multi_cleanup(c->multi); /* closes the kept connections, through on_curl_socket */
 	loop_timer_cancel(c->timer);
 	event_del(&c->deliver);
-	sk_X509_pop_free(c->ca, X509_free);
+	trust_free(c->trust);
 	c->freed = true;
 	if (!c->calling)
 		free(c);
@@ -567,10 +542,12 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 	bad |= curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, call->client) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, call) != CURLE_OK;
-	if (call->client->ca != NULL) {
-		bad |= curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, add_ca) != CURLE_OK;
-		bad |= curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, call->client) != CURLE_OK;
-	}
+	/* what is trusted is ours to say: no file, and no store that curl keeps and puts in the place of ours */
+	bad |= curl_easy_setopt(e, CURLOPT_CAINFO, NULL) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_CAPATH, NULL) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, use_trust) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, call->client) != CURLE_OK;
 	return bad ? -1 : 0;
 }
 

@@ -50,6 +50,8 @@ def test_clause1_no_202_before_the_commit(new_hub, endpoint):
         assert answers == []
         hub.kill9()
         sender.join(20)
+        # it does not look for its client while it waits for the lock, and would go on to its commit
+        hub.sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted")
     finally:
         blocker.close()
     assert answers == [None]

@@ -3,7 +3,9 @@
 another one within two seconds when that is gone; nothing is lost, and nothing that was handed over is
 sent twice."""
 import collections
+import contextlib
 import os
+import re
 import signal
 import time
 import uuid
@@ -284,7 +286,7 @@ def test_streams_of_a_killed_process_move(hub, sink):
         killed = time.monotonic()
         wait_until(lambda: victim not in dict(hub.sql(OWNERS)).values(), 5, "the units have moved")
         first = wait_until(lambda: next((p.at for p in moved[0].accepted() if p.at > killed + 0.05), None),
-                           5, "the stream goes on")
+                           10, "the stream goes on")
         assert first - killed < 8, f"{first - killed} s"
         hub.proc.wait_log("event=hub.ready", 30, count=3)
         load.wait(40)
@@ -294,6 +296,25 @@ def test_streams_of_a_killed_process_move(hub, sink):
         check_all_arrived(hub, endpoint, accepted)
     shared(hub.sql)
     assert set(hub.members().values()) - {members[victim]}, "there are two again"
+
+
+def test_connections_go_to_those_that_run(new_hub):
+    """While one is away, and is started later each time, nobody waits for it."""
+    hub = new_hub(*HUB_ARGS)
+    hub.expected.add("process.exited")
+
+    def started():
+        return re.findall(r"event=process.started number=2 pid=(\d+)", hub.proc.log())
+    for times in range(1, 6):   # after 50, 100, 200, 400 and 800 ms, and then 1,600
+        wait_until(lambda: len(started()) == times, 10, "it is started again")
+        os.kill(int(started()[-1]), signal.SIGKILL)
+    hub.proc.wait_log("event=process.exited", 10, count=5)
+    for _ in range(40):
+        with contextlib.closing(hub.new_session()) as session:
+            assert session.get(hub.url + "/healthz", timeout=1).status_code == 200
+    assert len(started()) == 5, "it was away all the time"
+    wait_until(lambda: len(started()) == 6, 10, "it comes back")
+    hub.proc.wait_log("event=hub.ready process=2", 20, count=2)
 
 
 def test_processes_end_with_the_hub(hub):

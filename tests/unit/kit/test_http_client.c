@@ -2,6 +2,7 @@
 /* The client against our server over TLS: verification, reuse, limits, guard, cancelling. */
 #include "lib/kit/http_client.h"
 
+#include "lib/kit/file.h"
 #include "lib/kit/tls.h"
 
 #include <setjmp.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/kit/http_fixture.h"
 
@@ -248,6 +250,57 @@ static void verifies_the_ca(void **state)
 	assert_int_equal(t->code, SSF_E_KEY);
 	fixture_done(&other);
 	assert_int_equal(t->f.n_requests, 0);
+}
+
+static void put_file(const char *to, const char *from)
+{
+	ssf_auto_buf bytes = SSF_BUF(65536);
+	struct ssf_err err;
+
+	if (from != NULL)
+		assert_int_equal(file_read(from, &bytes, &err), 0);
+	else
+		ssf_buf_adds(&bytes, "nothing\n");
+	assert_int_equal(file_write(to, ssf_buf_str(&bytes), 0600, &err), 0);
+}
+
+/* What was connected is not any more, and the port is another. */
+static void serve_anew(struct client_fixture *t)
+{
+	http_server_free(t->f.server);
+	fixture_start(&t->f);
+}
+
+static void reads_a_changed_ca_again(void **state)
+{
+	struct client_fixture *t = *state;
+	char dir[] = "/tmp/ca-XXXXXX", path[64];
+	struct fixture other;
+	struct ssf_err err;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/ca.pem", dir);
+	fixture_init(&other, true);
+	put_file(path, other.ca);
+	http_client_free(t->client);
+	assert_int_equal(http_client_new(t->f.loop, t->guard, path, &t->client, &err), 0);
+	http_client_prepare(t->client);
+	run(t, "127.0.0.1", "/a", (struct http_call_spec){ 0 });
+	assert_int_equal(t->code, SSF_E_KEY);
+	put_file(path, t->f.ca);
+	run(t, "127.0.0.1", "/a", (struct http_call_spec){ 0 });
+	assert_int_equal(t->code, SSF_OK);
+	serve_anew(t);
+	put_file(path, NULL); /* leaves what was */
+	run(t, "127.0.0.1", "/a", (struct http_call_spec){ 0 });
+	assert_int_equal(t->code, SSF_OK);
+	serve_anew(t);
+	put_file(path, other.ca);
+	run(t, "127.0.0.1", "/a", (struct http_call_spec){ 0 });
+	assert_int_equal(t->code, SSF_E_KEY);
+	fixture_done(&other);
+	unlink(path);
+	rmdir(dir);
 }
 
 static void verifies_the_host_name(void **state)
@@ -491,6 +544,7 @@ int main(void)
 		client_test(does_not_follow_redirects),
 		client_test(ignores_proxies_of_the_environment),
 		client_test(verifies_the_ca),
+		client_test(reads_a_changed_ca_again),
 		client_test(verifies_the_host_name),
 		client_test(limits_the_body),
 		client_test(gives_up_in_time),

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the store of certificates. What is trusted must never grow from a file that could not be read, nor be
+ * lost by one: as long as there is nothing better, what was read before stays.
+ */
+#include "lib/kit/trust.h"
+
+#include "lib/kit/file.h"
+#include "lib/kit/log.h"
+#include "lib/ssf/attr.h"
+
+#include <curl/curl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CA_FILE_MAX (256 * 1024)
+
+/* Of a file, to see that it has changed; all 0: it is not there. */
+struct stamp {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec changed;
+};
+
+struct trust {
+	char *ca_file;
+	const char *system_file, *system_dir; /* or NULL */
+	X509_STORE *store;                    /* NULL: not read yet */
+	struct stamp system_stamp, ca_stamp;
+};
+
+static struct stamp stamp_of(const char *path)
+{
+	struct stat st;
+
+	if (path == NULL || stat(path, &st) < 0)
+		return (struct stamp){ 0 };
+	return (struct stamp){ st.st_dev, st.st_ino, st.st_size, st.st_mtim };
+}
+
+static bool same(const struct stamp *a, const struct stamp *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+/* All certificates of a PEM file into the store. */
+static int add_file(X509_STORE *store, const char *path, struct ssf_err *err)
+{
+	ssf_auto_buf pem = SSF_BUF(CA_FILE_MAX);
+	X509 *cert;
+	int n = 0;
+
+	if (file_read(path, &pem, err) < 0)
+		return -1;
+	BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+	while (bio != NULL && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		n += X509_STORE_add_cert(store, cert) == 1;
+		X509_free(cert);
+	}
+	BIO_free(bio);
+	ERR_clear_error(); /* the end of the file counts as one */
+	return n > 0 ? 0 : ssf_fail(err, SSF_E_MALFORMED, "%s: no certificate in it", path);
+}
+
+/* The same that curl sets: who trusts an issuer in the middle of a chain need not trust its root. */
+static X509_STORE *store_new(void)
+{
+	X509_STORE *store = X509_STORE_new();
+
+	if (store != NULL)
+		X509_STORE_set_flags(store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+	return store;
+}
+
+/* The system's that cannot be read: what it would have vouched for is refused at the connection. */
+static void add_system(const struct trust *t, X509_STORE *store)
+{
+	if (t->system_file != NULL && X509_STORE_load_file(store, t->system_file) != 1)
+		log_warn("trust.unread", log_str("file", t->system_file));
+	if (t->system_dir != NULL && X509_STORE_load_path(store, t->system_dir) != 1)
+		log_warn("trust.unread", log_str("file", t->system_dir));
+	ERR_clear_error();
+}
+
+void trust_load(struct trust *t)
+{
+	X509_STORE *store = store_new();
+	struct ssf_err err;
+
+	t->system_stamp = stamp_of(t->system_file);
+	t->ca_stamp = stamp_of(t->ca_file);
+	if (store == NULL)
+		return;
+	add_system(t, store);
+	if (t->ca_file != NULL && add_file(store, t->ca_file, &err) < 0) {
+		log_warn("trust.unread", log_str("file", t->ca_file), log_why(&err));
+		if (t->store != NULL) {
+			X509_STORE_free(store);
+			return;
+		}
+	}
+	X509_STORE_free(t->store);
+	t->store = store;
+}
+
+static bool is_current(const struct trust *t)
+{
+	struct stamp system = stamp_of(t->system_file), ca = stamp_of(t->ca_file);
+
+	return t->store != NULL && same(&system, &t->system_stamp) && same(&ca, &t->ca_stamp);
+}
+
+int trust_use(struct trust *t, SSL_CTX *ctx)
+{
+	if (!is_current(t))
+		trust_load(t);
+	if (t->store == NULL)
+		return -1;
+	SSL_CTX_set1_cert_store(ctx, t->store);
+	return 0;
+}
+
+int trust_new(const char *ca_file, struct trust **out, struct ssf_err *err)
+{
+	const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+	X509_STORE *looked = store_new();
+	struct trust *t = calloc(1, sizeof(*t));
+	int r = 0;
+
+	if (t != NULL) {
+		t->system_file = curl->cainfo;
+		t->system_dir = curl->capath;
+		t->ca_file = ca_file != NULL ? strdup(ca_file) : NULL;
+	}
+	if (t == NULL || looked == NULL || (ca_file != NULL && t->ca_file == NULL))
+		r = ssf_fail(err, SSF_E_NOMEM, "trust: out of memory");
+	else if (ca_file != NULL)
+		r = add_file(looked, ca_file, err);
+	X509_STORE_free(looked);
+	if (r < 0)
+		trust_free(t);
+	else
+		*out = t;
+	return r;
+}
+
+void trust_free(struct trust *t)
+{
+	if (t == NULL)
+		return;
+	X509_STORE_free(t->store);
+	free(t->ca_file);
+	free(t);
+}
