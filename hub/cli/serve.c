@@ -491,6 +491,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 
 	if (netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
 	    http_client_new(s->loop, s->guard, c->ca_file, &s->push_client, err) < 0 ||
+	    http_client_go_direct(s->push_client, err) < 0 ||
 	    http_client_new(s->loop, NULL, c->ca_file, &s->client, err) < 0 ||
 	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
 	    jwks_new(s->documents, &s->jwks, err) < 0 ||

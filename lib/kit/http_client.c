@@ -7,6 +7,8 @@
  */
 #include "lib/kit/http_client.h"
 
+#include "lib/kit/http_response.h"
+#include "lib/kit/http_direct.h"
 #include "lib/kit/trust.h"
 #include "lib/ssf/attr.h"
 
@@ -36,6 +38,10 @@ struct http_call {
 	http_done_f *done;
 	void *arg;
 	bool finished;
+	bool is_direct; /* not by curl */
+	struct direct_call direct;
+	int timeout_ms;
+	int64_t started_us;
 	CURLcode result;
 	bool denied; /* by the guard; its error is in err */
 	struct ssf_err err;
@@ -48,6 +54,7 @@ struct http_client {
 	const struct netguard *guard;
 	struct trust *trust;
 	CURLM *multi;
+	struct direct *direct; /* NULL: all is by curl */
 	struct loop_timer *timer;
 	struct event deliver;
 	struct call_list running;
@@ -85,8 +92,10 @@ static void handle_give_back(struct http_client *c, CURL *easy)
 	long version = 0;
 
 	/* one that has spoken HTTP/2 lets later HTTP/1.1 calls wait for each other, in spite of the reset (7.88) */
+	if (easy == NULL)
+		return;
 	curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
-	if (easy == NULL || c->freed || c->spare_count == SPARE_HANDLES || version >= CURL_HTTP_VERSION_2) {
+	if (c->freed || c->spare_count == SPARE_HANDLES || version >= CURL_HTTP_VERSION_2) {
 		curl_easy_cleanup(easy);
 		return;
 	}
@@ -98,6 +107,7 @@ static void http_call_free(struct http_call *call)
 {
 	if (call == NULL)
 		return;
+	direct_call_done(&call->direct);
 	handle_give_back(call->client, call->easy);
 	curl_slist_free_all(call->headers);
 	ssf_buf_done(&call->body);
@@ -115,8 +125,32 @@ static void detach(struct http_call *call)
 		TAILQ_REMOVE(&c->finished, call, entry);
 	} else {
 		TAILQ_REMOVE(&c->running, call, entry);
-		curl_multi_remove_handle(c->multi, call->easy);
+		if (!call->is_direct)
+			curl_multi_remove_handle(c->multi, call->easy);
 	}
+}
+
+static void finish(struct http_call *call)
+{
+	struct http_client *c = call->client;
+
+	detach(call);
+	call->finished = true;
+	TAILQ_INSERT_TAIL(&c->finished, call, entry);
+	event_active(&c->deliver, EV_TIMEOUT, 0);
+}
+
+/* Where it was connected to, for those that come after it. */
+static void learn(struct http_client *c, CURL *easy)
+{
+	char *url = NULL, *ip = NULL;
+	long port = 0, version = 0;
+
+	if (c->direct != NULL && curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url) == CURLE_OK &&
+	    curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &ip) == CURLE_OK &&
+	    curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port) == CURLE_OK &&
+	    curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK)
+		direct_learn(c->direct, url, ip, (unsigned)port, version < CURL_HTTP_VERSION_2);
 }
 
 static void collect_finished(struct http_client *c)
@@ -130,13 +164,11 @@ static void collect_finished(struct http_client *c)
 
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
 		struct http_call *call = (struct http_call *)(void *)private;
-		detach(call); /* msg is gone from here on */
-		call->finished = true;
 		call->result = result;
-		TAILQ_INSERT_TAIL(&c->finished, call, entry);
+		if (result == CURLE_OK)
+			learn(c, call->easy);
+		finish(call); /* msg is gone from here on */
 	}
-	if (!TAILQ_EMPTY(&c->finished))
-		event_active(&c->deliver, EV_TIMEOUT, 0);
 }
 
 static void on_socket_ready(void *arg, bool readable, bool writable)
@@ -207,23 +239,6 @@ static int on_curl_timer(CURLM *multi, long ms, void *arg)
 	return c->timer != NULL ? 0 : -1;
 }
 
-/* Delta seconds or a date (RFC 9110 section 10.2.3); -1 if neither. */
-static int retry_after(const char *value)
-{
-	if (value == NULL || *value == '\0')
-		return -1;
-	if (value[strspn(value, "0123456789")] == '\0') {
-		long n = strlen(value) < 10 ? strtol(value, NULL, 10) : INT_MAX;
-
-		return (int)n;
-	}
-	time_t when = curl_getdate(value, NULL);
-	int64_t left = (int64_t)when - wall_now_ms() / 1000;
-	if (when < 0)
-		return -1;
-	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
-}
-
 static const char *answer_header(struct http_call *call, const char *name)
 {
 	struct curl_header *h = NULL;
@@ -231,6 +246,25 @@ static const char *answer_header(struct http_call *call, const char *name)
 	if (curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
 		return NULL;
 	return h->value;
+}
+
+static const char *text_or_null(const char *text)
+{
+	return *text != '\0' ? text : NULL;
+}
+
+static void fill_direct_result(const struct http_call *call, struct http_result *out)
+{
+	const struct http_response *a = &call->direct.answer;
+
+	*out = (struct http_result){
+		.status = a->status,
+		.body = ssf_buf_str(&a->body),
+		.content_type = text_or_null(a->content_type),
+		.retry_after = a->retry_after,
+		.etag = text_or_null(a->etag),
+		.elapsed_us = loop_now_us() - call->started_us,
+	};
 }
 
 static void fill_result(struct http_call *call, struct http_result *out)
@@ -246,7 +280,7 @@ static void fill_result(struct http_call *call, struct http_result *out)
 		.status = (int)status,
 		.body = ssf_buf_str(&call->body),
 		.content_type = content_type,
-		.retry_after = retry_after(answer_header(call, "Retry-After")),
+		.retry_after = http_retry_after(answer_header(call, "Retry-After")),
 		.etag = answer_header(call, "ETag"),
 		.elapsed_us = elapsed,
 	};
@@ -262,6 +296,8 @@ static bool was_connected(const struct http_call *call)
 
 bool http_call_connected(const struct http_call *call)
 {
+	if (call->is_direct)
+		return direct_was_connected(&call->direct);
 	switch (call->result) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_CONNECT:
@@ -310,13 +346,16 @@ static void deliver(struct http_call *call)
 	struct http_result result;
 
 	detach(call);
-	if (call->result == CURLE_OK) {
-		fill_result(call, &result);
-		call->done(call->arg, &result, NULL);
-	} else {
+	if (call->result != CURLE_OK && !call->is_direct)
 		fill_error(call);
+	if (call->result == CURLE_OK && call->is_direct)
+		fill_direct_result(call, &result);
+	else if (call->result == CURLE_OK)
+		fill_result(call, &result);
+	if (call->result == CURLE_OK)
+		call->done(call->arg, &result, NULL);
+	else
 		call->done(call->arg, NULL, &call->err);
-	}
 	http_call_free(call);
 }
 
@@ -375,6 +414,11 @@ int http_client_new(struct loop *loop, const struct netguard *guard, const char 
 	return 0;
 }
 
+int http_client_go_direct(struct http_client *c, struct ssf_err *err)
+{
+	return direct_new(c->loop, c->guard, c->trust, &c->direct, err);
+}
+
 void http_client_prepare(struct http_client *c)
 {
 	trust_load(c->trust);
@@ -392,6 +436,7 @@ void http_client_free(struct http_client *c)
 		http_call_cancel(call);
 	while (c->spare_count > 0)
 		curl_easy_cleanup(c->spare[--c->spare_count]);
+	direct_free(c->direct);
 	if (c->multi != NULL)
 		curl_multi_cleanup(c->multi); /* closes the kept connections, through on_curl_socket */
 	loop_timer_cancel(c->timer);
@@ -440,12 +485,12 @@ static int on_close_socket(void *arg, curl_socket_t fd)
 
 size_t http_client_connections(const struct http_client *c)
 {
-	return c->connections;
+	return c->connections + (c->direct != NULL ? direct_connections(c->direct) : 0);
 }
 
 int64_t http_client_connects(const struct http_client *c)
 {
-	return c->connects;
+	return c->connects + (c->direct != NULL ? direct_connects(c->direct) : 0);
 }
 
 static bool has_header(const struct http_call_spec *spec, const char *prefix)
@@ -514,7 +559,9 @@ static int set_method(struct http_call *call, const struct http_call_spec *spec,
 static int set_options(struct http_call *call, const struct http_call_spec *spec)
 {
 	CURL *e = call->easy;
-	long timeout = spec->timeout_ms > 0 ? spec->timeout_ms : TIMEOUT_MS;
+	const struct http_client *c = call->client;
+	bool keep = c->direct == NULL || strcmp(spec->method, "POST") != 0 ||
+		    direct_leaves_to_curl(c->direct, spec->url);
 	bool bad = false;
 
 	bad |= curl_easy_setopt(e, CURLOPT_URL, spec->url) != CURLE_OK;
@@ -532,7 +579,8 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 	 * hold up all other calls to it.
 	 */
 	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) != CURLE_OK;
-	bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_FORBID_REUSE, keep ? 0L : 1L) != CURLE_OK;
+	bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)spec->timeout_ms) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) != CURLE_OK;
@@ -551,20 +599,10 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 	return bad ? -1 : 0;
 }
 
-int http_call_start(struct http_client *c, const struct http_call_spec *spec, http_done_f *done,
-		    void *arg, struct http_call **out, struct ssf_err *err)
+static int start_by_curl(struct http_call *call, const struct http_call_spec *spec, struct ssf_err *err)
 {
-	ssf_auto(http_call) call = NULL;
+	struct http_client *c = call->client;
 
-	if (c->guard != NULL && netguard_check_url(c->guard, ssf_str_c(spec->url), err) < 0)
-		return -1;
-	call = calloc(1, sizeof(*call));
-	if (call == NULL)
-		return ssf_fail(err, SSF_E_NOMEM, "http call: out of memory");
-	call->client = c;
-	call->done = done;
-	call->arg = arg;
-	ssf_buf_init(&call->body, spec->max_body > 0 ? spec->max_body : BODY_MAX);
 	call->easy = handle_take(c);
 	/* Refused by curl: an option it was built without, which must not be ignored. */
 	if (call->easy == NULL || set_options(call, spec) < 0)
@@ -573,6 +611,63 @@ int http_call_start(struct http_client *c, const struct http_call_spec *spec, ht
 		return -1;
 	if (curl_multi_add_handle(c->multi, call->easy) != CURLM_OK)
 		return ssf_fail(err, SSF_E_INTERNAL, "http call: curl does not start");
+	return 0;
+}
+
+/* What the direct way could not do. */
+static int again_by_curl(struct http_call *call)
+{
+	char url[DIRECT_URL_MAX];
+	struct http_call_spec spec;
+
+	direct_spec(&call->direct, url, &spec);
+	spec.timeout_ms = call->timeout_ms - (int)((loop_now_us() - call->started_us) / 1000);
+	if (spec.timeout_ms <= 0)
+		return ssf_fail(&call->err, SSF_E_UNAVAILABLE, "http: timed out");
+	if (start_by_curl(call, &spec, &call->err) < 0)
+		return -1;
+	direct_call_done(&call->direct);
+	call->is_direct = false;
+	return 0;
+}
+
+static void on_direct_end(void *arg, enum direct_end end)
+{
+	struct http_call *call = arg;
+
+	if (end == DIRECT_AGAIN && again_by_curl(call) == 0)
+		return;
+	if (end == DIRECT_FAILED)
+		call->err = call->direct.err;
+	call->result = end == DIRECT_ANSWERED ? CURLE_OK : CURLE_RECV_ERROR; /* err says what */
+	finish(call);
+}
+
+int http_call_start(struct http_client *c, const struct http_call_spec *spec, http_done_f *done,
+		    void *arg, struct http_call **out, struct ssf_err *err)
+{
+	struct http_call_spec full = *spec;
+	ssf_auto(http_call) call = NULL;
+
+	if (c->guard != NULL && netguard_check_url(c->guard, ssf_str_c(spec->url), err) < 0)
+		return -1;
+	call = calloc(1, sizeof(*call));
+	if (call == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "http call: out of memory");
+	if (full.timeout_ms <= 0)
+		full.timeout_ms = TIMEOUT_MS;
+	if (full.max_body == 0)
+		full.max_body = BODY_MAX;
+	call->client = c;
+	call->done = done;
+	call->arg = arg;
+	call->timeout_ms = full.timeout_ms;
+	call->started_us = loop_now_us();
+	ssf_buf_init(&call->body, full.max_body);
+	call->is_direct = c->direct != NULL && direct_start(c->direct, &call->direct, &full, full.timeout_ms,
+							    full.max_body, on_direct_end, call);
+	if (!call->is_direct && start_by_curl(call, &full, err) < 0)
+		return -1;
 	TAILQ_INSERT_TAIL(&c->running, call, entry);
 	*out = SSF_STEAL(call);
 	return 0;
