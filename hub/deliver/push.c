@@ -25,7 +25,7 @@
 
 #define WINDOW_FIRST 16       /* in flight to a stream; one more with every success, after a failure from 1 on */
 #define WINDOW_MAX 64
-/* Of all streams that push just now, each at least 1: curl (7.88) looks at every connection whenever a call ends. */
+/* Of all streams that push just now, each at least 1: connections; and curl (7.88) looks at all of its own whenever a call ends. */
 #define WINDOWS_TOTAL 1024
 #define FAILING_MAX 16        /* begun, of a stream that fails */
 #define ANSWER_MAX (256 * 1024) /* a 2xx with more is taken for a failure, and sent again */

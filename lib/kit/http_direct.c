@@ -182,11 +182,16 @@ void direct_learn(struct direct *d, const char *url, const char *ip, unsigned po
 
 	if (o == NULL && len > 0)
 		o = origin_make(d, url, len);
-	if (o == NULL || now < o->curl_until_ms)
+	if (o == NULL)
 		return;
-	o->learned_ms = o->used_ms = now;
-	if (!http1 || !address(o, ip, port))
-		origin_leave_to_curl(o);
+	o->used_ms = now;
+	if (!http1) {
+		origin_leave_to_curl(o); /* for as long as it goes on like that */
+	} else if (now >= o->curl_until_ms) {
+		o->learned_ms = now;
+		if (!address(o, ip, port))
+			origin_leave_to_curl(o);
+	}
 }
 
 bool direct_leaves_to_curl(struct direct *d, const char *url)
@@ -401,7 +406,11 @@ static enum io send_some(struct direct_conn *n, const char *bytes, size_t len, s
 	if (n->ssl != NULL) {
 		ERR_clear_error();
 		int r = SSL_write_ex(n->ssl, bytes, len, out);
-		return r == 1 ? IO_DONE : tls_waits(n, r);
+		if (r == 1)
+			return IO_DONE;
+		loop_watch_cancel(n->write); /* perhaps it waits for something to be read */
+		n->write = NULL;
+		return tls_waits(n, r);
 	}
 	do {
 		sent = send(n->fd, bytes, len, MSG_NOSIGNAL);

@@ -22,7 +22,7 @@ struct outcome {
 	enum ssf_code code;
 	bool complete;
 	size_t used;
-	char message[200];
+	char message[256];
 };
 
 /* The first cut bytes, and then pieces of so many. */
