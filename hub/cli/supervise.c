@@ -206,8 +206,10 @@ static int start_process(struct worker *w, struct ssf_err *err)
 
 	if (w->listen_fd < 0 && http_listen(s->listen, HTTP_SHARED, &w->listen_fd, &s->port, err) < 0)
 		return -1;
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return ssf_fail(err, SSF_E_UNAVAILABLE, "%s", strerror(errno));
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		close_fd(&w->listen_fd);
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "no pipe for a process");
+	}
 	/* a handler that ran in the process would write into the pipe of the parent's loop */
 	signals(SIG_BLOCK);
 	w->pid = fork();

@@ -28,7 +28,9 @@
 #define READ_SIZE 16384
 #define REQUEST_MAX (4 * 1024 * 1024)
 #define FRESH_MS 60000                /* how long an address is good for new connections, as in curl's cache */
-#define CURL_MS 60000                 /* how long what failed here is left to curl */
+#define CURL_MS 60000                 /* how long a host that was not reached here is left to curl */
+#define UNREADABLE_MS 3600000         /* and one whose answers are not understood here */
+#define SET_UP_MS 2000                /* to connect, and for TLS; a third of the call's time if that is less */
 #define SWEEP_MS 10000
 #define IDLE_MS 118000                /* as curl has it */
 #define IDLE_CONNECTIONS 16384
@@ -39,7 +41,7 @@ struct direct_origin {
 	struct direct *of;
 	char name[NAME_MAX_LEN];      /* as URLs begin: scheme, host and port */
 	char host[NAME_MAX_LEN];      /* for TLS: without port and brackets */
-	char authority[NAME_MAX_LEN]; /* for the Host header */
+	const char *authority;        /* in name, for the Host header */
 	bool tls;
 	struct sockaddr_storage addr;
 	socklen_t addr_len;           /* 0: none */
@@ -79,17 +81,62 @@ struct direct {
 
 /* --- hosts -------------------------------------------------------------------------------------------- */
 
-/* How much of a URL is scheme, host and port; 0: not of a form for this way. Its path is as it is to be sent. */
+static bool is_port(const char *text)
+{
+	return *text >= '1' && *text <= '9' && strlen(text) <= 5 && text[strspn(text, "0123456789")] == '\0';
+}
+
+static bool is_address(int family, const char *text)
+{
+	char bytes[sizeof(struct in6_addr)], again[INET6_ADDRSTRLEN];
+
+	return inet_pton(family, text, bytes) == 1 && inet_ntop(family, bytes, again, sizeof(again)) != NULL &&
+	       strcmp(text, again) == 0;
+}
+
+/* A host as curl writes it too, so that what it has found is found again. */
+static bool is_plain_host(char *host)
+{
+	size_t len = strlen(host);
+	const char *last = strrchr(host, '.');
+
+	if (*host == '[' && host[len - 1] == ']') {
+		host[len - 1] = '\0';
+		return is_address(AF_INET6, host + 1);
+	}
+	if (host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-.")] != '\0')
+		return false;
+	last = last != NULL ? last + 1 : host;
+	return (*last >= 'a' && *last <= 'z') || is_address(AF_INET, host);
+}
+
+static bool is_plain_authority(const char *text, size_t len, const char *usual_port)
+{
+	char host[NAME_MAX_LEN], *port;
+
+	snprintf(host, sizeof(host), "%.*s", (int)len, text);
+	port = strrchr(host, ':');
+	if (port != NULL && strchr(port, ']') == NULL) {
+		*port++ = '\0';
+		if (!is_port(port) || strcmp(port, usual_port) == 0)
+			return false;
+	}
+	return *host != '\0' && is_plain_host(host);
+}
+
+/* How much of a URL is scheme, host and port; 0: curl would write it in another way, or it is none. */
 static size_t origin_length(const char *url)
 {
-	size_t scheme = strncmp(url, "https://", 8) == 0 ? 8 : strncmp(url, "http://", 7) == 0 ? 7 : 0;
+	bool tls = strncmp(url, "https://", 8) == 0;
+	size_t scheme = tls ? 8 : strncmp(url, "http://", 7) == 0 ? 7 : 0;
 	size_t len = scheme + strcspn(url + scheme, "/?#@");
 
-	if (scheme == 0 || len == scheme || len >= NAME_MAX_LEN || url[len] != '/' || url[len - 1] == '.')
+	if (scheme == 0 || len >= NAME_MAX_LEN || url[len] != '/' ||
+	    !is_plain_authority(url + scheme, len - scheme, tls ? "443" : "80"))
 		return 0;
-	for (const char *p = url; *p != '\0'; p++) {
+	for (const char *p = url + len; *p != '\0'; p++) {
 		if (*p <= ' ' || *p > '~' || *p == '#' || (*p == '/' && p[1] == '.'))
-			return 0; /* curl would write some of it in another way */
+			return 0;
 	}
 	return len;
 }
@@ -114,19 +161,6 @@ static struct direct_origin *origin_find(struct direct *d, const char *url, size
 	return NULL;
 }
 
-/* "host:port", "[::1]:port", with or without the port; the usual one is not said in Host. */
-static void split_authority(struct direct_origin *o, const char *authority)
-{
-	const char *usual = o->tls ? ":443" : ":80";
-	const char *host = authority + (*authority == '[');
-	size_t len = strlen(authority), tail = strlen(usual);
-
-	if (len > tail && strcmp(authority + len - tail, usual) == 0)
-		len -= tail;
-	snprintf(o->authority, sizeof(o->authority), "%.*s", (int)len, authority);
-	snprintf(o->host, sizeof(o->host), "%.*s", (int)strcspn(host, *authority == '[' ? "]" : ":"), host);
-}
-
 static struct direct_origin *origin_make(struct direct *d, const char *url, size_t len)
 {
 	struct direct_origin *o = calloc(1, sizeof(*o));
@@ -136,7 +170,9 @@ static struct direct_origin *origin_make(struct direct *d, const char *url, size
 	o->of = d;
 	memcpy(o->name, url, len);
 	o->tls = url[4] == 's';
-	split_authority(o, o->name + (o->tls ? 8 : 7));
+	o->authority = o->name + (o->tls ? 8 : 7);
+	const char *host = o->authority + (*o->authority == '[');
+	snprintf(o->host, sizeof(o->host), "%.*s", (int)strcspn(host, host > o->authority ? "]" : ":"), host);
 	TAILQ_INIT(&o->idle);
 	LIST_INSERT_HEAD(&d->origins[bucket(url, len)], o, link);
 	return o;
@@ -149,9 +185,12 @@ static void origin_free(struct direct_origin *o)
 }
 
 /* Whatever it was that failed here: curl finds out, and says what. */
-static void origin_leave_to_curl(struct direct_origin *o)
+static void origin_leave_to_curl(struct direct_origin *o, int64_t ms)
 {
-	o->curl_until_ms = loop_now_ms() + CURL_MS;
+	int64_t until = loop_now_ms() + ms;
+
+	if (until > o->curl_until_ms)
+		o->curl_until_ms = until;
 	o->addr_len = 0;
 }
 
@@ -186,11 +225,11 @@ void direct_learn(struct direct *d, const char *url, const char *ip, unsigned po
 		return;
 	o->used_ms = now;
 	if (!http1) {
-		origin_leave_to_curl(o); /* for as long as it goes on like that */
+		origin_leave_to_curl(o, CURL_MS); /* for as long as it goes on like that */
 	} else if (now >= o->curl_until_ms) {
 		o->learned_ms = now;
 		if (!address(o, ip, port))
-			origin_leave_to_curl(o);
+			origin_leave_to_curl(o, CURL_MS);
 	}
 }
 
@@ -230,6 +269,16 @@ static void conn_free(struct direct_conn *n)
 	free(n);
 }
 
+static void origin_close_idle(struct direct_origin *o)
+{
+	struct direct_conn *n;
+
+	while ((n = TAILQ_FIRST(&o->idle)) != NULL) {
+		idle_leave(n);
+		conn_free(n);
+	}
+}
+
 static bool tls_start(struct direct_conn *n)
 {
 	struct direct *d = n->origin->of;
@@ -243,7 +292,8 @@ static bool tls_start(struct direct_conn *n)
 	SSL_set_connect_state(n->ssl);
 	if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(n->ssl), host) == 1)
 		return true;
-	ERR_clear_error(); /* a name, then */
+	ERR_clear_error(); /* a name, then; as strict as curl */
+	SSL_set_hostflags(n->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	return SSL_set1_host(n->ssl, host) == 1 && SSL_set_tlsext_host_name(n->ssl, host) == 1;
 }
 
@@ -298,8 +348,17 @@ static void call_leave(struct direct_call *c)
 	c->conn = NULL;
 }
 
+static void call_forget_origin(struct direct_call *c)
+{
+	if (c->origin != NULL)
+		c->origin->users--;
+	c->origin = NULL;
+}
+
 static void call_end(struct direct_call *c, enum direct_end end)
 {
+	if (end != DIRECT_AGAIN)
+		call_forget_origin(c);
 	c->done(c->arg, end);
 }
 
@@ -318,7 +377,7 @@ static void conn_broken(struct direct_conn *n, const struct ssf_err *why)
 		return;
 	}
 	if (!reached)
-		origin_leave_to_curl(n->origin);
+		origin_leave_to_curl(n->origin, CURL_MS);
 	call_leave(c);
 	conn_free(n);
 	c->err = *why;
@@ -342,11 +401,13 @@ static void on_deadline(void *arg)
 
 	c->deadline = NULL;
 	if (!reached)
-		origin_leave_to_curl(n->origin);
+		origin_leave_to_curl(n->origin, CURL_MS);
+	else if (n->kept && !c->answer.begun)
+		origin_close_idle(n->origin); /* whatever it is that has gone: they may have gone the same way */
 	call_leave(c);
 	conn_free(n);
-	ssf_fail(&c->err, reached ? SSF_E_TIMEOUT : SSF_E_UNAVAILABLE, "http: timed out");
-	call_end(c, DIRECT_FAILED);
+	ssf_fail(&c->err, SSF_E_TIMEOUT, "http: timed out");
+	call_end(c, reached ? DIRECT_FAILED : DIRECT_AGAIN);
 }
 
 static void conn_keep(struct direct_conn *n)
@@ -367,14 +428,20 @@ static void conn_keep(struct direct_conn *n)
 static void answered(struct direct_conn *n, bool clean)
 {
 	struct direct_call *c = n->call;
-	bool keep = clean && c->answer.keep && c->sent == c->request.len && n->write == NULL;
+	bool whole = c->sent == c->request.len;
+	bool keep = clean && c->answer.keep && whole && n->write == NULL;
 
 	call_leave(c);
 	if (keep)
 		conn_keep(n);
 	else
 		conn_free(n);
-	call_end(c, DIRECT_ANSWERED);
+	if (!whole && c->answer.status < 300) { /* who has not seen all of it cannot have taken it */
+		ssf_fail(&c->err, SSF_E_UNAVAILABLE, "http: answered before it was asked");
+		call_end(c, DIRECT_FAILED);
+	} else {
+		call_end(c, DIRECT_ANSWERED);
+	}
 }
 
 /* --- bytes ------------------------------------------------------------------------------------------------ */
@@ -386,6 +453,12 @@ static bool watch_write(struct direct_conn *n)
 	if (n->write == NULL)
 		n->write = loop_watch_start(n->origin->of->loop, n->fd, false, true, on_writable, n);
 	return n->write != NULL;
+}
+
+static void unwatch_write(struct direct_conn *n)
+{
+	loop_watch_cancel(n->write);
+	n->write = NULL;
 }
 
 /* Of what TLS waits for; it is read for all the time. */
@@ -408,8 +481,7 @@ static enum io send_some(struct direct_conn *n, const char *bytes, size_t len, s
 		int r = SSL_write_ex(n->ssl, bytes, len, out);
 		if (r == 1)
 			return IO_DONE;
-		loop_watch_cancel(n->write); /* perhaps it waits for something to be read */
-		n->write = NULL;
+		unwatch_write(n); /* perhaps it waits for something to be read */
 		return tls_waits(n, r);
 	}
 	do {
@@ -432,10 +504,8 @@ static enum io send_request(struct direct_conn *n)
 		r = send_some(n, c->request.ptr + c->sent, c->request.len - c->sent, &done);
 		c->sent += done;
 	}
-	if (r == IO_DONE) {
-		loop_watch_cancel(n->write);
-		n->write = NULL;
-	}
+	if (r == IO_DONE)
+		unwatch_write(n);
 	return r;
 }
 
@@ -487,6 +557,7 @@ static bool received(struct direct_conn *n, const char *bytes, size_t len)
 		return false;
 	}
 	if (http_response_feed(&c->answer, bytes, len, &used, &next, &err) < 0) {
+		origin_leave_to_curl(n->origin, UNREADABLE_MS); /* which takes more */
 		conn_broken(n, &err);
 		return false;
 	}
@@ -516,6 +587,16 @@ static void receive(struct direct_conn *n)
 		conn_lost(n);
 }
 
+/* For the answer, from now on. */
+static bool call_wait(struct direct_call *c)
+{
+	int64_t left = c->until_ms - loop_now_ms();
+
+	loop_timer_cancel(c->deadline);
+	c->deadline = loop_timer_start(c->origin->of->loop, left > 0 ? left : 0, on_deadline, c);
+	return c->deadline != NULL;
+}
+
 /* connect() and the TLS handshake, as far as they go now; IO_DONE: ready. */
 static enum io set_up(struct direct_conn *n)
 {
@@ -531,13 +612,12 @@ static enum io set_up(struct direct_conn *n)
 		ERR_clear_error();
 		int r = SSL_do_handshake(n->ssl);
 		if (r != 1) {
-			loop_watch_cancel(n->write);
-			n->write = NULL;
+			unwatch_write(n);
 			return tls_waits(n, r);
 		}
 	}
 	n->state = CONN_READY;
-	return IO_DONE;
+	return call_wait(n->call) ? IO_DONE : IO_LOST;
 }
 
 /* Whatever a connection can go on with. */
@@ -545,11 +625,13 @@ static void go_on(struct direct_conn *n, bool readable)
 {
 	enum io r = n->state == CONN_READY ? IO_DONE : set_up(n);
 
-	if (r == IO_DONE && n->call != NULL && (n->write != NULL || n->call->sent < n->call->request.len))
+	if (r == IO_DONE && n->call != NULL && n->call->sent < n->call->request.len)
 		r = send_request(n);
+	else if (r == IO_DONE)
+		unwatch_write(n);
 	if (r == IO_LOST)
 		conn_lost(n);
-	else if (readable && n->state == CONN_READY)
+	else if (n->state == CONN_READY && (readable || n->ssl != NULL)) /* TLS may have waited to write for reading */
 		receive(n);
 }
 
@@ -657,6 +739,9 @@ static bool call_begin(struct direct *d, struct direct_call *c, struct direct_or
 
 	if (n == NULL)
 		return false;
+	c->until_ms = loop_now_ms() + timeout_ms;
+	if (n->state != CONN_READY) /* curl knows more addresses, perhaps */
+		timeout_ms = timeout_ms / 3 < SET_UP_MS ? timeout_ms / 3 : SET_UP_MS;
 	c->deadline = loop_timer_start(d->loop, timeout_ms, on_deadline, c);
 	if (c->deadline == NULL) {
 		conn_free(n);
@@ -697,8 +782,10 @@ bool direct_start(struct direct *d, struct direct_call *c, const struct http_cal
 		return false;
 	}
 	/* what is wrong with the connection shows when it is read: nothing is told from here */
-	if (c->conn->state == CONN_READY && send_request(c->conn) == IO_LOST)
+	if (c->conn->state == CONN_READY && send_request(c->conn) == IO_LOST) {
+		ERR_clear_error();
 		watch_write(c->conn);
+	}
 	return true;
 }
 
@@ -715,9 +802,7 @@ void direct_call_done(struct direct_call *c)
 		call_leave(c);
 		conn_free(n);
 	}
-	if (c->origin != NULL)
-		c->origin->users--;
-	c->origin = NULL;
+	call_forget_origin(c);
 	ssf_buf_done(&c->request);
 	http_response_done(&c->answer);
 }
@@ -751,12 +836,13 @@ static SSL_CTX *tls_new(void)
 
 	if (tls == NULL)
 		return NULL;
-	SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
+	SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
-	if (SSL_CTX_set_alpn_protos(tls, http1, sizeof(http1) - 1) != 0) {
+	if (SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_alpn_protos(tls, http1, sizeof(http1) - 1) != 0) {
 		SSL_CTX_free(tls);
 		return NULL;
 	}

@@ -33,6 +33,7 @@ struct direct_call {
 	struct direct_conn *conn; /* NULL: not under way */
 	struct ssf_buf request;
 	size_t sent;
+	int64_t until_ms;
 	struct http_response answer;
 	struct loop_timer *deadline;
 	void (*done)(void *arg, enum direct_end end);

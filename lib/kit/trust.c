@@ -7,6 +7,7 @@
 
 #include "lib/kit/file.h"
 #include "lib/kit/log.h"
+#include "lib/kit/loop.h"
 #include "lib/ssf/attr.h"
 
 #include <curl/curl.h>
@@ -20,6 +21,7 @@
 #include <sys/stat.h>
 
 #define CA_FILE_MAX (256 * 1024)
+#define AGAIN_MS 10000
 
 /* Of a file, to see that it has changed; all 0: it is not there. */
 struct stamp {
@@ -33,7 +35,8 @@ struct trust {
 	char *ca_file;
 	const char *system_file, *system_dir; /* or NULL */
 	X509_STORE *store;                    /* NULL: not read yet */
-	struct stamp system_stamp, ca_stamp;
+	struct stamp system_stamp, ca_stamp;  /* when they were read, or were to be */
+	int64_t again_ms;                     /* not all could be read: to be tried again then; 0: all */
 };
 
 static struct stamp stamp_of(const char *path)
@@ -80,42 +83,58 @@ static X509_STORE *store_new(void)
 	return store;
 }
 
-/* The system's that cannot be read: what it would have vouched for is refused at the connection. */
-static void add_system(const struct trust *t, X509_STORE *store)
+/* The system's, if there are any; its directory is looked into when a certificate is asked for. */
+static bool add_system(const struct trust *t, X509_STORE *store)
 {
-	if (t->system_file != NULL && X509_STORE_load_file(store, t->system_file) != 1)
-		log_warn("trust.unread", log_str("file", t->system_file));
+	static const struct stamp none;
+	struct stamp stamp = stamp_of(t->system_file);
+	bool ok = true;
+
+	if (!same(&stamp, &none) && X509_STORE_load_file(store, t->system_file) != 1)
+		ok = false;
 	if (t->system_dir != NULL && X509_STORE_load_path(store, t->system_dir) != 1)
-		log_warn("trust.unread", log_str("file", t->system_dir));
+		ok = false;
 	ERR_clear_error();
+	if (!ok)
+		log_warn("trust.unread", log_str("file", t->system_file));
+	return ok;
+}
+
+static bool add_own(const struct trust *t, X509_STORE *store)
+{
+	struct ssf_err err;
+
+	if (t->ca_file == NULL || add_file(store, t->ca_file, &err) == 0)
+		return true;
+	log_warn("trust.unread", log_str("file", t->ca_file), log_why(&err));
+	return false;
 }
 
 void trust_load(struct trust *t)
 {
 	X509_STORE *store = store_new();
-	struct ssf_err err;
 
 	t->system_stamp = stamp_of(t->system_file);
 	t->ca_stamp = stamp_of(t->ca_file);
 	if (store == NULL)
 		return;
-	add_system(t, store);
-	if (t->ca_file != NULL && add_file(store, t->ca_file, &err) < 0) {
-		log_warn("trust.unread", log_str("file", t->ca_file), log_why(&err));
-		if (t->store != NULL) {
-			X509_STORE_free(store);
-			return;
-		}
+	bool all = add_system(t, store);
+	all = add_own(t, store) && all;
+	t->again_ms = all ? 0 : loop_now_ms() + AGAIN_MS;
+	if (all || t->store == NULL) {
+		X509_STORE_free(t->store);
+		t->store = store;
+	} else {
+		X509_STORE_free(store);
 	}
-	X509_STORE_free(t->store);
-	t->store = store;
 }
 
 static bool is_current(const struct trust *t)
 {
 	struct stamp system = stamp_of(t->system_file), ca = stamp_of(t->ca_file);
 
-	return t->store != NULL && same(&system, &t->system_stamp) && same(&ca, &t->ca_stamp);
+	return t->store != NULL && same(&system, &t->system_stamp) && same(&ca, &t->ca_stamp) &&
+	       (t->again_ms == 0 || loop_now_ms() < t->again_ms);
 }
 
 int trust_use(struct trust *t, SSL_CTX *ctx)
