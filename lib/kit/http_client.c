@@ -637,8 +637,6 @@ static void on_direct_end(void *arg, enum direct_end end)
 
 	if (end == DIRECT_AGAIN && again_by_curl(call) == 0)
 		return;
-	if (end == DIRECT_FAILED)
-		call->err = call->direct.err;
 	call->result = end == DIRECT_ANSWERED ? CURLE_OK : CURLE_RECV_ERROR; /* err says what */
 	finish(call);
 }
@@ -665,7 +663,7 @@ int http_call_start(struct http_client *c, const struct http_call_spec *spec, ht
 	call->started_us = loop_now_us();
 	ssf_buf_init(&call->body, full.max_body);
 	call->is_direct = c->direct != NULL && direct_start(c->direct, &call->direct, &full, full.timeout_ms,
-							    full.max_body, on_direct_end, call);
+							    full.max_body, on_direct_end, call, &call->err);
 	if (!call->is_direct && start_by_curl(call, &full, err) < 0)
 		return -1;
 	TAILQ_INSERT_TAIL(&c->running, call, entry);

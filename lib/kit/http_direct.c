@@ -8,6 +8,7 @@
 
 #include "lib/ssf/attr.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -27,6 +28,7 @@
 #define NAME_MAX_LEN 300              /* of "https://host:port" */
 #define READ_SIZE 16384
 #define REQUEST_MAX (4 * 1024 * 1024)
+#define REQUEST_KEPT_MAX (16 * 1024)
 #define FRESH_MS 60000                /* how long an address is good for new connections, as in curl's cache */
 #define CURL_MS 60000                 /* how long a host that was not reached here is left to curl */
 #define UNREADABLE_MS 3600000         /* and one whose answers are not understood here */
@@ -62,6 +64,7 @@ struct direct_conn {
 	int fd;
 	SSL *ssl;                     /* NULL: none */
 	struct loop_watch *read, *write;
+	struct ssf_buf request;       /* memory for the next, while idle */
 	bool kept;                    /* it has answered before */
 	int64_t idle_ms;              /* since */
 };
@@ -266,6 +269,7 @@ static void conn_free(struct direct_conn *n)
 		n->origin->of->connections--;
 	}
 	n->origin->users--;
+	ssf_buf_done(&n->request);
 	free(n);
 }
 
@@ -380,7 +384,7 @@ static void conn_broken(struct direct_conn *n, const struct ssf_err *why)
 		origin_leave_to_curl(n->origin, CURL_MS);
 	call_leave(c);
 	conn_free(n);
-	c->err = *why;
+	*c->err = *why;
 	call_end(c, !reached || (kept && !c->answer.begun) ? DIRECT_AGAIN : DIRECT_FAILED);
 }
 
@@ -406,7 +410,7 @@ static void on_deadline(void *arg)
 		origin_close_idle(n->origin); /* whatever it is that has gone: they may have gone the same way */
 	call_leave(c);
 	conn_free(n);
-	ssf_fail(&c->err, SSF_E_TIMEOUT, "http: timed out");
+	ssf_fail(c->err, SSF_E_TIMEOUT, "http: timed out");
 	call_end(c, reached ? DIRECT_FAILED : DIRECT_AGAIN);
 }
 
@@ -425,6 +429,17 @@ static void conn_keep(struct direct_conn *n)
 	}
 }
 
+/* What is allocated anew for each request, and is larger than what malloc has at hand, costs as much as sending it. */
+static void request_keep(struct direct_conn *n, struct direct_call *c)
+{
+	if (c->request.cap > REQUEST_KEPT_MAX)
+		return;
+	OPENSSL_cleanse(c->request.ptr, c->request.len);
+	n->request = c->request;
+	c->request = (struct ssf_buf){ 0 };
+	ssf_buf_reset(&n->request);
+}
+
 static void answered(struct direct_conn *n, bool clean)
 {
 	struct direct_call *c = n->call;
@@ -432,12 +447,14 @@ static void answered(struct direct_conn *n, bool clean)
 	bool keep = clean && c->answer.keep && whole && n->write == NULL;
 
 	call_leave(c);
-	if (keep)
+	if (keep) {
+		request_keep(n, c);
 		conn_keep(n);
-	else
+	} else {
 		conn_free(n);
+	}
 	if (!whole && c->answer.status < 300) { /* who has not seen all of it cannot have taken it */
-		ssf_fail(&c->err, SSF_E_UNAVAILABLE, "http: answered before it was asked");
+		ssf_fail(c->err, SSF_E_UNAVAILABLE, "http: answered before it was asked");
 		call_end(c, DIRECT_FAILED);
 	} else {
 		call_end(c, DIRECT_ANSWERED);
@@ -659,7 +676,10 @@ static void compose(struct direct_call *c, const char *path, const struct http_c
 {
 	struct ssf_buf *out = &c->request;
 
-	ssf_buf_init(out, REQUEST_MAX);
+	*out = c->conn->request;
+	c->conn->request = (struct ssf_buf){ 0 };
+	if (out->ptr == NULL)
+		ssf_buf_init(out, REQUEST_MAX);
 	ssf_buf_reserve(out, spec->body.len + 1024);
 	ssf_buf_adds(out, spec->method);
 	ssf_buf_addc(out, ' ');
@@ -762,7 +782,7 @@ static bool is_post(const struct http_call_spec *spec)
 }
 
 bool direct_start(struct direct *d, struct direct_call *c, const struct http_call_spec *spec, int timeout_ms,
-		  size_t max_body, void (*done)(void *arg, enum direct_end end), void *arg)
+		  size_t max_body, void (*done)(void *arg, enum direct_end end), void *arg, struct ssf_err *why)
 {
 	size_t len = is_post(spec) ? origin_length(spec->url) : 0;
 	struct direct_origin *o = len > 0 ? origin_find(d, spec->url, len) : NULL;
@@ -774,6 +794,7 @@ bool direct_start(struct direct *d, struct direct_call *c, const struct http_cal
 	c->origin = o;
 	c->done = done;
 	c->arg = arg;
+	c->err = why;
 	c->sent = 0;
 	compose(c, spec->url + len, spec);
 	http_response_init(&c->answer, max_body);

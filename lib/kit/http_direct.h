@@ -24,7 +24,7 @@ struct direct_origin;
 enum direct_end {
 	DIRECT_ANSWERED,
 	DIRECT_AGAIN,  /* by curl */
-	DIRECT_FAILED, /* err is set: SSF_E_TIMEOUT, SSF_E_UNAVAILABLE, SSF_E_LIMIT, SSF_E_MALFORMED */
+	DIRECT_FAILED, /* why is set: SSF_E_TIMEOUT, SSF_E_UNAVAILABLE, SSF_E_LIMIT, SSF_E_MALFORMED */
 };
 
 /* A call, in memory of the caller's, which does not move. Zeroed: none. */
@@ -38,7 +38,7 @@ struct direct_call {
 	struct loop_timer *deadline;
 	void (*done)(void *arg, enum direct_end end);
 	void *arg;
-	struct ssf_err err;
+	struct ssf_err *err;
 };
 
 /* guard (may be NULL) and trust are borrowed. */
@@ -50,7 +50,7 @@ void direct_free(struct direct *d); /* after all calls; NULL is fine */
  * False: by curl. Else done is called, once and from the loop, unless the call is cancelled.
  */
 bool direct_start(struct direct *d, struct direct_call *c, const struct http_call_spec *spec, int timeout_ms,
-		  size_t max_body, void (*done)(void *arg, enum direct_end end), void *arg);
+		  size_t max_body, void (*done)(void *arg, enum direct_end end), void *arg, struct ssf_err *why);
 /* Whether there was a connection, with TLS where it has to be. */
 bool direct_was_connected(const struct direct_call *c);
 /* What the call was to be, for curl: points into url and into the request, which is of no other use then. */
