@@ -455,6 +455,16 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 	return ssf_buf_add(&call->body, bytes, n) == 0 ? n : 0;
 }
 
+/* CURLOPT_HEADERFUNCTION: by HTTP/1.1 the next goes on a connection of ours, so that curl need not keep its own. */
+static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
+{
+	const struct http_call *call = arg;
+
+	if (n > 7 && memcmp(bytes, "HTTP/1.", 7) == 0)
+		curl_easy_setopt(call->easy, CURLOPT_FORBID_REUSE, 1L);
+	return size * n;
+}
+
 /* CURLOPT_OPENSOCKETFUNCTION: the last moment before a connect. */
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
@@ -560,8 +570,6 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 {
 	CURL *e = call->easy;
 	const struct http_client *c = call->client;
-	bool keep = c->direct == NULL || strcmp(spec->method, "POST") != 0 ||
-		    direct_leaves_to_curl(c->direct, spec->url);
 	bool bad = false;
 
 	bad |= curl_easy_setopt(e, CURLOPT_URL, spec->url) != CURLE_OK;
@@ -579,7 +587,6 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 	 * hold up all other calls to it.
 	 */
 	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) != CURLE_OK;
-	bad |= curl_easy_setopt(e, CURLOPT_FORBID_REUSE, keep ? 0L : 1L) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)spec->timeout_ms) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) != CURLE_OK;
@@ -590,6 +597,10 @@ static int set_options(struct http_call *call, const struct http_call_spec *spec
 	bad |= curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, call->client) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, call) != CURLE_OK;
+	if (c->direct != NULL && strcmp(spec->method, "POST") == 0 && !direct_leaves_to_curl(c->direct, spec->url)) {
+		bad |= curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header) != CURLE_OK;
+		bad |= curl_easy_setopt(e, CURLOPT_HEADERDATA, call) != CURLE_OK;
+	}
 	/* what is trusted is ours to say: no file, and no store that curl keeps and puts in the place of ours */
 	bad |= curl_easy_setopt(e, CURLOPT_CAINFO, NULL) != CURLE_OK;
 	bad |= curl_easy_setopt(e, CURLOPT_CAPATH, NULL) != CURLE_OK;

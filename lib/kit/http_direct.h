@@ -61,7 +61,7 @@ void direct_call_done(struct direct_call *c);
 
 /* What curl has found: where it was connected to (text of an IP address), and whether it spoke HTTP/1.1. */
 void direct_learn(struct direct *d, const char *url, const char *ip, unsigned port, bool http1);
-/* Whether curl is to keep its connection to this host, because it will go on using it. */
+/* Whether the next call to this host goes by curl for certain. */
 bool direct_leaves_to_curl(struct direct *d, const char *url);
 
 size_t direct_connections(const struct direct *d); /* open, or being opened */
