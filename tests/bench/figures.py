@@ -28,7 +28,7 @@ def deliver_one(hub, sink, sets, streams, number=0):
     """One event to all streams, so that they are loaded, connected and idle when it counts."""
     load = hub.world.ingest(hub, sets.path, connections=1, skip=number, count=1).begin()
     load.end()
-    sink.counters.wait(streams, 60, "the first event arrives")
+    sink.counters.wait((number + 1) * streams, 60, "the first events arrive")
 
 
 # --- push: throughput and processor time ---------------------------------------------------------
@@ -452,19 +452,20 @@ def move(world):
     first.know(sets)
     sink = world.sink(addresses=STREAMS, record=True)
     first.push_streams(sink, STREAMS, "ES256")
-    deliver_one(first, sink, sets, STREAMS)
+    for number in range(2):   # by curl, and then on connections that are kept
+        deliver_one(first, sink, sets, STREAMS, number)
     pushing = owners(sink.port)
     if not pushing:
         raise Unmeasured("nobody pushes")
     victim = max(pushing, key=lambda pid: len(pushing[pid]))
     other = second if victim == first.proc.pid else first   # who takes events in must outlive it
-    load = world.ingest(other, sets.path, skip=1, rate=100, ms=8000).begin()
+    load = world.ingest(other, sets.path, skip=2, rate=100, ms=8000).begin()
     wait(lambda: sink.counters.count, 100 * STREAMS, 30, "pushes before the kill")
     streams = {int(a.split(".")[2]) * 250 + int(a.split(".")[3]) - 1 for a in owners(sink.port)[victim]}
     killed = time.monotonic_ns()
     os.kill(victim, signal.SIGKILL)
     load.end()
-    sink.counters.wait((1 + 100 * 8) * STREAMS, 60, "all pushes, none of them lost")
+    sink.counters.wait((2 + 100 * 8) * STREAMS, 60, "all pushes, none of them lost")
     again = {}
     for ns, opened, stream, _ in sink.records():
         if opened > killed and stream in streams:
