@@ -7,15 +7,14 @@
  */
 #include "lib/kit/http_client.h"
 
-#include "lib/kit/http_response.h"
 #include "lib/kit/http_direct.h"
+#include "lib/kit/http_response.h"
 #include "lib/kit/trust.h"
 #include "lib/ssf/attr.h"
 
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,9 +90,9 @@ static void handle_give_back(struct http_client *c, CURL *easy)
 {
 	long version = 0;
 
-	/* one that has spoken HTTP/2 lets later HTTP/1.1 calls wait for each other, in spite of the reset (7.88) */
 	if (easy == NULL)
 		return;
+	/* one that has spoken HTTP/2 lets later HTTP/1.1 calls wait for each other, in spite of the reset (7.88) */
 	curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
 	if (c->freed || c->spare_count == SPARE_HANDLES || version >= CURL_HTTP_VERSION_2) {
 		curl_easy_cleanup(easy);
