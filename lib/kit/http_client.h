@@ -19,7 +19,7 @@ struct http_call;
 ssf_nodiscard int http_client_new(struct loop *loop, const struct netguard *guard,
 				  const char *ca_file, struct http_client **out,
 				  struct ssf_err *err);
-/* Reads what it trusts now, not with the first call: it takes 20 ms. */
+/* Reads what it trusts now, not with the first call: it takes 45 ms. */
 void http_client_prepare(struct http_client *c);
 /* For many POSTs to the same hosts: those that speak HTTP/1.1 get them by connections of our own (http_direct.h). */
 ssf_nodiscard int http_client_go_direct(struct http_client *c, struct ssf_err *err);
