@@ -54,6 +54,14 @@ def redis_server(tmp_path, procs):
     return server
 
 
+@pytest.fixture
+def postgres():
+    """One that does not end with a hub, for those that are given --database."""
+    server = harness.Postgres()
+    yield server
+    server.close()
+
+
 # --- with a hub -----------------------------------------------------------------------------------
 
 @pytest.fixture(scope="session")

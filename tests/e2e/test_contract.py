@@ -29,14 +29,6 @@ def txns(pushes):
 
 # --- 1: a 2xx to a source is a committed event, and all that follows comes from what is committed ---
 
-@pytest.fixture
-def postgres():
-    """One that does not end with its hub."""
-    server = harness.Postgres()
-    yield server
-    server.close()
-
-
 def test_clause1_no_202_before_the_commit(postgres, new_hub, endpoint):
     """Somebody else appends and does not come to an end: there is no answer, and after a kill there
     was no event; the same SET is taken then."""

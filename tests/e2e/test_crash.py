@@ -223,13 +223,6 @@ def rivals(tls):
     hub.close()
 
 
-@pytest.fixture
-def postgres():
-    server = harness.Postgres()
-    yield server
-    server.close()
-
-
 def test_b19_while_the_database_is_away(new_hub, postgres, endpoint, registry, secret):
     """Nothing is accepted into memory: 503 and Retry-After, on every way in, until it is back."""
     hub = new_hub("--database", postgres.conninfo, private=False).use_idp()

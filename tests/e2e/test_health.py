@@ -44,13 +44,6 @@ def stopped(pids):
 NO_SESSION = "this process has no session that could own anything"
 
 
-@pytest.fixture
-def own_postgres(procs):
-    postgres = harness.Postgres()
-    procs.append(postgres)
-    return postgres
-
-
 def backends(postgres):
     """The server and all its processes."""
     main = postgres.popen.pid
@@ -58,32 +51,32 @@ def backends(postgres):
     return [main, *map(int, children)]
 
 
-def test_ready_follows_postgresql(new_hub, own_postgres):
-    hub = new_hub("--database", own_postgres.conninfo)
+def test_ready_follows_postgresql(new_hub, postgres):
+    hub = new_hub("--database", postgres.conninfo)
     assert readiness(hub) == (200, set(), [])
-    own_postgres.stop()
+    postgres.stop()
     wait_until(lambda: readiness(hub)[0] == 503)
     assert readiness(hub)[1:] == ({"database", "owner"}, ["PostgreSQL does not answer", NO_SESSION])
     assert gauge(hub, "ssfhub_ready") == 0 and gauge(hub, "ssfhub_db_connections") == 0
     assert alive(hub)
-    own_postgres.start()
+    postgres.start()
     wait_until(lambda: readiness(hub) == (200, set(), []), 30, "ready again")
     assert gauge(hub, "ssfhub_ready") == 1
 
 
-def test_a_database_that_is_silent_is_away_though_its_connections_are_there(new_hub, own_postgres):
-    hub = new_hub("--database", own_postgres.conninfo)
-    with stopped(backends(own_postgres)):
+def test_a_database_that_is_silent_is_away_though_its_connections_are_there(new_hub, postgres):
+    hub = new_hub("--database", postgres.conninfo)
+    with stopped(backends(postgres)):
         wait_until(lambda: "database" in readiness(hub)[1], 8, "sooner than statements give up")
         assert gauge(hub, "ssfhub_db_connections") == 4, "nobody has closed them"
         assert alive(hub)
     wait_until(lambda: readiness(hub) == (200, set(), []), 10, "ready again")
 
 
-def test_a_lost_session_is_told(new_hub, own_postgres):
+def test_a_lost_session_is_told(new_hub, postgres):
     """The session that owns is cut alone, and cannot come back as long as somebody holds a table that it needs."""
-    hub = new_hub("--database", own_postgres.conninfo)
-    other = harness.psycopg2.connect(own_postgres.conninfo)
+    hub = new_hub("--database", postgres.conninfo)
+    other = harness.psycopg2.connect(postgres.conninfo)
     with contextlib.closing(other), other.cursor() as cursor:
         cursor.execute("lock table member in access exclusive mode")
         cursor.execute("select pg_terminate_backend(pid) from (select distinct pid from owner_lock) o")
@@ -115,12 +108,12 @@ def test_not_ready_while_it_ends(new_hub, endpoint):
     assert hub.proc.popen.wait(20) == 0
 
 
-def test_starting_is_not_ready(new_hub, own_postgres):
+def test_starting_is_not_ready(new_hub, postgres):
     """While resources cannot be read yet: alive, and not ready, and it says why."""
     port = free_port()
-    hub = new_hub("--database", own_postgres.conninfo, "--metrics-listen", f"127.0.0.1:{port}")
+    hub = new_hub("--database", postgres.conninfo, "--metrics-listen", f"127.0.0.1:{port}")
     hub.stop()
-    with contextlib.closing(harness.psycopg2.connect(own_postgres.conninfo)) as other, requests.Session() as session:
+    with contextlib.closing(harness.psycopg2.connect(postgres.conninfo)) as other, requests.Session() as session:
         session.trust_env = False
 
         def ask(path):
