@@ -57,6 +57,7 @@ struct serve {
 	struct pool *pool;
 	struct keyfiles *keyfiles;
 	struct netguard *guard;
+	struct trust *trust;               /* of both clients */
 	struct http_client *push_client;   /* to receivers, with the guard */
 	struct http_client *client;        /* to what the operator named */
 	struct documents *documents;
@@ -490,9 +491,10 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	const struct rota_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
 
 	if (netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
-	    http_client_new(s->loop, s->guard, c->ca_file, &s->push_client, err) < 0 ||
+	    trust_new(c->ca_file, &s->trust, err) < 0 ||
+	    http_client_new(s->loop, s->guard, s->trust, &s->push_client, err) < 0 ||
 	    http_client_go_direct(s->push_client, err) < 0 ||
-	    http_client_new(s->loop, NULL, c->ca_file, &s->client, err) < 0 ||
+	    http_client_new(s->loop, NULL, s->trust, &s->client, err) < 0 ||
 	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
 	    jwks_new(s->documents, &s->jwks, err) < 0 ||
 	    open_forwarder(s, err) < 0 || open_owner(s, err) < 0 || event_log_new(s->loop, a->db, &a->log, err) < 0 ||
@@ -509,8 +511,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    deliver_new(s->loop, &deliver, a->db, a->owner, a->log, a->registry, a->keys, s->master,
 			s->push_client, &a->deliver, err) < 0)
 		return -1;
-	http_client_prepare(s->push_client);
-	http_client_prepare(s->client);
+	trust_load(s->trust);
 	s->keyfiles = keyfiles_new();
 	if (s->keyfiles == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "keys");
@@ -662,6 +663,7 @@ static void stop(struct serve *s)
 	event_log_free(s->api.log);
 	http_client_free(s->push_client);
 	http_client_free(s->client);
+	trust_free(s->trust);
 	http_server_free(s->metrics_server);
 	http_server_free(s->server);
 	forwarder_free(s->api.forwarder);

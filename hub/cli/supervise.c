@@ -221,13 +221,12 @@ static int start_process(struct worker *w, struct ssf_err *err)
 	signals(SIG_UNBLOCK);
 	int reason = errno;
 	close(fds[1]);
+	close_fd(&w->listen_fd);
 	if (w->pid < 0) {
 		w->pid = 0;
 		close(fds[0]);
-		close_fd(&w->listen_fd);
 		return ssf_fail(err, SSF_E_UNAVAILABLE, "%s", strerror(reason));
 	}
-	close_fd(&w->listen_fd);
 	w->ready_fd = fds[0];
 	w->ready = loop_watch_start(s->loop, fds[0], true, false, on_ready, w);
 	w->started_ms = loop_now_ms();

@@ -9,7 +9,6 @@
 
 #include "lib/kit/http_direct.h"
 #include "lib/kit/http_response.h"
-#include "lib/kit/trust.h"
 #include "lib/ssf/attr.h"
 
 #include <curl/curl.h>
@@ -39,7 +38,6 @@ struct http_call {
 	bool finished;
 	bool is_direct; /* not by curl */
 	struct direct_call direct;
-	int timeout_ms;
 	int64_t started_us;
 	CURLcode result;
 	bool denied; /* by the guard; its error is in err */
@@ -266,7 +264,7 @@ static void fill_direct_result(const struct http_call *call, struct http_result 
 	};
 }
 
-static void fill_result(struct http_call *call, struct http_result *out)
+static void fill_curl_result(struct http_call *call, struct http_result *out)
 {
 	long status = 0;
 	char *content_type = NULL;
@@ -283,6 +281,14 @@ static void fill_result(struct http_call *call, struct http_result *out)
 		.etag = answer_header(call, "ETag"),
 		.elapsed_us = elapsed,
 	};
+}
+
+static void fill_result(struct http_call *call, struct http_result *out)
+{
+	if (call->is_direct)
+		fill_direct_result(call, out);
+	else
+		fill_curl_result(call, out);
 }
 
 /* The request has gone out, or would have next: there is a connection, and TLS where it has to be. */
@@ -313,6 +319,8 @@ static void fill_error(struct http_call *call)
 	const char *why = curl_easy_strerror(call->result);
 	enum ssf_code code;
 
+	if (call->is_direct) /* it is there already */
+		return;
 	switch (call->result) {
 	case CURLE_OPERATION_TIMEDOUT:
 		code = was_connected(call) ? SSF_E_TIMEOUT : SSF_E_UNAVAILABLE;
@@ -345,16 +353,13 @@ static void deliver(struct http_call *call)
 	struct http_result result;
 
 	detach(call);
-	if (call->result != CURLE_OK && !call->is_direct)
-		fill_error(call);
-	if (call->result == CURLE_OK && call->is_direct)
-		fill_direct_result(call, &result);
-	else if (call->result == CURLE_OK)
+	if (call->result == CURLE_OK) {
 		fill_result(call, &result);
-	if (call->result == CURLE_OK)
 		call->done(call->arg, &result, NULL);
-	else
+	} else {
+		fill_error(call);
 		call->done(call->arg, NULL, &call->err);
+	}
 	http_call_free(call);
 }
 
@@ -382,7 +387,7 @@ static CURLcode use_trust(CURL *easy, void *ssl_ctx, void *arg)
 	return trust_use(c->trust, ssl_ctx) == 0 ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
-int http_client_new(struct loop *loop, const struct netguard *guard, const char *ca_file,
+int http_client_new(struct loop *loop, const struct netguard *guard, struct trust *trust,
 		    struct http_client **out, struct ssf_err *err)
 {
 	struct http_client *c = calloc(1, sizeof(*c));
@@ -392,6 +397,7 @@ int http_client_new(struct loop *loop, const struct netguard *guard, const char 
 		return ssf_fail(err, SSF_E_NOMEM, "http client: out of memory");
 	c->loop = loop;
 	c->guard = guard;
+	c->trust = trust;
 	TAILQ_INIT(&c->running);
 	TAILQ_INIT(&c->finished);
 	event_assign(&c->deliver, loop_base(loop), -1, 0, on_deliver, c);
@@ -405,10 +411,6 @@ int http_client_new(struct loop *loop, const struct netguard *guard, const char 
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
 	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, CACHED_CONNECTIONS);
-	if (trust_new(ca_file, &c->trust, err) < 0) {
-		http_client_free(c);
-		return -1;
-	}
 	*out = c;
 	return 0;
 }
@@ -416,11 +418,6 @@ int http_client_new(struct loop *loop, const struct netguard *guard, const char 
 int http_client_go_direct(struct http_client *c, struct ssf_err *err)
 {
 	return direct_new(c->loop, c->guard, c->trust, &c->direct, err);
-}
-
-void http_client_prepare(struct http_client *c)
-{
-	trust_load(c->trust);
 }
 
 void http_client_free(struct http_client *c)
@@ -440,7 +437,6 @@ void http_client_free(struct http_client *c)
 		curl_multi_cleanup(c->multi); /* closes the kept connections, through on_curl_socket */
 	loop_timer_cancel(c->timer);
 	event_del(&c->deliver);
-	trust_free(c->trust);
 	c->freed = true;
 	if (!c->calling)
 		free(c);
@@ -631,7 +627,6 @@ static int again_by_curl(struct http_call *call)
 	struct http_call_spec spec;
 
 	direct_spec(&call->direct, url, &spec);
-	spec.timeout_ms = call->timeout_ms - (int)((loop_now_us() - call->started_us) / 1000);
 	if (spec.timeout_ms <= 0)
 		return ssf_fail(&call->err, SSF_E_UNAVAILABLE, "http: timed out");
 	if (start_by_curl(call, &spec, &call->err) < 0)
@@ -669,11 +664,10 @@ int http_call_start(struct http_client *c, const struct http_call_spec *spec, ht
 	call->client = c;
 	call->done = done;
 	call->arg = arg;
-	call->timeout_ms = full.timeout_ms;
 	call->started_us = loop_now_us();
 	ssf_buf_init(&call->body, full.max_body);
-	call->is_direct = c->direct != NULL && direct_start(c->direct, &call->direct, &full, full.timeout_ms,
-							    full.max_body, on_direct_end, call, &call->err);
+	call->is_direct = c->direct != NULL &&
+			  direct_start(c->direct, &call->direct, &full, on_direct_end, call, &call->err);
 	if (!call->is_direct && start_by_curl(call, &full, err) < 0)
 		return -1;
 	TAILQ_INSERT_TAIL(&c->running, call, entry);

@@ -9,18 +9,17 @@
 
 #include "lib/kit/loop.h"
 #include "lib/kit/netguard.h"
+#include "lib/kit/trust.h"
 #include "lib/ssf/buf.h"
 #include "lib/ssf/err.h"
 
 struct http_client;
 struct http_call;
 
-/* guard is borrowed and may be NULL (an operator chose the address). ca_file: PEM, trusted besides the system's; or NULL. */
+/* guard is borrowed and may be NULL (an operator chose the address). trust is borrowed, and not NULL. */
 ssf_nodiscard int http_client_new(struct loop *loop, const struct netguard *guard,
-				  const char *ca_file, struct http_client **out,
+				  struct trust *trust, struct http_client **out,
 				  struct ssf_err *err);
-/* Reads what it trusts now, not with the first call: it takes 45 ms. */
-void http_client_prepare(struct http_client *c);
 /* For many POSTs to the same hosts: those that speak HTTP/1.1 get them by connections of our own (http_direct.h). */
 ssf_nodiscard int http_client_go_direct(struct http_client *c, struct ssf_err *err);
 /* Cancels all calls. NULL is fine. */

@@ -113,35 +113,39 @@ static bool is_plain_host(char *host)
 	return (*last >= 'a' && *last <= 'z') || is_address(AF_INET, host);
 }
 
-static bool is_plain_authority(const char *text, size_t len, const char *usual_port)
+static size_t scheme_length(const char *url)
 {
-	char host[NAME_MAX_LEN], *port;
-
-	snprintf(host, sizeof(host), "%.*s", (int)len, text);
-	port = strrchr(host, ':');
-	if (port != NULL && strchr(port, ']') == NULL) {
-		*port++ = '\0';
-		if (!is_port(port) || strcmp(port, usual_port) == 0)
-			return false;
-	}
-	return *host != '\0' && is_plain_host(host);
+	return strncmp(url, "https://", 8) == 0 ? 8 : strncmp(url, "http://", 7) == 0 ? 7 : 0;
 }
 
-/* How much of a URL is scheme, host and port; 0: curl would write it in another way, or it is none. */
+/* How much of a URL is scheme, host and port; 0: curl would write what follows in another way, or it is none. */
 static size_t origin_length(const char *url)
 {
-	bool tls = strncmp(url, "https://", 8) == 0;
-	size_t scheme = tls ? 8 : strncmp(url, "http://", 7) == 0 ? 7 : 0;
-	size_t len = scheme + strcspn(url + scheme, "/?#@");
+	size_t scheme = scheme_length(url), len = scheme + strcspn(url + scheme, "/?#@");
 
-	if (scheme == 0 || len >= NAME_MAX_LEN || url[len] != '/' ||
-	    !is_plain_authority(url + scheme, len - scheme, tls ? "443" : "80"))
+	if (scheme == 0 || len >= NAME_MAX_LEN || url[len] != '/')
 		return 0;
 	for (const char *p = url + len; *p != '\0'; p++) {
 		if (*p <= ' ' || *p > '~' || *p == '#' || (*p == '/' && p[1] == '.'))
 			return 0;
 	}
 	return len;
+}
+
+/* Such an origin may be made; all others are curl's. */
+static bool is_plain_origin(const char *url, size_t len)
+{
+	size_t scheme = scheme_length(url);
+	char host[NAME_MAX_LEN], *port;
+
+	snprintf(host, sizeof(host), "%.*s", (int)(len - scheme), url + scheme);
+	port = strrchr(host, ':');
+	if (port != NULL && strchr(port, ']') == NULL) {
+		*port++ = '\0';
+		if (!is_port(port) || strcmp(port, scheme == 8 ? "443" : "80") == 0)
+			return false;
+	}
+	return *host != '\0' && is_plain_host(host);
 }
 
 static unsigned bucket(const char *name, size_t len)
@@ -173,7 +177,7 @@ static struct direct_origin *origin_make(struct direct *d, const char *url, size
 	o->of = d;
 	memcpy(o->name, url, len);
 	o->tls = url[4] == 's';
-	o->authority = o->name + (o->tls ? 8 : 7);
+	o->authority = o->name + scheme_length(url);
 	const char *host = o->authority + (*o->authority == '[');
 	snprintf(o->host, sizeof(o->host), "%.*s", (int)strcspn(host, host > o->authority ? "]" : ":"), host);
 	TAILQ_INIT(&o->idle);
@@ -222,7 +226,7 @@ void direct_learn(struct direct *d, const char *url, const char *ip, unsigned po
 	struct direct_origin *o = len > 0 ? origin_find(d, url, len) : NULL;
 	int64_t now = loop_now_ms();
 
-	if (o == NULL && len > 0)
+	if (o == NULL && len > 0 && is_plain_origin(url, len))
 		o = origin_make(d, url, len);
 	if (o == NULL)
 		return;
@@ -241,7 +245,9 @@ bool direct_leaves_to_curl(struct direct *d, const char *url)
 	size_t len = origin_length(url);
 	const struct direct_origin *o = len > 0 ? origin_find(d, url, len) : NULL;
 
-	return len == 0 || (o != NULL && loop_now_ms() < o->curl_until_ms);
+	if (o == NULL)
+		return len == 0 || !is_plain_origin(url, len);
+	return loop_now_ms() < o->curl_until_ms;
 }
 
 /* --- connections --------------------------------------------------------------------------------------- */
@@ -273,14 +279,16 @@ static void conn_free(struct direct_conn *n)
 	free(n);
 }
 
+static void idle_close(struct direct_conn *n)
+{
+	idle_leave(n);
+	conn_free(n);
+}
+
 static void origin_close_idle(struct direct_origin *o)
 {
-	struct direct_conn *n;
-
-	while ((n = TAILQ_FIRST(&o->idle)) != NULL) {
-		idle_leave(n);
-		conn_free(n);
-	}
+	while (!TAILQ_EMPTY(&o->idle))
+		idle_close(TAILQ_FIRST(&o->idle));
 }
 
 static bool tls_start(struct direct_conn *n)
@@ -376,8 +384,7 @@ static void conn_broken(struct direct_conn *n, const struct ssf_err *why)
 	bool reached = n->state == CONN_READY, kept = n->kept;
 
 	if (c == NULL) {
-		idle_leave(n);
-		conn_free(n);
+		idle_close(n);
 		return;
 	}
 	if (!reached)
@@ -422,11 +429,8 @@ static void conn_keep(struct direct_conn *n)
 	n->idle_ms = loop_now_ms();
 	TAILQ_INSERT_HEAD(&n->origin->idle, n, origin_link);
 	TAILQ_INSERT_TAIL(&d->idle, n, idle_link);
-	if (++d->idle_count > IDLE_CONNECTIONS) {
-		struct direct_conn *oldest = TAILQ_FIRST(&d->idle);
-		idle_leave(oldest);
-		conn_free(oldest);
-	}
+	if (++d->idle_count > IDLE_CONNECTIONS)
+		idle_close(TAILQ_FIRST(&d->idle));
 }
 
 /* What is allocated anew for each request, and is larger than what malloc has at hand, costs as much as sending it. */
@@ -711,7 +715,8 @@ void direct_spec(struct direct_call *c, char url[DIRECT_URL_MAX], struct http_ca
 	char *method = cut_line(&at), *path = strchr(method, ' '), *line;
 	size_t n = 0;
 
-	*out = (struct http_call_spec){ .method = method, .url = url };
+	*out = (struct http_call_spec){ .method = method, .url = url,
+					.timeout_ms = (int)(c->until_ms - loop_now_ms()) };
 	*path++ = '\0';
 	*strchr(path, ' ') = '\0';
 	snprintf(url, DIRECT_URL_MAX, "%s%s", c->origin->name, path);
@@ -781,13 +786,13 @@ static bool is_post(const struct http_call_spec *spec)
 	return strcmp(spec->method, "POST") == 0;
 }
 
-bool direct_start(struct direct *d, struct direct_call *c, const struct http_call_spec *spec, int timeout_ms,
-		  size_t max_body, void (*done)(void *arg, enum direct_end end), void *arg, struct ssf_err *why)
+bool direct_start(struct direct *d, struct direct_call *c, const struct http_call_spec *spec,
+		  void (*done)(void *arg, enum direct_end end), void *arg, struct ssf_err *why)
 {
 	size_t len = is_post(spec) ? origin_length(spec->url) : 0;
 	struct direct_origin *o = len > 0 ? origin_find(d, spec->url, len) : NULL;
 
-	if (o == NULL || loop_now_ms() < o->curl_until_ms || !call_begin(d, c, o, timeout_ms))
+	if (o == NULL || loop_now_ms() < o->curl_until_ms || !call_begin(d, c, o, spec->timeout_ms))
 		return false;
 	o->users++;
 	o->used_ms = loop_now_ms();
@@ -797,7 +802,7 @@ bool direct_start(struct direct *d, struct direct_call *c, const struct http_cal
 	c->err = why;
 	c->sent = 0;
 	compose(c, spec->url + len, spec);
-	http_response_init(&c->answer, max_body);
+	http_response_init(&c->answer, spec->max_body);
 	if (ssf_buf_failed(&c->request)) {
 		direct_call_done(c);
 		return false;
@@ -837,10 +842,8 @@ static void on_sweep(void *arg)
 	struct direct_conn *n;
 	int64_t now = loop_now_ms();
 
-	while ((n = TAILQ_FIRST(&d->idle)) != NULL && now - n->idle_ms >= IDLE_MS) {
-		idle_leave(n);
-		conn_free(n);
-	}
+	while ((n = TAILQ_FIRST(&d->idle)) != NULL && now - n->idle_ms >= IDLE_MS)
+		idle_close(n);
 	for (size_t i = 0; i < BUCKETS; i++) {
 		for (o = LIST_FIRST(&d->origins[i]); o != NULL; o = next) {
 			next = LIST_NEXT(o, link);
@@ -893,18 +896,13 @@ int direct_new(struct loop *loop, const struct netguard *guard, struct trust *tr
 
 void direct_free(struct direct *d)
 {
-	struct direct_conn *n;
-	struct direct_origin *o;
-
 	if (d == NULL)
 		return;
-	while ((n = TAILQ_FIRST(&d->idle)) != NULL) {
-		idle_leave(n);
-		conn_free(n);
-	}
+	while (!TAILQ_EMPTY(&d->idle))
+		idle_close(TAILQ_FIRST(&d->idle));
 	for (size_t i = 0; i < BUCKETS; i++) {
-		while ((o = LIST_FIRST(&d->origins[i])) != NULL)
-			origin_free(o);
+		while (!LIST_EMPTY(&d->origins[i]))
+			origin_free(LIST_FIRST(&d->origins[i]));
 	}
 	loop_tick_cancel(d->sweep);
 	SSL_CTX_free(d->tls);

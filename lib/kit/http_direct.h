@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/kit/http_response.h"
 #include "lib/kit/http_client.h"
+#include "lib/kit/http_response.h"
 #include "lib/kit/trust.h"
 
 struct direct; /* of one client */
@@ -47,13 +47,14 @@ ssf_nodiscard int direct_new(struct loop *loop, const struct netguard *guard, st
 void direct_free(struct direct *d); /* after all calls; NULL is fine */
 
 /*
- * False: by curl. Else done is called, once and from the loop, unless the call is cancelled.
+ * False: by curl. Else done is called, once and from the loop, unless the call is cancelled. spec: with timeout_ms
+ * and max_body.
  */
-bool direct_start(struct direct *d, struct direct_call *c, const struct http_call_spec *spec, int timeout_ms,
-		  size_t max_body, void (*done)(void *arg, enum direct_end end), void *arg, struct ssf_err *why);
+bool direct_start(struct direct *d, struct direct_call *c, const struct http_call_spec *spec,
+		  void (*done)(void *arg, enum direct_end end), void *arg, struct ssf_err *why);
 /* Whether there was a connection, with TLS where it has to be. */
 bool direct_was_connected(const struct direct_call *c);
-/* What the call was to be, for curl: points into url and into the request, which is of no other use then. */
+/* What the call was to be, in the time that is left: points into url and into the request, which is of no other use then. */
 #define DIRECT_URL_MAX 2304
 void direct_spec(struct direct_call *c, char url[DIRECT_URL_MAX], struct http_call_spec *out);
 /* Cancels what is under way, and frees what there is of a call. */

@@ -309,23 +309,15 @@ static int take_body(struct http_response *a, struct input *in, size_t most, str
 	return 0;
 }
 
-static int hex(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* RFC 9112 section 7.1: the size, and perhaps extensions, which say nothing to us. */
 static int take_chunk_size(struct http_response *a, struct ssf_str line, struct ssf_err *err)
 {
 	size_t size = 0, i = 0;
 
-	for (; i < line.len && hex(line.ptr[i]) >= 0; i++) {
+	for (; i < line.len && ssf_hex_value(line.ptr[i]) >= 0; i++) {
 		if (i == CHUNK_DIGITS)
 			return malformed(err, "a chunk's size that is none");
-		size = size * 16 + (size_t)hex(line.ptr[i]);
+		size = size * 16 + (size_t)ssf_hex_value(line.ptr[i]);
 	}
 	bool any = i > 0;
 	while (i < line.len && is_blank(line.ptr[i]))

@@ -87,17 +87,16 @@ static X509_STORE *store_new(void)
 static bool add_system(const struct trust *t, X509_STORE *store)
 {
 	static const struct stamp none;
-	struct stamp stamp = stamp_of(t->system_file);
-	bool ok = true;
+	const char *unread = NULL;
 
-	if (!same(&stamp, &none) && X509_STORE_load_file(store, t->system_file) != 1)
-		ok = false;
+	if (!same(&t->system_stamp, &none) && X509_STORE_load_file(store, t->system_file) != 1)
+		unread = t->system_file;
 	if (t->system_dir != NULL && X509_STORE_load_path(store, t->system_dir) != 1)
-		ok = false;
+		unread = t->system_dir;
 	ERR_clear_error();
-	if (!ok)
-		log_warn("trust.unread", log_str("file", t->system_file));
-	return ok;
+	if (unread != NULL)
+		log_warn("trust.unread", log_str("file", unread));
+	return unread == NULL;
 }
 
 static bool add_own(const struct trust *t, X509_STORE *store)

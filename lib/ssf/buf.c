@@ -292,7 +292,7 @@ void ssf_hex(const uint8_t *in, size_t len, char *out)
 	out[2 * len] = '\0';
 }
 
-static int hex_value(char c)
+int ssf_hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -305,8 +305,8 @@ int ssf_unhex(struct ssf_str in, uint8_t *out, size_t out_len)
 	if (in.len % 2 != 0 || in.len / 2 != out_len)
 		return -1;
 	for (size_t i = 0; i < out_len; i++) {
-		int high = hex_value(in.ptr[2 * i]);
-		int low = hex_value(in.ptr[2 * i + 1]);
+		int high = ssf_hex_value(in.ptr[2 * i]);
+		int low = ssf_hex_value(in.ptr[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return -1;
 		out[i] = (uint8_t)(high << 4 | low);

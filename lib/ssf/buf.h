@@ -63,6 +63,7 @@ char *ssf_buf_steal(struct ssf_buf *b);                  /* caller frees; NULL i
 
 /* Lower-case hexadecimal. out has 2 * len + 1 bytes. */
 void ssf_hex(const uint8_t *in, size_t len, char *out);
+int ssf_hex_value(char c); /* of a digit in either case; -1: it is none */
 /* Either case; exactly out_len bytes or -1. */
 int ssf_unhex(struct ssf_str in, uint8_t *out, size_t out_len);
 

@@ -27,6 +27,7 @@ int64_t __wrap_loop_now_ms(void)
 struct document_fixture {
 	struct fixture f;
 	char last[32];
+	struct trust *trust;
 	struct http_client *client;
 	struct documents *documents;
 	unsigned wanted, told, failed;
@@ -65,7 +66,8 @@ static int set_up(void **state)
 	later_ms = 0;
 	fixture_init(&t->f, false);
 	fixture_start(&t->f);
-	assert_int_equal(http_client_new(t->f.loop, NULL, NULL, &t->client, &err), 0);
+	assert_int_equal(trust_new(NULL, &t->trust, &err), 0);
+	assert_int_equal(http_client_new(t->f.loop, NULL, t->trust, &t->client, &err), 0);
 	assert_int_equal(documents_new(t->f.loop, t->client, &t->documents, &err), 0);
 	return 0;
 }
@@ -76,6 +78,7 @@ static int tear_down(void **state)
 
 	documents_free(t->documents);
 	http_client_free(t->client);
+	trust_free(t->trust);
 	fixture_done(&t->f);
 	free(t);
 	return 0;

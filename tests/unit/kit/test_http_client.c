@@ -19,6 +19,7 @@
 struct client_fixture {
 	struct fixture f;
 	struct netguard *guard;
+	struct trust *trust;
 	struct http_client *client;
 	struct http_call *other;
 	unsigned n_done;
@@ -32,6 +33,17 @@ struct client_fixture {
 	bool starting;
 };
 
+/* A client, instead of the one before if there is one. */
+static void client_start(struct client_fixture *t, const struct netguard *guard, const char *ca)
+{
+	struct ssf_err err = { 0 };
+
+	http_client_free(t->client);
+	trust_free(t->trust);
+	assert_int_equal(trust_new(ca, &t->trust, &err), 0);
+	assert_int_equal(http_client_new(t->f.loop, guard, t->trust, &t->client, &err), 0);
+}
+
 static int set_up(void **state)
 {
 	struct client_fixture *t = calloc(1, sizeof(*t));
@@ -41,7 +53,7 @@ static int set_up(void **state)
 	fixture_init(&t->f, true);
 	fixture_start(&t->f);
 	assert_int_equal(netguard_new("127.0.0.0/8,::1/128", false, &t->guard, &err), 0);
-	assert_int_equal(http_client_new(t->f.loop, t->guard, t->f.ca, &t->client, &err), 0);
+	client_start(t, t->guard, t->f.ca);
 	return 0;
 }
 
@@ -50,6 +62,7 @@ static int tear_down(void **state)
 	struct client_fixture *t = *state;
 
 	http_client_free(t->client);
+	trust_free(t->trust);
 	netguard_free(t->guard);
 	fixture_done(&t->f);
 	free(t);
@@ -236,16 +249,13 @@ static void verifies_the_ca(void **state)
 {
 	struct client_fixture *t = *state;
 	struct fixture other;
-	struct ssf_err err;
 
 	/* No extra CA, then a wrong one. */
-	http_client_free(t->client);
-	assert_int_equal(http_client_new(t->f.loop, t->guard, NULL, &t->client, &err), 0);
+	client_start(t, t->guard, NULL);
 	run(t, "127.0.0.1", "/a", (struct http_call_spec){ 0 });
 	assert_int_equal(t->code, SSF_E_KEY);
 	fixture_init(&other, true);
-	http_client_free(t->client);
-	assert_int_equal(http_client_new(t->f.loop, t->guard, other.ca, &t->client, &err), 0);
+	client_start(t, t->guard, other.ca);
 	run(t, "127.0.0.1", "/a", (struct http_call_spec){ 0 });
 	assert_int_equal(t->code, SSF_E_KEY);
 	fixture_done(&other);
@@ -276,15 +286,13 @@ static void reads_a_changed_ca_again(void **state)
 	struct client_fixture *t = *state;
 	char dir[] = "/tmp/ca-XXXXXX", path[64];
 	struct fixture other;
-	struct ssf_err err;
 
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/ca.pem", dir);
 	fixture_init(&other, true);
 	put_file(path, other.ca);
-	http_client_free(t->client);
-	assert_int_equal(http_client_new(t->f.loop, t->guard, path, &t->client, &err), 0);
-	http_client_prepare(t->client);
+	client_start(t, t->guard, path);
+	trust_load(t->trust);
 	run(t, "127.0.0.1", "/a", (struct http_call_spec){ 0 });
 	assert_int_equal(t->code, SSF_E_KEY);
 	put_file(path, t->f.ca);
@@ -379,16 +387,14 @@ static void asks_the_guard(void **state)
 		assert_int_equal(err.code, SSF_E_DENIED);
 	}
 	/* A name is only found out at the connect. */
-	http_client_free(t->client);
 	assert_int_equal(netguard_new(NULL, false, &strict, &err), 0);
-	assert_int_equal(http_client_new(t->f.loop, strict, t->f.ca, &t->client, &err), 0);
+	client_start(t, strict, t->f.ca);
 	run(t, "localhost", "/a", (struct http_call_spec){ 0 });
 	assert_int_equal(t->code, SSF_E_DENIED);
 	assert_non_null(strstr(t->message, "loopback"));
-	http_client_free(t->client);
-	netguard_free(strict);
 	/* Without a guard the operator chose the address. */
-	assert_int_equal(http_client_new(t->f.loop, NULL, t->f.ca, &t->client, &err), 0);
+	client_start(t, NULL, t->f.ca);
+	netguard_free(strict);
 	run(t, "localhost", "/a", (struct http_call_spec){ 0 });
 	assert_int_equal(t->code, SSF_OK);
 }
@@ -404,7 +410,7 @@ static void refuses_bad_specs(void **state)
 		{ .method = "GET", .url = "https://user@127.0.0.1/" },
 	};
 	struct client_fixture *t = *state;
-	struct http_client *none = NULL;
+	struct trust *none = NULL;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct http_call *call = NULL;
@@ -415,9 +421,9 @@ static void refuses_bad_specs(void **state)
 		assert_null(call);
 	}
 	struct ssf_err err;
-	assert_int_equal(http_client_new(t->f.loop, NULL, "/nonexistent", &none, &err), -1);
+	assert_int_equal(trust_new("/nonexistent", &none, &err), -1);
 	assert_int_equal(err.code, SSF_E_NOT_FOUND);
-	assert_int_equal(http_client_new(t->f.loop, NULL, t->f.key, &none, &err), -1);
+	assert_int_equal(trust_new(t->f.key, &none, &err), -1);
 	assert_int_equal(err.code, SSF_E_MALFORMED);
 	assert_null(none);
 }

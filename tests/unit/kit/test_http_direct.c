@@ -57,6 +57,7 @@ struct server {
 struct direct_fixture {
 	struct fixture f; /* its loop, and its directory with certificates */
 	struct netguard *guard;
+	struct trust *trust;
 	struct http_client *client;
 	struct server server;
 	unsigned n_done, wanted;
@@ -210,9 +211,17 @@ static void on_done(void *arg, const struct http_result *result, const struct ss
 		 result != NULL ? result->body.ptr : "");
 }
 
-static void start(struct direct_fixture *t, struct ssf_str body, int timeout_ms)
+static void start_spec(struct direct_fixture *t, const struct http_call_spec *spec, http_done_f *done)
 {
 	struct ssf_err err;
+
+	if (http_call_start(t->client, spec, done, t, &t->call, &err) < 0)
+		fail_msg("%s", err.msg);
+	t->wanted++;
+}
+
+static void start(struct direct_fixture *t, struct ssf_str body, int timeout_ms)
+{
 	char url[64];
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/path?q", t->server.port);
@@ -220,9 +229,7 @@ static void start(struct direct_fixture *t, struct ssf_str body, int timeout_ms)
 				       .headers = { "A: b", "C: d", "E: f", "G: h", "I: j", "K: l", "M: n", "O: p",
 						    "Q: r", "S: t", "U: v", "W: x" }, /* as many as there may be */
 				       .body = body, .timeout_ms = timeout_ms };
-	if (http_call_start(t->client, &spec, on_done, t, &t->call, &err) < 0)
-		fail_msg("%s", err.msg);
-	t->wanted++;
+	start_spec(t, &spec, on_done);
 }
 
 static bool all_done(void *arg)
@@ -230,6 +237,18 @@ static bool all_done(void *arg)
 	const struct direct_fixture *t = arg;
 
 	return t->n_done == t->wanted;
+}
+
+/* Something short to the root of a host. */
+static void run_to(struct direct_fixture *t, const char *method, const char *scheme, const char *host, unsigned port,
+		   http_done_f *done)
+{
+	char url[64];
+
+	snprintf(url, sizeof(url), "%s://%s:%u/", scheme, host, port);
+	struct http_call_spec spec = { .method = method, .url = url, .body = SSF_STR("x"), .timeout_ms = 5000 };
+	start_spec(t, &spec, done);
+	fixture_until(&t->f, all_done, t);
 }
 
 static void run_one(struct direct_fixture *t)
@@ -246,7 +265,8 @@ static int set_up(void **state)
 	*state = t;
 	fixture_init(&t->f, true);
 	assert_int_equal(netguard_new("127.0.0.0/8", true, &t->guard, &err), 0);
-	assert_int_equal(http_client_new(t->f.loop, t->guard, t->f.ca, &t->client, &err), 0);
+	assert_int_equal(trust_new(t->f.ca, &t->trust, &err), 0);
+	assert_int_equal(http_client_new(t->f.loop, t->guard, t->trust, &t->client, &err), 0);
 	assert_int_equal(http_client_go_direct(t->client, &err), 0);
 	server_start(&t->server, t->f.loop);
 	run_one(t); /* by curl, which is told that it need not keep its connection */
@@ -262,6 +282,7 @@ static int tear_down(void **state)
 	struct direct_fixture *t = *state;
 
 	http_client_free(t->client);
+	trust_free(t->trust);
 	netguard_free(t->guard);
 	server_stop(&t->server);
 	fixture_done(&t->f);
@@ -470,17 +491,11 @@ static void hosts_are_as_curl_writes_them(void **state)
 {
 	static const char *const others[] = { "127.1", "LOCALHOST", "0x7f.0.0.1", "2130706433" };
 	struct direct_fixture *t = *state;
-	struct ssf_err err;
-	char url[64];
 
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(others); i++) {
 		int64_t before = http_client_connects(t->client);
 		for (int n = 0; n < 3; n++) {
-			snprintf(url, sizeof(url), "http://%s:%u/", others[i], t->server.port);
-			struct http_call_spec spec = { .method = "POST", .url = url, .body = SSF_STR("x") };
-			assert_int_equal(http_call_start(t->client, &spec, on_done, t, &t->call, &err), 0);
-			t->wanted++;
-			fixture_until(&t->f, all_done, t);
+			run_to(t, "POST", "http", others[i], t->server.port, on_done);
 			assert_int_equal(t->status, 202);
 		}
 		assert_true(http_client_connects(t->client) - before <= 1); /* kept by curl */
@@ -501,14 +516,8 @@ static void free_client(void *arg, const struct http_result *result, const struc
 static void a_callback_may_free_the_client(void **state)
 {
 	struct direct_fixture *t = *state;
-	struct ssf_err err;
-	char url[64];
 
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", t->server.port);
-	struct http_call_spec spec = { .method = "POST", .url = url, .body = SSF_STR("x") };
-	assert_int_equal(http_call_start(t->client, &spec, free_client, t, &t->call, &err), 0);
-	t->wanted++;
-	fixture_until(&t->f, all_done, t);
+	run_to(t, "POST", "http", "127.0.0.1", t->server.port, free_client);
 }
 
 static void has_one_deadline(void **state)
@@ -577,13 +586,11 @@ static void other_methods_go_by_curl(void **state)
 	char url[64];
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", t->server.port);
-	struct http_call_spec spec = { .method = "PUT", .url = url, .body = SSF_STR("x") };
-	assert_int_equal(http_call_start(t->client, &spec, on_done, t, &t->call, &err), 0);
-	t->wanted++;
-	fixture_until(&t->f, all_done, t);
+	const struct http_call_spec spec = { .method = "POST", .url = url, .headers = { "A: b\r\nC: d" } };
+
+	run_to(t, "PUT", "http", "127.0.0.1", t->server.port, on_done);
 	assert_int_equal(t->status, 202);
 	assert_int_equal(t->server.accepted, 3);
-	spec = (struct http_call_spec){ .method = "POST", .url = url, .headers = { "A: b\r\nC: d" } };
 	assert_int_equal(http_call_start(t->client, &spec, on_done, t, &t->call, &err), -1);
 	assert_int_equal(err.code, SSF_E_MALFORMED);
 }
@@ -592,15 +599,7 @@ static void other_methods_go_by_curl(void **state)
 
 static void run_tls(struct direct_fixture *t, const char *host)
 {
-	struct ssf_err err;
-	char url[64];
-
-	snprintf(url, sizeof(url), "https://%s:%u/", host, http_server_port(t->f.server));
-	struct http_call_spec spec = { .method = "POST", .url = url, .body = SSF_STR("x"), .timeout_ms = 5000 };
-	if (http_call_start(t->client, &spec, on_done, t, &t->call, &err) < 0)
-		fail_msg("%s", err.msg);
-	t->wanted++;
-	fixture_until(&t->f, all_done, t);
+	run_to(t, "POST", "https", host, http_server_port(t->f.server), on_done);
 }
 
 static void verifies_as_curl_does(void **state)
