@@ -76,7 +76,11 @@ def test_by_schedule_a_key_is_published_before_it_signs(new_hub, endpoint, alg):
         before = published(hub)
         for kid in before:
             seen.setdefault(kid, time.monotonic())
-        push = push_of(hub, endpoint)
+        gone = hub.log().count("event=keys.gone")
+        pushes = endpoint.wait(1, txn=hub.emit())
+        if hub.log().count("event=keys.gone") > gone:
+            return False   # what was under way just then is sent again (keys_listen()): the next one tells
+        (push,) = pushes
         assert kid_of(push.token) in before, "signed by a key that nobody could know"
         hub.verify(push.token, audience)
         if kid_of(push.token) not in [s[0] for s in signed]:
