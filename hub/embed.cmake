@@ -11,7 +11,7 @@ function(embed_bytes file out_var)
 endfunction()
 
 # embed_migrations(OUT_VAR) sets OUT_VAR to a generated C file that defines migrations[]
-# (hub/store/migrate.h) from sql/NNNN_name.sql.
+# (hub/db/migrate.h) from sql/NNNN_name.sql.
 function(embed_migrations out_var)
 	cmake_path(SET dir NORMALIZE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../sql")
 	file(GLOB files CONFIGURE_DEPENDS "${dir}/*.sql")
@@ -42,7 +42,7 @@ function(embed_migrations out_var)
 	set(out "${CMAKE_CURRENT_BINARY_DIR}/migrations.c")
 	file(CONFIGURE OUTPUT "${out}" @ONLY CONTENT
 "/* Generated from sql/ by hub/embed.cmake. */
-#include \"hub/store/migrate.h\"
+#include \"hub/db/migrate.h\"
 
 #include <stddef.h>
 

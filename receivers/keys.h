@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "lib/kit/http_client.h"
+#include "lib/http/http_client.h"
 #include "lib/ssf/err.h"
 #include "lib/ssf/jwk.h"
 

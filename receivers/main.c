@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lib/kit/http_client.h"
+#include "lib/http/http_client.h"
 #include "lib/kit/log.h"
 #include "lib/kit/loop.h"
 #include "receivers/config.h"
@@ -30,7 +30,7 @@
 struct program {
 	struct config *config;
 	struct loop *loop;
-	struct trust *trust;
+	struct ca_store *trust;
 	struct http_client *http;
 	struct keys *keys;
 	struct redis *redis;
@@ -131,12 +131,12 @@ static int start_signals(struct program *p, struct ssf_err *err)
 static int start(struct program *p, struct ssf_err *err)
 {
 	if (loop_new(&p->loop, err) < 0 || start_signals(p, err) < 0 ||
-	    trust_new(p->config->ca_file, &p->trust, err) < 0 ||
+	    ca_store_new(p->config->ca_file, &p->trust, err) < 0 ||
 	    http_client_new(p->loop, NULL, p->trust, &p->http, err) < 0 ||
 	    start_keys(p, err) < 0 || start_redis(p, err) < 0 ||
 	    dedupe_new(SEEN_MAX, SEEN_WINDOW_MS, &p->dedupe, err) < 0)
 		return -1;
-	trust_load(p->trust);
+	ca_store_load(p->trust);
 	return start_intake(p, err);
 }
 
@@ -148,7 +148,7 @@ static void stop(struct program *p)
 	redis_free(p->redis);
 	keys_free(p->keys);
 	http_client_free(p->http);
-	trust_free(p->trust);
+	ca_store_free(p->trust);
 	dedupe_free(p->dedupe);
 	loop_tick_cancel(p->drain);
 	loop_signal_cancel(p->signals[0]);

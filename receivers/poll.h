@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "lib/kit/http_client.h"
+#include "lib/http/http_client.h"
 #include "lib/ssf/err.h"
 #include "receivers/config.h"
 #include "receivers/receive.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "lib/kit/http_server.h"
+#include "lib/http/http_server.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/set.h"
 

@@ -2,7 +2,7 @@
 -- wider than what it will ever hold: event_pK the numbers from K * event_width() on. So the next one is there
 -- before it is needed, and none is ever moved; one begins when event_seq jumps to it.
 create function event_width() returns bigint language sql immutable as $$
-	select 1000000000::bigint; -- EVENT_PARTITION_SEQS in hub/store/event.h
+	select 1000000000::bigint; -- EVENT_PARTITION_SEQS in hub/eventlog/event.h
 $$;
 
 -- What there is becomes the first partition. Ids are compared by their bytes: nobody needs more of them.

@@ -32,7 +32,7 @@ create table checkpoint (
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500,
 	toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 5000);
 
--- The unit of a stream: by the first byte of the SHA-256 of its id, as hub/store/owner.c has it.
+-- The unit of a stream: by the first byte of the SHA-256 of its id, as hub/cluster/owner.c has it.
 create function shard_of(stream text) returns smallint language sql immutable strict parallel safe as $$
 	select (get_byte(sha256(convert_to(stream, 'UTF8')), 0) & 63)::smallint
 $$;

@@ -136,8 +136,8 @@ part_asan() {
 
 # The pool; making keys, resolving names and signing in it.
 part_tsan() {
-	build tsan clang "test_pool test_mint test_put test_ring" -DSSF_SANITIZE=thread &&
-		run_ctest tsan "tsan: the job pool and its users with TSan" -R '^unit\.test_(pool|mint|put|ring)$'
+	build tsan clang "test_pool test_keygen test_put test_ring" -DSSF_SANITIZE=thread &&
+		run_ctest tsan "tsan: the job pool and its users with TSan" -R '^unit\.test_(pool|keygen|put|ring)$'
 }
 
 part_e2e() {

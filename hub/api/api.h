@@ -8,8 +8,8 @@
 #include "hub/ingest/ingest.h"
 #include "hub/keys/keys.h"
 #include "hub/rules/consumer.h"
-#include "lib/kit/http_server.h"
-#include "lib/kit/netguard.h"
+#include "lib/http/http_server.h"
+#include "lib/http/egress_policy.h"
 #include "lib/kit/pool.h"
 
 #include <sys/queue.h>
@@ -33,7 +33,7 @@ struct api {
 	struct rules_consumer *rules;
 	struct deliver *deliver;
 	const struct master_key *master;
-	const struct netguard *guard;
+	const struct egress_policy *guard;
 	struct ingest ingest;
 	struct issuer issuer;
 	char *resource_metadata;       /* its URL (RFC 9728) */

@@ -6,9 +6,10 @@
 #include "hub/api/api_priv.h"
 
 #include "hub/ingest/trace.h"
-#include "hub/store/draft.h"
-#include "lib/kit/http_error.h"
+#include "hub/eventlog/draft.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
+#include "lib/kit/uuid.h"
 #include "lib/ssf/catalog.h"
 #include "lib/ssf/json.h"
 #include "lib/ssf/subject.h"
@@ -56,7 +57,7 @@ static int parse(const struct call *c, struct drafts *drafts, struct ssf_err *er
 	json_auto_t *body = NULL, *claims = NULL;
 	const char *name, *txn = NULL, *reason = NULL;
 	const struct ssf_event_type *type;
-	char made[TXN_LEN], once[TXN_LEN], trace[SSF_TRACEPARENT_LEN], origin[AUTH_CLIENT_LEN + 8] = "operator";
+	char made[UUID_LEN], once[UUID_LEN], trace[SSF_TRACEPARENT_LEN], origin[AUTH_CLIENT_LEN + 8] = "operator";
 
 	if (ssf_json_parse(http_body(c->req), &limits, &body, err) < 0 ||
 	    ssf_json_only(body, names, err) < 0 || ssf_json_get_str(body, "type", &name, err) < 0 ||
@@ -78,8 +79,8 @@ static int parse(const struct call *c, struct drafts *drafts, struct ssf_err *er
 		return ssf_fail_prefix(err, "claims");
 	if (!c->caller.admin)
 		snprintf(origin, sizeof(origin), "client:%s", c->caller.client);
-	txn_make(made);
-	txn_make(once);
+	uuid_make(made);
+	uuid_make(once);
 	struct draft d = { .origin = origin, .origin_id = once, .type = type->uri,
 			   .txn = txn != NULL && txn[0] != '\0' ? txn : made,
 			   .sub_id = json_object_get(body, "subject"), .body = claims,

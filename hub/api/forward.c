@@ -13,7 +13,7 @@
 
 #include "hub/auth/peer.h"
 #include "hub/metrics/metrics.h"
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
 
 #include <openssl/crypto.h>

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "hub/api/api_priv.h"
-#include "lib/kit/http_client.h"
+#include "lib/http/http_client.h"
 
 #define FORWARD_MISDIRECTED 421 /* of a process that does not own it (RFC 9110 section 15.5.20) */
 

@@ -2,7 +2,7 @@
 /* Signing keys, for the operator: look, rotate, revoke (docs/keys.md). */
 #include "hub/api/api_priv.h"
 
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/json.h"
 

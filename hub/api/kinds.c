@@ -5,7 +5,7 @@
 #include "hub/auth/scope.h"
 #include "hub/rules/rules.h"
 #include "hub/streams/stream.h"
-#include "lib/kit/document.h"
+#include "lib/http/document_cache.h"
 #include "lib/kit/file.h"
 #include "lib/ssf/json.h"
 #include "transmitters/github/partner.h"
@@ -431,7 +431,7 @@ static int check_stream(struct checking *c, struct ssf_err *err)
 	if (stream_parse(c->id, c->spec, refer(c, KIND_CLIENT, client), &parsed, err) < 0)
 		return -1;
 	if (parsed->method == STREAM_PUSH &&
-	    netguard_check_url(c->k->guard, ssf_str_c(parsed->endpoint), err) < 0)
+	    egress_policy_check_url(c->k->guard, ssf_str_c(parsed->endpoint), err) < 0)
 		return ssf_fail_prefix(err, "delivery: endpoint_url");
 	return 0;
 }

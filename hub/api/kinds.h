@@ -7,9 +7,9 @@
 
 #include <jansson.h>
 
-#include "hub/keys/seal.h"
+#include "hub/secrets/seal.h"
 #include "hub/registry/registry.h"
-#include "lib/kit/netguard.h"
+#include "lib/http/egress_policy.h"
 
 /* Shown instead of a sealed secret, and taken back as "leave it as it is". */
 #define KIND_SEALED "(sealed)"
@@ -17,7 +17,7 @@
 struct kinds {
 	const struct registry *registry;
 	const struct master_key *master;
-	const struct netguard *guard;
+	const struct egress_policy *guard;
 	const json_t *pending[KIND_COUNT]; /* id to resource as sent: the rest of the same batch; may be NULL */
 	json_t *claimed[KIND_COUNT];       /* what the batch has taken so far of what is unique: value to id */
 };

@@ -6,7 +6,7 @@
 #include "hub/api/openapi.h"
 
 #include "hub/api/api_priv.h"
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 
 /* The document with this hub as its only server; NULL when out of memory. */
 static char *document_of(const char *issuer)

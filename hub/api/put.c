@@ -16,7 +16,7 @@ struct put {
 	json_t *batch;               /* {"kind","id","spec","actor","expected","most"} */
 	char *urls[PUT_URLS_MAX];
 	size_t url_count;
-	const struct netguard *guard;
+	const struct egress_policy *guard;
 	struct ssf_err err;
 	int resolved;
 	struct pool_job *job;
@@ -117,7 +117,7 @@ static void resolve_in_pool(void *arg)
 
 	p->resolved = 0;
 	for (size_t i = 0; p->resolved == 0 && i < p->url_count; i++) {
-		p->resolved = netguard_resolve_url(p->guard, ssf_str_c(p->urls[i]), &p->err);
+		p->resolved = egress_policy_resolve_url(p->guard, ssf_str_c(p->urls[i]), &p->err);
 		/* a name that does not resolve yet is checked again at every connect */
 		if (p->resolved < 0 && p->err.code == SSF_E_UNAVAILABLE)
 			p->resolved = 0;

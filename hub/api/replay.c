@@ -5,9 +5,9 @@
  */
 #include "hub/api/ssf.h"
 
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
-#include "lib/ssf/when.h"
+#include "lib/ssf/timestamp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +125,7 @@ static int parse_point(const json_t *body, struct deliver_point *to, struct ssf_
 		return -1;
 	if ((time != NULL) == (to->seq != 0))
 		return ssf_fail(err, SSF_E_MALFORMED, "give either seq or time");
-	if (time != NULL && ssf_when_parse(ssf_str_c(time), &to->at_ms, err) < 0)
+	if (time != NULL && ssf_timestamp_parse(ssf_str_c(time), &to->at_ms, err) < 0)
 		return ssf_fail_prefix(err, "time");
 	return 0;
 }

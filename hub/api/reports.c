@@ -6,9 +6,10 @@
 #include "hub/api/api_priv.h"
 
 #include "hub/api/forward.h"
-#include "hub/store/draft.h"
-#include "lib/kit/http_error.h"
+#include "hub/eventlog/draft.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
+#include "lib/kit/uuid.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,11 +269,11 @@ static void on_lifted(void *arg, const struct db_result *r, const struct ssf_err
 
 void api_lift(const struct call *c)
 {
-	char id[TXN_LEN];
+	char id[UUID_LEN];
 	const char *params[] = { c->arg[0], c->arg[1], c->arg[2], id };
 	struct ssf_err err;
 
-	txn_make(id);
+	uuid_make(id);
 	if (db_exec(c->api->db, STMT_revocation_lift, params, on_lifted, c->req, NULL, &err) < 0)
 		http_reply_error(c->req, 0, &err);
 }

@@ -6,7 +6,7 @@
 #include "hub/api/kinds.h"
 #include "hub/api/version.h"
 
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/json.h"
 

@@ -8,7 +8,7 @@
 #include "hub/api/forward.h"
 #include "hub/auth/oauth.h"
 #include "hub/metrics/metrics.h"
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/ssf/json.h"
 
 #include <stdio.h>

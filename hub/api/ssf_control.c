@@ -7,10 +7,11 @@
 
 #include "hub/api/kinds.h"
 #include "hub/api/version.h"
-#include "hub/store/draft.h"
+#include "hub/eventlog/draft.h"
 #include "hub/streams/stream.h"
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
+#include "lib/kit/uuid.h"
 #include "lib/ssf/subject.h"
 
 #include <stdio.h>
@@ -121,15 +122,15 @@ int ssf_api_verification(const char *id, const char *state, const char *once, st
 {
 	json_auto_t *sub_id = ssf_subject_opaque(id);
 	json_auto_t *claims = json_object();
-	char origin[160], made[TXN_LEN], txn[TXN_LEN];
+	char origin[160], made[UUID_LEN], txn[UUID_LEN];
 
 	if (sub_id == NULL || claims == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "verification");
 	if (state != NULL)
 		json_object_set_new(claims, "state", json_string(state));
 	snprintf(origin, sizeof(origin), STREAM_ORIGIN "%s", id);
-	txn_make(made);
-	txn_make(txn);
+	uuid_make(made);
+	uuid_make(txn);
 	struct draft d = { .origin = origin, .origin_id = once != NULL ? once : made, .type = VERIFICATION, .txn = txn,
 			   .sub_id = sub_id, .body = claims };
 	return draft_add(drafts, &d, err);

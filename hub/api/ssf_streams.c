@@ -9,9 +9,9 @@
 #include "hub/api/kinds.h"
 #include "hub/api/version.h"
 #include "hub/streams/stream.h"
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
-#include "lib/ssf/b64.h"
+#include "lib/ssf/base64url.h"
 #include "lib/ssf/catalog.h"
 
 #include <openssl/rand.h>

@@ -6,7 +6,7 @@
  */
 #include "hub/api/ssf.h"
 
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/ssf/subject.h"
 
 #include <stdio.h>

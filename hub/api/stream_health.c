@@ -5,7 +5,7 @@
  */
 #include "hub/api/ssf.h"
 
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 
 #include <stdlib.h>
 

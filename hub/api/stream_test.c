@@ -8,7 +8,7 @@
  */
 #include "hub/api/ssf.h"
 
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  */
 #include "hub/api/version.h"
 
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/ssf/etag.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 
 #include "hub/auth/oauth.h"
 #include "hub/streams/stream.h"
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 
 #include <stdio.h>
 #include <string.h>

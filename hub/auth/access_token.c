@@ -3,7 +3,8 @@
 #include "hub/auth/access_token.h"
 
 #include "hub/auth/auth_priv.h"
-#include "hub/store/draft.h"
+#include "hub/eventlog/draft.h"
+#include "lib/kit/uuid.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +14,9 @@ int access_token_make(struct auth *a, const char *client, const char *scope, int
 		      struct ssf_buf *out, struct ssf_err *err)
 {
 	ssf_auto_free char *text = NULL;
-	char jti[TXN_LEN];
+	char jti[UUID_LEN];
 
-	txn_make(jti);
+	uuid_make(jti);
 	json_auto_t *claims = json_pack(
 		"{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:I}", "iss", a->conf.issuer, "sub",
 		client, "aud", a->conf.issuer, "client_id", client, "iat", (json_int_t)now, "exp",

@@ -11,8 +11,8 @@
 #include "hub/auth/scope.h"
 #include "hub/keys/keys.h"
 #include "hub/registry/registry.h"
-#include "lib/kit/jwks.h"
-#include "lib/kit/http_server.h"
+#include "lib/http/jwks.h"
+#include "lib/http/http_server.h"
 
 #define AUTH_CLIENT_LEN 129 /* an id of a resource and its NUL */
 

@@ -9,7 +9,7 @@
 #include "hub/auth/access_token.h"
 #include "hub/auth/auth_priv.h"
 #include "hub/auth/jwt.h"
-#include "lib/kit/jwks.h"
+#include "lib/http/jwks.h"
 #include "lib/kit/log.h"
 
 #include <stdio.h>

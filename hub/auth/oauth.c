@@ -14,7 +14,7 @@
 #include "hub/auth/assertion.h"
 #include "hub/auth/auth_priv.h"
 #include "hub/auth/oauth_request.h"
-#include "lib/kit/jwks.h"
+#include "lib/http/jwks.h"
 #include "lib/kit/log.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "hub/auth/oauth_request.h"
 
 #include "lib/ssf/attr.h"
-#include "lib/ssf/b64.h"
+#include "lib/ssf/base64url.h"
 
 #include <string.h>
 #include <strings.h>
@@ -52,7 +52,7 @@ static int take_basic(struct ssf_str header, struct oauth_request *r, struct ssf
 
 	if (header.len < 7 || strncasecmp(header.ptr, "Basic ", 6) != 0)
 		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "Authorization: must be Basic");
-	if (ssf_b64_decode((struct ssf_str){ header.ptr + 6, header.len - 6 }, &plain, NULL) < 0 ||
+	if (ssf_base64_decode((struct ssf_str){ header.ptr + 6, header.len - 6 }, &plain, NULL) < 0 ||
 	    plain.len == 0 || (colon = memchr(plain.ptr, ':', plain.len)) == NULL)
 		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "Authorization: malformed");
 	size_t len = (size_t)(colon - plain.ptr);

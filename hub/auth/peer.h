@@ -7,7 +7,7 @@
 #pragma once
 
 #include "hub/auth/auth.h"
-#include "hub/keys/seal.h"
+#include "hub/secrets/seal.h"
 
 #define PEER_HEADER "X-Ssfhub-Peer"
 #define PEER_CALLER_HEADER "X-Ssfhub-Caller"

@@ -9,7 +9,7 @@
 #include "hub/cli/streams.h"
 
 #include "lib/kit/file.h"
-#include "lib/kit/http_client.h"
+#include "lib/http/http_client.h"
 #include "lib/kit/settings.h"
 #include "lib/ssf/attr.h"
 
@@ -149,7 +149,7 @@ static int send_request(struct exchange *x, const char *method, const char *path
 							      file_join(x->options.data, "ca.pem");
 	ssf_auto_buf url = SSF_BUF(4096);
 	ssf_auto_buf authorization = SSF_BUF(4096);
-	struct trust *trust = NULL;
+	struct ca_store *trust = NULL;
 	struct http_client *client = NULL;
 	struct http_call *call;
 	int r = -1;
@@ -170,7 +170,7 @@ static int send_request(struct exchange *x, const char *method, const char *path
 		.timeout_ms = 30000,
 		.max_body = ANSWER_MAX,
 	};
-	if (trust_new(strncmp(url.ptr, "https:", 6) == 0 ? ca : NULL, &trust, err) == 0 &&
+	if (ca_store_new(strncmp(url.ptr, "https:", 6) == 0 ? ca : NULL, &trust, err) == 0 &&
 	    http_client_new(x->loop, NULL, trust, &client, err) == 0 &&
 	    http_call_start(client, &spec, on_answer, x, &call, err) == 0) {
 		loop_run(x->loop);
@@ -179,7 +179,7 @@ static int send_request(struct exchange *x, const char *method, const char *path
 			*err = x->err;
 	}
 	http_client_free(client);
-	trust_free(trust);
+	ca_store_free(trust);
 	return r;
 }
 

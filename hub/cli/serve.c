@@ -14,12 +14,12 @@
 #include "hub/cli/conf.h"
 #include "hub/cli/supervise.h"
 #include "hub/metrics/metrics.h"
-#include "hub/store/cluster.h"
-#include "hub/store/migrate.h"
-#include "hub/store/partition.h"
+#include "hub/postgres/postgres.h"
+#include "hub/db/migrate.h"
+#include "hub/eventlog/partitions.h"
 #include "lib/kit/file.h"
 #include "lib/kit/log.h"
-#include "lib/kit/tls.h"
+#include "lib/http/tls.h"
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -36,7 +36,7 @@
 #define POOL_QUEUE 10000
 #define RESOLVER_THREADS 2
 #define RESOLVER_QUEUE 64
-#define CLUSTER_CONNECTIONS 56 /* of the private one, for all processes */
+#define POSTGRES_CONNECTIONS 56 /* of the private one, for all processes */
 #define STOP_SLACK_MS 5000
 #define TICK_MS 250
 #define COLLECT_TICKS 4
@@ -51,16 +51,16 @@ struct serve {
 	uint8_t metrics[SSF_SHA256_LEN]; /* of the token that may read metrics */
 	struct master_key *master;
 	char *conninfo;
-	struct cluster *cluster;   /* NULL in one of several processes: its parent has it */
+	struct postgres *cluster;   /* NULL in one of several processes: its parent has it */
 	struct supervise_child child; /* number 0: there is one process */
 	struct loop *loop;
 	struct pool *pool;
 	struct keyfiles *keyfiles;
-	struct netguard *guard;
-	struct trust *trust;               /* of both clients */
+	struct egress_policy *guard;
+	struct ca_store *trust;               /* of both clients */
 	struct http_client *push_client;   /* to receivers, with the guard */
 	struct http_client *client;        /* to what the operator named */
-	struct documents *documents;
+	struct document_cache *documents;
 	struct jwks *jwks;
 	struct attributor *attributor;
 	struct upkeep *upkeep;
@@ -138,7 +138,7 @@ static int data_files(struct serve *s, struct ssf_err *err)
 		return -1;
 	if (s->conf.tls_off || s->conf.tls_cert != NULL)
 		return 0;
-	return tls_dev_ca(s->conf.data, host, err);
+	return dev_ca_make(s->conf.data, host, err);
 }
 
 /* Tells the other commands where we are. */
@@ -314,13 +314,13 @@ static int prepare_database(struct serve *s, struct ssf_err *err)
 {
 	const char *conninfo = s->conf.database;
 
-	if (conninfo == NULL && s->conf.processes * (s->conf.database_connections + 1) > CLUSTER_CONNECTIONS)
+	if (conninfo == NULL && s->conf.processes * (s->conf.database_connections + 1) > POSTGRES_CONNECTIONS)
 		return ssf_fail(err, SSF_E_LIMIT, "processes: together they may have %d connections to the"
-				" private PostgreSQL; lower database_connections", CLUSTER_CONNECTIONS);
+				" private PostgreSQL; lower database_connections", POSTGRES_CONNECTIONS);
 	if (conninfo == NULL) {
-		if (cluster_start(s->conf.data, s->conf.pg_bindir, &s->cluster, err) < 0)
+		if (postgres_start(s->conf.data, s->conf.pg_bindir, &s->cluster, err) < 0)
 			return ssf_fail_prefix(err, "private PostgreSQL");
-		conninfo = cluster_conninfo(s->cluster);
+		conninfo = postgres_conninfo(s->cluster);
 	}
 	s->conninfo = strdup(conninfo);
 	if (s->conninfo == NULL)
@@ -339,7 +339,7 @@ static int open_database(struct serve *s, struct ssf_err *err)
 
 	if (db_new(s->loop, &conf, on_db_state, s, &s->api.db, err) < 0)
 		return -1;
-	return s->cluster != NULL ? cluster_watch(s->cluster, s->loop, err) : 0;
+	return s->cluster != NULL ? postgres_watch(s->cluster, s->loop, err) : 0;
 }
 
 static int open_owner(struct serve *s, struct ssf_err *err)
@@ -487,15 +487,15 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		.inactivity_s = whole_seconds(c->inactivity_timeout),
 		.backlog_limit = c->backlog_limit,
 	};
-	const struct partition_conf partitions = { c->retention, c->partition };
-	const struct rota_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
+	const struct partitions_conf partitions = { c->retention, c->partition };
+	const struct key_schedule_conf keys = { c->key_rotation, c->key_publish_ahead, c->key_keep };
 
-	if (netguard_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
-	    trust_new(c->ca_file, &s->trust, err) < 0 ||
+	if (egress_policy_new(c->push_allow, c->push_allow_http, &s->guard, err) < 0 ||
+	    ca_store_new(c->ca_file, &s->trust, err) < 0 ||
 	    http_client_new(s->loop, s->guard, s->trust, &s->push_client, err) < 0 ||
 	    http_client_go_direct(s->push_client, err) < 0 ||
 	    http_client_new(s->loop, NULL, s->trust, &s->client, err) < 0 ||
-	    documents_new(s->loop, s->client, &s->documents, err) < 0 ||
+	    document_cache_new(s->loop, s->client, &s->documents, err) < 0 ||
 	    jwks_new(s->documents, &s->jwks, err) < 0 ||
 	    open_forwarder(s, err) < 0 || open_owner(s, err) < 0 || event_log_new(s->loop, a->db, &a->log, err) < 0 ||
 	    partitions_new(s->loop, a->db, a->log, &partitions, &s->partitions, err) < 0 ||
@@ -511,7 +511,7 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    deliver_new(s->loop, &deliver, a->db, a->owner, a->log, a->registry, a->keys, s->master,
 			s->push_client, &a->deliver, err) < 0)
 		return -1;
-	trust_load(s->trust);
+	ca_store_load(s->trust);
 	s->keyfiles = keyfiles_new();
 	if (s->keyfiles == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "keys");
@@ -654,7 +654,7 @@ static void stop(struct serve *s)
 	pool_free(s->pool);
 	pool_free(s->api.resolver);
 	batch_free(s->api.batch);
-	documents_free(s->documents);
+	document_cache_free(s->documents);
 	keyfiles_free(s->keyfiles);
 	jwks_free(s->jwks);
 	auth_free(s->api.auth);
@@ -663,17 +663,17 @@ static void stop(struct serve *s)
 	event_log_free(s->api.log);
 	http_client_free(s->push_client);
 	http_client_free(s->client);
-	trust_free(s->trust);
+	ca_store_free(s->trust);
 	http_server_free(s->metrics_server);
 	http_server_free(s->server);
 	forwarder_free(s->api.forwarder);
 	owner_free(s->api.owner);
 	db_free(s->api.db);
-	cluster_stop(s->cluster);
+	postgres_stop(s->cluster);
 	loop_free(s->loop);
 	json_decref(s->api.verified_ms);
 	free(s->api.openapi);
-	netguard_free(s->guard);
+	egress_policy_free(s->guard);
 	master_key_free(s->master);
 	issuer_done(&s->api.issuer);
 	free(s->api.resource_metadata);

@@ -5,7 +5,7 @@
  */
 #include "hub/cli/supervise.h"
 
-#include "lib/kit/http_server.h"
+#include "lib/http/http_server.h"
 #include "lib/kit/log.h"
 #include "lib/kit/loop.h"
 #include "lib/ssf/attr.h"
@@ -303,9 +303,9 @@ static void release(struct supervisor *s)
 		close_fd(&s->workers[i].ready_fd);
 	}
 	if (s->is_child)
-		cluster_forget(s->conf->cluster);
+		postgres_forget(s->conf->cluster);
 	else
-		cluster_stop(s->conf->cluster);
+		postgres_stop(s->conf->cluster);
 	loop_free(s->loop);
 }
 
@@ -320,7 +320,7 @@ static int begin(struct supervisor *s, struct ssf_err *err)
 		return ssf_fail(err, SSF_E_NOMEM, "loop");
 	for (unsigned i = 0; i < s->count; i++)
 		start_later(&s->workers[i], 0);
-	return s->conf->cluster != NULL ? cluster_watch(s->conf->cluster, s->loop, err) : 0;
+	return s->conf->cluster != NULL ? postgres_watch(s->conf->cluster, s->loop, err) : 0;
 }
 
 int supervise(const struct supervise_conf *conf, bool *is_child, struct supervise_child *child,

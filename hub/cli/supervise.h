@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "hub/store/cluster.h"
+#include "hub/postgres/postgres.h"
 #include "lib/ssf/err.h"
 
 #define SUPERVISE_MAX 64
@@ -16,7 +16,7 @@ struct supervise_conf {
 	unsigned processes;
 	const char *listen;
 	int64_t stop_ms;       /* for them to end at SIGTERM; after that they are killed */
-	struct cluster *cluster; /* taken over: watched, and stopped at the end; NULL: none */
+	struct postgres *cluster; /* taken over: watched, and stopped at the end; NULL: none */
 	/* In the parent, before anything is started: the port is known. */
 	int (*opened)(void *arg, unsigned port, struct ssf_err *err);
 	void (*ready)(void *arg, unsigned port); /* in the parent, once all are */

@@ -7,13 +7,13 @@
 #pragma once
 
 #include "hub/keys/keys.h"
-#include "hub/keys/seal.h"
+#include "hub/secrets/seal.h"
 #include "hub/registry/registry.h"
-#include "hub/store/event.h"
-#include "hub/store/owner.h"
+#include "hub/eventlog/event.h"
+#include "hub/cluster/owner.h"
 #include "hub/streams/stream.h"
-#include "lib/kit/http_client.h"
-#include "lib/kit/http_server.h"
+#include "lib/http/http_client.h"
+#include "lib/http/http_server.h"
 
 struct deliver;
 struct deliver_watch;

@@ -10,7 +10,7 @@
 #include "hub/deliver/deliver_priv.h"
 
 #include "hub/metrics/metrics.h"
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/json.h"
 

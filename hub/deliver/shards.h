@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which streams this process delivers: those of the shards that it owns (hub/store/owner.h). There is
+ * Which streams this process delivers: those of the shards that it owns (hub/cluster/owner.h). There is
  * an outlet for each of them and for no other. Private to hub/deliver.
  */
 #pragma once
 
 #include <sys/queue.h>
 
-#include "hub/store/owner.h"
+#include "hub/cluster/owner.h"
 
 struct deliver;
 struct outlet;

@@ -9,10 +9,10 @@
 #pragma once
 
 #include "hub/ingest/batch.h"
-#include "hub/keys/seal.h"
+#include "hub/secrets/seal.h"
 #include "hub/registry/registry.h"
-#include "hub/store/owner.h"
-#include "lib/kit/http_client.h"
+#include "hub/cluster/owner.h"
+#include "lib/http/http_client.h"
 
 struct attributor;
 

@@ -7,9 +7,9 @@
 
 #include <stdint.h>
 
-#include "hub/store/db.h"
-#include "hub/store/draft.h"
-#include "hub/store/event.h"
+#include "hub/db/db.h"
+#include "hub/eventlog/draft.h"
+#include "hub/eventlog/event.h"
 
 #define BATCH_MAX 1000     /* events in one commit */
 #define BATCH_BYTES (8 << 20) /* of memory that they take; one request may be more */

@@ -9,18 +9,18 @@
 #include "hub/ingest/attribute.h"
 #include "hub/ingest/batch.h"
 #include "hub/ingest/keyfile.h"
-#include "hub/keys/seal.h"
+#include "hub/secrets/seal.h"
 #include "hub/metrics/metrics.h"
 #include "hub/registry/registry.h"
-#include "lib/kit/document.h"
-#include "lib/kit/http_server.h"
-#include "lib/kit/jwks.h"
+#include "lib/http/document_cache.h"
+#include "lib/http/http_server.h"
+#include "lib/http/jwks.h"
 
 /* What both ways need; all borrowed. */
 struct ingest {
 	struct registry *registry;
 	struct batch *batch;
-	struct documents *documents;
+	struct document_cache *documents;
 	struct jwks *jwks;
 	struct attributor *attributor;
 	const struct master_key *master;

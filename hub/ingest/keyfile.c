@@ -2,7 +2,7 @@
 /* That one is not there, or makes no sense, is kept as well: it is not tried again before it has changed. */
 #include "hub/ingest/keyfile.h"
 
-#include "lib/kit/document.h"
+#include "lib/http/document_cache.h"
 #include "lib/kit/log.h"
 
 #include <stdlib.h>

@@ -6,9 +6,10 @@
 #include "hub/ingest/ingest.h"
 
 #include "hub/ingest/trace.h"
-#include "lib/kit/http_error.h"
-#include "lib/kit/jwks.h"
+#include "lib/http/http_error.h"
+#include "lib/http/jwks.h"
 #include "lib/kit/log.h"
+#include "lib/kit/uuid.h"
 #include "lib/ssf/set.h"
 
 #include <stdio.h>
@@ -78,7 +79,7 @@ static const char *agent_of(const struct ingest *in, const json_t *sub_id)
 static int add_events(struct set_req *s, const struct ssf_set *set, struct drafts *drafts,
 		      struct ssf_err *err)
 {
-	char origin[ISSUER_MAX + 8], origin_id[300], txn[TXN_LEN], trace[SSF_TRACEPARENT_LEN];
+	char origin[ISSUER_MAX + 8], origin_id[300], txn[UUID_LEN], trace[SSF_TRACEPARENT_LEN];
 	const char *traced = ingest_trace(s->req, trace);
 	bool own_txn = set->txn != NULL && set->txn[0] != '\0';
 	uint8_t evidence[SSF_SHA256_LEN];
@@ -87,7 +88,7 @@ static int add_events(struct set_req *s, const struct ssf_set *set, struct draft
 	size_t n = 0;
 
 	if (!own_txn)
-		txn_make(txn);
+		uuid_make(txn);
 	ssf_sha256(http_body(s->req), evidence);
 	snprintf(origin, sizeof(origin), "issuer:%s", set->iss);
 	json_object_foreach((json_t *)set->events, type, claims) {

@@ -7,8 +7,9 @@
 
 #include "hub/ingest/leak.h"
 #include "hub/ingest/trace.h"
-#include "lib/kit/http_error.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
+#include "lib/kit/uuid.h"
 #include "transmitters/github/partner.h"
 #include "transmitters/github/webhook.h"
 
@@ -106,9 +107,9 @@ static int add_signal(struct source_req *s, size_t i, const uint8_t *evidence, s
 		      struct ssf_err *err)
 {
 	const struct signal *signal = &s->signals.items[i];
-	char txn[TXN_LEN], trace[SSF_TRACEPARENT_LEN];
+	char txn[UUID_LEN], trace[SSF_TRACEPARENT_LEN];
 
-	txn_make(txn);
+	uuid_make(txn);
 	struct draft d = {
 		.origin = s->origin,
 		.origin_id = signal->id,

@@ -2,7 +2,7 @@
 /* Which trace a request belongs to, for the events that it leads to (W3C Trace Context). */
 #pragma once
 
-#include "lib/kit/http_server.h"
+#include "lib/http/http_server.h"
 #include "lib/ssf/traceparent.h"
 
 /* out, or NULL: the request says nothing of it, or nothing valid. */

@@ -2,7 +2,7 @@
 /* Owns the block cipher, in both directions. */
 #include "hub/keys/jti.h"
 
-#include "lib/ssf/b64.h"
+#include "lib/ssf/base64url.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -77,7 +77,7 @@ void jti_make(const struct jti *j, int64_t seq, const char *audience, char out[J
 
 	fill(seq, audience, block);
 	EVP_EncryptUpdate(j->encrypt, sealed, &n, block, sizeof(block));
-	ssf_b64url_encode((struct ssf_str){ (const char *)sealed, sizeof(sealed) }, &text);
+	ssf_base64url_encode((struct ssf_str){ (const char *)sealed, sizeof(sealed) }, &text);
 	memcpy(out, text.ptr, JTI_LEN);
 }
 
@@ -88,7 +88,7 @@ int jti_seq(const struct jti *j, struct ssf_str text, const char *audience, int6
 	uint64_t value = 0;
 	int n = 0;
 
-	if (text.len != JTI_LEN - 1 || ssf_b64url_decode(text, &raw, NULL) < 0 ||
+	if (text.len != JTI_LEN - 1 || ssf_base64url_decode(text, &raw, NULL) < 0 ||
 	    raw.len != sizeof(block))
 		return -1;
 	EVP_DecryptUpdate(j->decrypt, block, &n, (const uint8_t *)raw.ptr, sizeof(block));

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "hub/keys/seal.h"
+#include "hub/secrets/seal.h"
 
 struct jti;
 

@@ -94,7 +94,7 @@ static void on_gone(void *arg)
 
 /* The ring is made last: it calls us. */
 static int open_ring(struct keys *k, struct db *db, const struct master_key *master,
-		     const struct rota_conf *conf, loop_f *ready, void *ready_arg, struct ssf_err *err)
+		     const struct key_schedule_conf *conf, loop_f *ready, void *ready_arg, struct ssf_err *err)
 {
 	const struct ring_hooks hooks = { ready, ready_arg, on_gone, k };
 
@@ -102,7 +102,7 @@ static int open_ring(struct keys *k, struct db *db, const struct master_key *mas
 }
 
 int keys_new(struct loop *loop, struct db *db, struct pool *pool, const struct master_key *master,
-	     const struct rota_conf *conf, const char *issuer, loop_f *ready, void *arg, struct keys **out,
+	     const struct key_schedule_conf *conf, const char *issuer, loop_f *ready, void *arg, struct keys **out,
 	     struct ssf_err *err)
 {
 	struct keys *k = calloc(1, sizeof(*k));

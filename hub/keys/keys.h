@@ -9,9 +9,9 @@
 
 #include "hub/keys/jti.h"
 #include "hub/keys/ring.h"
-#include "hub/keys/seal.h"
-#include "hub/store/db.h"
-#include "hub/store/event.h"
+#include "hub/secrets/seal.h"
+#include "hub/db/db.h"
+#include "hub/eventlog/event.h"
 #include "lib/kit/pool.h"
 #include "lib/ssf/jwk.h"
 
@@ -24,7 +24,7 @@ struct keys_sign;
  * issuer is borrowed and goes into every SET.
  */
 ssf_nodiscard int keys_new(struct loop *loop, struct db *db, struct pool *pool,
-			   const struct master_key *master, const struct rota_conf *conf,
+			   const struct master_key *master, const struct key_schedule_conf *conf,
 			   const char *issuer, loop_f *ready, void *arg, struct keys **out,
 			   struct ssf_err *err);
 void keys_free(struct keys *k);

@@ -10,8 +10,8 @@
  */
 #include "hub/keys/ring.h"
 
-#include "hub/keys/held.h"
-#include "hub/keys/mint.h"
+#include "hub/keys/key_snapshot.h"
+#include "hub/keys/keygen.h"
 #include "lib/kit/log.h"
 
 #include <stdio.h>
@@ -45,9 +45,9 @@ struct ring {
 	struct db *db;
 	struct pool *pool;
 	const struct master_key *master;
-	struct rota_conf conf;
+	struct key_schedule_conf conf;
 	struct ring_hooks hooks;
-	struct held *held;
+	struct key_snapshot *held;
 	int64_t clock_ms;       /* the database's time minus the loop's */
 	bool stale;             /* to be read before anything else */
 	bool looked_for;        /* news, since the last reading was begun */
@@ -57,7 +57,7 @@ struct ring {
 	struct change_list settling;
 	size_t change_count;
 	struct change *current;
-	struct mint *mint;
+	struct keygen *mint;
 	struct db_op *op;
 	struct loop_timer *timer;
 };
@@ -86,24 +86,24 @@ static void wait_ms(struct ring *r, int64_t ms)
 	r->timer = loop_timer_start(r->loop, ms, on_timer, r);
 }
 
-static void log_added(const struct ring *r, const struct held *before)
+static void log_added(const struct ring *r, const struct key_snapshot *before)
 {
 	for (size_t i = 0; i < r->held->n; i++) {
 		const struct held_key *k = &r->held->keys[i];
-		if (held_find(before, ssf_str_c(k->kid)) < 0 && k->key != NULL)
+		if (key_snapshot_find(before, ssf_str_c(k->kid)) < 0 && k->key != NULL)
 			log_info("keys.added", log_str("kid", k->kid),
 				 log_str("alg", ssf_alg_name(r->held->times[i].alg)));
 	}
 }
 
 /* Whether one of those before is not published any more. */
-static bool log_gone(const struct ring *r, const struct held *before)
+static bool log_gone(const struct ring *r, const struct key_snapshot *before)
 {
 	bool gone = false;
 
 	for (size_t i = 0; i < before->n; i++) {
 		const struct held_key *k = &before->keys[i];
-		if (held_find(r->held, ssf_str_c(k->kid)) < 0 && k->key != NULL) {
+		if (key_snapshot_find(r->held, ssf_str_c(k->kid)) < 0 && k->key != NULL) {
 			log_info("keys.gone", log_str("kid", k->kid),
 				 log_str("alg", ssf_alg_name(before->times[i].alg)));
 			gone = true;
@@ -114,10 +114,10 @@ static bool log_gone(const struct ring *r, const struct held *before)
 
 static int take(struct ring *r, const struct db_result *rows, struct ssf_err *err)
 {
-	struct held *fresh = NULL;
-	ssf_auto(held) before = NULL;
+	struct key_snapshot *fresh = NULL;
+	ssf_auto(key_snapshot) before = NULL;
 
-	if (held_read(rows, r->master, r->held, &fresh, err) < 0)
+	if (key_snapshot_read(rows, r->master, r->held, &fresh, err) < 0)
 		return -1;
 	before = r->held;
 	r->held = fresh;
@@ -125,7 +125,7 @@ static int take(struct ring *r, const struct db_result *rows, struct ssf_err *er
 	if (fresh->now_ms != 0)
 		r->clock_ms = fresh->now_ms - loop_now_ms();
 	/* new keys beside old ones that do not open would help nobody */
-	r->locked_out = fresh->n > 0 && !held_any_usable(fresh);
+	r->locked_out = fresh->n > 0 && !key_snapshot_any_usable(fresh);
 	if (before != NULL) {
 		log_added(r, before);
 		if (log_gone(r, before))
@@ -352,7 +352,7 @@ static int make_or_store(struct ring *r, struct ssf_err *err)
 	}
 	if (count == 0)
 		return store(r, err);
-	return mint_start(r->pool, r->master, missing, count, on_minted, r, &r->mint, err);
+	return keygen_start(r->pool, r->master, missing, count, on_minted, r, &r->mint, err);
 }
 
 /* --- plan ------------------------------------------------------------------------------------------------- */
@@ -360,8 +360,8 @@ static int make_or_store(struct ring *r, struct ssf_err *err)
 static int plan_item(struct ring *r, enum ssf_alg alg, int64_t ahead_ms, int64_t not_before_ms,
 		     const char *kid, struct ssf_err *err)
 {
-	const struct held *h = r->held;
-	int newest = rota_newest(h->times, h->n, alg);
+	const struct key_snapshot *h = r->held;
+	int newest = key_schedule_newest(h->times, h->n, alg);
 	json_t *item = json_pack("{s:s, s:s?, s:I, s:I, s:s*}", "alg", ssf_alg_name(alg), "after",
 				 newest >= 0 ? h->keys[newest].kid : NULL, "ahead_ms",
 				 (json_int_t)ahead_ms, "not_before_ms", (json_int_t)not_before_ms, "kid",
@@ -374,46 +374,46 @@ static int plan_item(struct ring *r, enum ssf_alg alg, int64_t ahead_ms, int64_t
 
 static bool due(const struct ring *r, enum ssf_alg alg)
 {
-	return rota_due(&r->conf, r->held->times, r->held->n, alg, now_ms(r)) <= now_ms(r);
+	return key_schedule_due(&r->conf, r->held->times, r->held->n, alg, now_ms(r)) <= now_ms(r);
 }
 
 static int plan_scheduled(struct ring *r, enum ssf_alg alg, struct ssf_err *err)
 {
-	int signing = rota_signing(r->held->times, r->held->n, alg, now_ms(r));
+	int signing = key_schedule_signing(r->held->times, r->held->n, alg, now_ms(r));
 
 	if (!due(r, alg))
 		return 0;
 	if (signing < 0)
 		return plan_item(r, alg, 0, 0, NULL, err);
-	return plan_item(r, alg, r->conf.ahead_ms, rota_ends(&r->conf, &r->held->times[signing]), NULL, err);
+	return plan_item(r, alg, r->conf.ahead_ms, key_schedule_ends(&r->conf, &r->held->times[signing]), NULL, err);
 }
 
 static int plan_rotation(struct ring *r, enum ssf_alg alg, struct ssf_err *err)
 {
-	const struct held *h = r->held;
+	const struct key_snapshot *h = r->held;
 	bool now = r->current->now;
-	int waiting = rota_waiting(h->times, h->n, alg, now_ms(r));
+	int waiting = key_schedule_waiting(h->times, h->n, alg, now_ms(r));
 
 	if (waiting >= 0 && !now)
 		return ssf_fail(err, SSF_E_CONFLICT, "%s: the next key waits already", ssf_alg_name(alg));
 	if (waiting >= 0)
 		return plan_item(r, alg, 0, 0, h->keys[waiting].kid, err);
-	if (rota_full(h->times, h->n, alg, now_ms(r)))
+	if (key_schedule_full(h->times, h->n, alg, now_ms(r)))
 		return ssf_fail(err, SSF_E_CONFLICT, "%s: %d keys are published: wait until one is not",
-				ssf_alg_name(alg), ROTA_PUBLISHED_MAX);
+				ssf_alg_name(alg), KEY_SCHEDULE_PUBLISHED_MAX);
 	return plan_item(r, alg, now ? 0 : r->conf.ahead_ms, 0, NULL, err);
 }
 
 static int plan_revocation(struct ring *r, struct ssf_err *err)
 {
-	const struct held *h = r->held;
-	int at = held_find(h, ssf_str_c(r->current->kid));
+	const struct key_snapshot *h = r->held;
+	int at = key_snapshot_find(h, ssf_str_c(r->current->kid));
 
-	if (at < 0 || !rota_published(&h->times[at], now_ms(r)))
+	if (at < 0 || !key_schedule_published(&h->times[at], now_ms(r)))
 		return ssf_fail(err, SSF_E_NOT_FOUND, "no such key");
 	for (int i = 0; i < (int)h->n; i++) {
 		if (i != at && h->times[i].alg == h->times[at].alg &&
-		    rota_published(&h->times[i], now_ms(r)))
+		    key_schedule_published(&h->times[i], now_ms(r)))
 			return 0;
 	}
 	return plan_item(r, h->times[at].alg, 0, 0, NULL, err);
@@ -514,13 +514,13 @@ static void step(struct ring *r)
 		if (!TAILQ_EMPTY(&r->changes))
 			begin_next(r);
 		else
-			wait_ms(r, rota_look(&r->conf, r->held->times, r->held->n, algs,
+			wait_ms(r, key_schedule_look(&r->conf, r->held->times, r->held->n, algs,
 					     SSF_ARRAY_SIZE(algs), now_ms(r)));
 	}
 }
 
 int ring_new(struct loop *loop, struct db *db, struct pool *pool, const struct master_key *master,
-	     const struct rota_conf *conf, const struct ring_hooks *hooks, struct ring **out,
+	     const struct key_schedule_conf *conf, const struct ring_hooks *hooks, struct ring **out,
 	     struct ssf_err *err)
 {
 	struct ring *r = calloc(1, sizeof(*r));
@@ -547,7 +547,7 @@ void ring_stop(struct ring *r)
 	if (r == NULL)
 		return;
 	r->stopped = true;
-	mint_cancel(r->mint);
+	keygen_cancel(r->mint);
 	r->mint = NULL;
 	db_cancel(r->op);
 	r->op = NULL;
@@ -569,7 +569,7 @@ void ring_free(struct ring *r)
 	if (r == NULL)
 		return;
 	ring_stop(r);
-	held_free(r->held);
+	key_snapshot_free(r->held);
 	free(r);
 }
 
@@ -594,23 +594,23 @@ bool ring_locked_out(const struct ring *r)
 
 struct ssf_key *ring_signing(const struct ring *r, enum ssf_alg alg)
 {
-	int at = r->held != NULL ? rota_signing(r->held->times, r->held->n, alg, now_ms(r)) : -1;
+	int at = r->held != NULL ? key_schedule_signing(r->held->times, r->held->n, alg, now_ms(r)) : -1;
 
 	return at >= 0 ? r->held->keys[at].key : NULL;
 }
 
 const struct ssf_key *ring_find(const struct ring *r, struct ssf_str kid, enum ssf_alg alg)
 {
-	int at = r->held != NULL ? held_find(r->held, kid) : -1;
+	int at = r->held != NULL ? key_snapshot_find(r->held, kid) : -1;
 
-	if (at < 0 || r->held->times[at].alg != alg || !rota_published(&r->held->times[at], now_ms(r)))
+	if (at < 0 || r->held->times[at].alg != alg || !key_schedule_published(&r->held->times[at], now_ms(r)))
 		return NULL;
 	return r->held->keys[at].key;
 }
 
 json_t *ring_jwks(const struct ring *r)
 {
-	return r->held != NULL ? held_jwks(r->held, now_ms(r)) : json_pack("{s:[]}", "keys");
+	return r->held != NULL ? key_snapshot_jwks(r->held, now_ms(r)) : json_pack("{s:[]}", "keys");
 }
 
 int64_t ring_jwks_max_age(const struct ring *r)
@@ -622,7 +622,7 @@ int64_t ring_jwks_max_age(const struct ring *r)
 
 json_t *ring_list(const struct ring *r)
 {
-	return r->held != NULL ? held_list(r->held, now_ms(r)) : json_array();
+	return r->held != NULL ? key_snapshot_list(r->held, now_ms(r)) : json_array();
 }
 
 /* --- asking for a change ---------------------------------------------------------------------------------------- */

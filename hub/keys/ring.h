@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The key ring: the signing keys that count now. It reads them from the database, makes those that
- * are missing or due (hub/keys/rota.h), and changes them on demand. The database decides: a change
+ * are missing or due (hub/keys/key_schedule.h), and changes them on demand. The database decides: a change
  * is one transaction that fails if somebody else has changed the keys since they were read, and the
  * time is the database's, carried on by our monotonic clock, so that all processes on one database
  * agree. What others change is seen when they say so, and within a minute.
@@ -10,10 +10,10 @@
 
 #include <jansson.h>
 
-#include "hub/keys/rota.h"
-#include "hub/keys/seal.h"
-#include "hub/store/db.h"
-#include "hub/store/owner.h"
+#include "hub/keys/key_schedule.h"
+#include "hub/secrets/seal.h"
+#include "hub/db/db.h"
+#include "hub/cluster/owner.h"
 #include "lib/kit/pool.h"
 #include "lib/ssf/jwk.h"
 
@@ -28,7 +28,7 @@ struct ring_hooks {
 
 /* All borrowed but conf and hooks. No hook is called from inside. */
 ssf_nodiscard int ring_new(struct loop *loop, struct db *db, struct pool *pool,
-			   const struct master_key *master, const struct rota_conf *conf,
+			   const struct master_key *master, const struct key_schedule_conf *conf,
 			   const struct ring_hooks *hooks, struct ring **out, struct ssf_err *err);
 /* With whom the keys are shared; borrowed. Without it this is the only process. */
 void ring_share(struct ring *r, struct owner *owner);

@@ -8,8 +8,8 @@
 
 #include <jansson.h>
 
-#include "hub/store/db.h"
-#include "hub/store/owner.h"
+#include "hub/db/db.h"
+#include "hub/cluster/owner.h"
 #include "lib/kit/loop.h"
 
 enum kind {

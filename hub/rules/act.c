@@ -2,7 +2,7 @@
 /* Turns matches into outcomes. It decides nothing: the rule did. */
 #include "hub/rules/act.h"
 
-#include "hub/store/draft.h"
+#include "hub/eventlog/draft.h"
 #include "lib/kit/loop.h"
 #include "lib/ssf/catalog.h"
 #include "lib/ssf/json.h"

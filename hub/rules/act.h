@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 #include "hub/rules/rules.h"
-#include "hub/store/event.h"
+#include "hub/eventlog/event.h"
 
 struct outcome {
 	struct drafts *events;

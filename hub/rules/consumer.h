@@ -8,8 +8,8 @@
 
 #include "hub/registry/registry.h"
 #include "hub/rules/rules.h"
-#include "hub/store/event.h"
-#include "hub/store/owner.h"
+#include "hub/eventlog/event.h"
+#include "hub/cluster/owner.h"
 
 struct rules_consumer;
 

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "hub/store/event.h"
+#include "hub/eventlog/event.h"
 #include "lib/ssf/attr.h"
 #include "lib/ssf/jwk.h"
 

@@ -5,7 +5,7 @@
  */
 #include "lib/ssf/jwk.h"
 
-#include "lib/ssf/b64.h"
+#include "lib/ssf/base64url.h"
 #include "lib/ssf/json.h"
 #include "lib/ssf/ossl.h"
 
@@ -162,7 +162,7 @@ static json_t *integer_member(const EVP_PKEY *pkey, const char *param, size_t le
 	if (len == 0)
 		len = (size_t)BN_num_bytes(number);
 	if (len > sizeof(octets) || BN_bn2binpad(number, octets, (int)len) < 0 ||
-	    ssf_b64url_encode((struct ssf_str){ (char *)octets, len }, &text) < 0)
+	    ssf_base64url_encode((struct ssf_str){ (char *)octets, len }, &text) < 0)
 		return NULL;
 	return json_stringn(text.ptr, text.len);
 }
@@ -190,7 +190,7 @@ static char *thumbprint(const EVP_PKEY *pkey, enum ssf_alg alg)
 	if (text == NULL)
 		return NULL;
 	ssf_sha256(ssf_str_c(text), digest);
-	ssf_b64url_encode((struct ssf_str){ (char *)digest, sizeof(digest) }, &out);
+	ssf_base64url_encode((struct ssf_str){ (char *)digest, sizeof(digest) }, &out);
 	return ssf_buf_steal(&out);
 }
 
@@ -258,7 +258,7 @@ static int octets_member(const json_t *jwk, const char *name, struct ssf_buf *ou
 		return -1;
 	if (strlen(text) * 3 / 4 > out->max - out->len)
 		return ssf_fail(err, SSF_E_KEY, "%s: too long", name);
-	if (ssf_b64url_decode(ssf_str_c(text), out, err) < 0)
+	if (ssf_base64url_decode(ssf_str_c(text), out, err) < 0)
 		return ssf_fail_prefix(err, "%s", name);
 	return 0;
 }

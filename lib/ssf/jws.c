@@ -5,7 +5,7 @@
  */
 #include "lib/ssf/jws.h"
 
-#include "lib/ssf/b64.h"
+#include "lib/ssf/base64url.h"
 #include "lib/ssf/json.h"
 #include "lib/ssf/ossl.h"
 
@@ -19,7 +19,7 @@ static const struct ssf_json_limits header_limits = { .max_bytes = 16 * 1024, .m
 static int decode_part(const char *name, struct ssf_str part, struct ssf_buf *out,
 		       struct ssf_err *err)
 {
-	if (ssf_b64url_decode(part, out, err) < 0)
+	if (ssf_base64url_decode(part, out, err) < 0)
 		return ssf_fail_prefix(err, "%s", name);
 	return 0;
 }
@@ -203,7 +203,7 @@ static int add_header(struct ssf_buf *token, const struct ssf_key *key, const ch
 	    (typ != NULL && (ssf_buf_adds(&header, ",\"typ\":") < 0 || add_string(&header, typ) < 0)) ||
 	    ssf_buf_addc(&header, '}') < 0)
 		return ssf_fail(err, SSF_E_NOMEM, "header: out of memory");
-	return ssf_b64url_encode(ssf_buf_str(&header), token);
+	return ssf_base64url_encode(ssf_buf_str(&header), token);
 }
 
 int ssf_jws_sign(const struct ssf_key *key, const char *typ, struct ssf_str payload,
@@ -219,13 +219,13 @@ int ssf_jws_sign(const struct ssf_key *key, const char *typ, struct ssf_str payl
 	if (add_header(&token, key, typ, err) < 0)
 		return -1;
 	ssf_buf_addc(&token, '.');
-	ssf_b64url_encode(payload, &token);
+	ssf_base64url_encode(payload, &token);
 	if (ssf_buf_failed(&token))
 		return ssf_fail(err, SSF_E_NOMEM, "token: out of memory");
 	if (sign_raw(key, ssf_buf_str(&token), &signature, err) < 0)
 		return -1;
 	ssf_buf_addc(&token, '.');
-	ssf_b64url_encode(ssf_buf_str(&signature), &token);
+	ssf_base64url_encode(ssf_buf_str(&signature), &token);
 	if (ssf_buf_failed(&token))
 		return ssf_fail(err, SSF_E_NOMEM, "token: out of memory");
 	if (token.len > SSF_JWS_MAX)

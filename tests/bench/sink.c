@@ -9,7 +9,7 @@
  * Prints "port N"; ends when its stdin does. With --record it then writes a line for each request,
  * "NS OPENED_NS PATH TXN": when it was answered, since when its connection is there, its SET's txn.
  */
-#include "lib/ssf/b64.h"
+#include "lib/ssf/base64url.h"
 #include "lib/ssf/buf.h"
 #include "tests/bench/share.h"
 
@@ -274,7 +274,7 @@ static void print_txn(FILE *f, const char *set, size_t len)
 	ssf_auto_buf claims = SSF_BUF(CLAIMS_MAX);
 	const char *txn;
 
-	if (payload.len == 0 || ssf_b64url_decode(payload, &claims, NULL) < 0 ||
+	if (payload.len == 0 || ssf_base64url_decode(payload, &claims, NULL) < 0 ||
 	    (txn = memmem(claims.ptr, claims.len, name, sizeof(name) - 1)) == NULL) {
 		fputs("-\n", f);
 		return;

@@ -190,7 +190,7 @@ def test_plans_are_seen(filled):
 
 
 def session_sql():
-    (strings,) = re.findall(r"#define SESSION_SQL \\\n((?:.*\\\n)*.*)\n", (ROOT / "hub/store/db.c").read_text())
+    (strings,) = re.findall(r"#define SESSION_SQL \\\n((?:.*\\\n)*.*)\n", (ROOT / "hub/db/db.c").read_text())
     return "".join(json.loads(s) for s in re.findall(r'"(?:[^"\\]|\\.)*"', strings))
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lib/kit/http_response: an answer of a receiver; the first byte says where it is cut in two. */
-#include "lib/kit/http_response.h"
+#include "lib/http/http_response.h"
 
 #include <stdint.h>
 #include <stdlib.h>

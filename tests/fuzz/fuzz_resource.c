@@ -29,7 +29,7 @@ static int set_up(void)
 	struct db *db;
 	struct registry *registry;
 	struct master_key *master;
-	struct netguard *guard;
+	struct egress_policy *guard;
 
 	if (fd < 0)
 		return -1;
@@ -37,7 +37,7 @@ static int set_up(void)
 	unlink(path);
 	if (loop_new(&loop, NULL) < 0 || db_new(loop, &conf, NULL, NULL, &db, NULL) < 0 ||
 	    registry_new(loop, db, ready, NULL, &registry, NULL) < 0 ||
-	    netguard_new(NULL, false, &guard, NULL) < 0)
+	    egress_policy_new(NULL, false, &guard, NULL) < 0)
 		return -1;
 	struct ssf_err err;
 	if (master_key_open(path, &master, &err) < 0)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * netguard_check_url, strict and open. What the strict guard lets through the
+ * egress_policy_check_url, strict and open. What the strict guard lets through the
  * open one must let through as well, and both have only two ways to refuse.
  */
-#include "lib/kit/netguard.h"
+#include "lib/http/egress_policy.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 
-static int check(const struct netguard *g, struct ssf_str url)
+static int check(const struct egress_policy *g, struct ssf_str url)
 {
 	struct ssf_err err = { .code = SSF_OK };
-	int r = netguard_check_url(g, url, &err);
+	int r = egress_policy_check_url(g, url, &err);
 
 	if (r < 0 && err.code != SSF_E_MALFORMED && err.code != SSF_E_DENIED)
 		abort();
@@ -22,12 +22,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct netguard *strict;
-	static struct netguard *open;
+	static struct egress_policy *strict;
+	static struct egress_policy *open;
 	struct ssf_str url = { (const char *)data, size };
 
-	if (strict == NULL && (netguard_new(NULL, false, &strict, NULL) < 0 ||
-			       netguard_new("0.0.0.0/0, ::/0", true, &open, NULL) < 0))
+	if (strict == NULL && (egress_policy_new(NULL, false, &strict, NULL) < 0 ||
+			       egress_policy_new("0.0.0.0/0, ::/0", true, &open, NULL) < 0))
 		abort();
 	if (check(strict, url) == 0 && check(open, url) < 0)
 		abort();

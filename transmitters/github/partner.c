@@ -7,7 +7,7 @@
  */
 #include "transmitters/github/partner.h"
 
-#include "lib/ssf/b64.h"
+#include "lib/ssf/base64url.h"
 #include "lib/ssf/json.h"
 
 #include <openssl/err.h>
@@ -177,7 +177,7 @@ int github_partner_verify(const struct github_keys *keys, struct ssf_str id,
 	if (key == NULL)
 		return ssf_fail(err, SSF_E_UNAUTHENTICATED,
 				"Github-Public-Key-Identifier: missing or unknown");
-	if (signature.len == 0 || ssf_b64_decode(signature, &der, NULL) < 0)
+	if (signature.len == 0 || ssf_base64_decode(signature, &der, NULL) < 0)
 		return ssf_fail(err, SSF_E_UNAUTHENTICATED,
 				"Github-Public-Key-Signature: missing or malformed");
 	if (!verifies(key, ssf_buf_str(&der), body))

@@ -2,7 +2,7 @@
 /* Shared by the tests of lib/ssf; any trouble in here is a failed test. */
 #include "tests/unit/ssf/support.h"
 
-#include "lib/ssf/b64.h"
+#include "lib/ssf/base64url.h"
 #include "lib/ssf/json.h"
 
 #include <openssl/evp.h>
@@ -75,16 +75,16 @@ struct ssf_key *support_public(const struct ssf_key *key)
 static void add_signing_input(struct ssf_buf *out, const char *header, const char *payload)
 {
 	ssf_buf_init(out, TOKEN_MAX);
-	ssf_b64url_encode(ssf_str_c(header), out);
+	ssf_base64url_encode(ssf_str_c(header), out);
 	ssf_buf_addc(out, '.');
-	ssf_b64url_encode(ssf_str_c(payload), out);
+	ssf_base64url_encode(ssf_str_c(payload), out);
 	assert_false(ssf_buf_failed(out));
 }
 
 static char *finish(struct ssf_buf *token, const unsigned char *signature, size_t len)
 {
 	ssf_buf_addc(token, '.');
-	ssf_b64url_encode((struct ssf_str){ (const char *)signature, len }, token);
+	ssf_base64url_encode((struct ssf_str){ (const char *)signature, len }, token);
 	return ssf_buf_steal(token);
 }
 

@@ -2,7 +2,7 @@
 /* Keys: vectors of RFC 7517 and RFC 7638, round trips, and every key that is refused. */
 #include "tests/unit/ssf/support.h"
 
-#include "lib/ssf/b64.h"
+#include "lib/ssf/base64url.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -201,7 +201,7 @@ static json_t *rsa_jwk(size_t bits, bool odd, const char *e)
 	if (!odd)
 		modulus[bits / 8 - 1] = 0xfe;
 	ssf_buf_init(&n, 8192);
-	assert_int_equal(ssf_b64url_encode((struct ssf_str){ (char *)modulus, bits / 8 }, &n), 0);
+	assert_int_equal(ssf_base64url_encode((struct ssf_str){ (char *)modulus, bits / 8 }, &n), 0);
 	return json_pack("{s:s, s:s, s:s}", "kty", "RSA", "n", n.ptr, "e", e);
 }
 

@@ -2,7 +2,7 @@
 /* Tokens: vectors of RFC 7515 appendix A, and every token and key that must not go together. */
 #include "tests/unit/ssf/support.h"
 
-#include "lib/ssf/b64.h"
+#include "lib/ssf/base64url.h"
 #include "lib/ssf/jws.h"
 
 #include <openssl/err.h>
@@ -138,7 +138,7 @@ static void header_is_alg_kid_typ(void **state)
 	ssf_buf_init(&wanted, 4096);
 	assert_int_equal(ssf_jws_sign(keys.ec, "secevent+jwt", SSF_STR("{}"), &token, &err), 0);
 	size_t len = strcspn(token.ptr, ".");
-	assert_int_equal(ssf_b64url_decode((struct ssf_str){ token.ptr, len }, &header, &err), 0);
+	assert_int_equal(ssf_base64url_decode((struct ssf_str){ token.ptr, len }, &header, &err), 0);
 	ssf_buf_addf(&wanted, "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"secevent+jwt\"}",
 		     ssf_key_kid(keys.ec));
 	assert_string_equal(header.ptr, wanted.ptr);
@@ -337,13 +337,13 @@ static void refuses_ec_signatures(void **state)
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(lengths); i++) {
 		ssf_buf_reset(&token);
 		ssf_buf_adds(&token, "eyJhbGciOiJFUzI1NiJ9.e30.");
-		ssf_b64url_encode((struct ssf_str){ (char *)zero, lengths[i] }, &token);
+		ssf_base64url_encode((struct ssf_str){ (char *)zero, lengths[i] }, &token);
 		assert_int_equal(verdict(ssf_buf_str(&token), keys.ec),
 				 lengths[i] > 1024 ? SSF_E_LIMIT : SSF_E_SIGNATURE);
 	}
 	ssf_buf_reset(&token);
 	ssf_buf_adds(&token, "eyJhbGciOiJFUzI1NiJ9.e30.");
-	ssf_b64url_encode((struct ssf_str){ (char *)zero, 64 }, &token);
+	ssf_base64url_encode((struct ssf_str){ (char *)zero, 64 }, &token);
 	assert_int_equal(verdict(ssf_buf_str(&token), keys.ec), SSF_E_SIGNATURE);
 
 	struct ssf_jws jws;
