@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The configuration of ssf-receive: one JSON file, comments allowed, described
- * in docs/receivers.md. Unknown members are errors, and every error says where
+ * in docs/reference/ssf-receive.md. Unknown members are errors, and every error says where
  * (file:line:column). Read once at the start and constant from then on.
  */
 #pragma once

@@ -45,7 +45,7 @@ struct program {
 
 static const char usage[] =
 	"usage: ssf-receive --config FILE [--log-level debug|info|warn|error]\n"
-	"Receives security events from an SSF hub and purges Redis; see docs/receivers.md.\n";
+	"Receives security events from an SSF hub and purges Redis; see docs/reference/ssf-receive.md.\n";
 
 static bool is_drained(const struct program *p)
 {

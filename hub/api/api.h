@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The HTTP interface (docs/api.md): which request goes where, and who may send it. */
+/* The HTTP interface (docs/reference/api.md): which request goes where, and who may send it. */
 #pragma once
 
 #include "hub/api/issuer.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signing keys, for the operator: look, rotate, revoke (docs/keys.md). */
+/* Signing keys, for the operator: look, rotate, revoke (docs/how-to/signing-keys.md). */
 #include "hub/api/api_priv.h"
 
 #include "lib/http/http_error.h"

@@ -69,7 +69,7 @@ static int check_one_of(const struct checking *c, const char *member, const char
 		if (strcmp(value, values[i]) == 0)
 			return 0;
 	}
-	return ssf_fail(err, SSF_E_MALFORMED, "%s: not one of those allowed (docs/api.md)", member);
+	return ssf_fail(err, SSF_E_MALFORMED, "%s: not one of those allowed (docs/reference/api.md)", member);
 }
 
 static int check_text(const struct checking *c, const char *member, bool required,
@@ -365,7 +365,7 @@ static int check_scopes(const struct checking *c, struct ssf_err *err)
 		return ssf_fail(err, SSF_E_MALFORMED, "scopes: none");
 	json_array_foreach(scopes, i, scope) {
 		if (scope_perms(ssf_str_c(json_string_value(scope))) == 0)
-			return ssf_fail(err, SSF_E_MALFORMED, "scopes: not one of those there are (docs/oauth.md)");
+			return ssf_fail(err, SSF_E_MALFORMED, "scopes: not one of those there are (docs/reference/oauth.md)");
 	}
 	return 0;
 }

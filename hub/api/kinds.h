@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each kind of resource may look like (docs/api.md): checks what an operator sends, and makes of
+ * What each kind of resource may look like (docs/reference/api.md): checks what an operator sends, and makes of
  * it what is stored: secrets sealed, tokens and leaked-credential fingerprints hashed.
  */
 #pragma once

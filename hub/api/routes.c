@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One table of routes. The order of checks is that of docs/api.md: where, whether we can, how
+ * One table of routes. The order of checks is that of docs/reference/api.md: where, whether we can, how
  * often, who, whether they may.
  */
 #include "hub/api/api_priv.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The settings of `ssfhub serve`; the table in conf.c is also --help and docs/settings.md. */
+/* The settings of `ssfhub serve`; the table in conf.c is also --help and docs/reference/settings.md. */
 #pragma once
 
 #include <stdint.h>

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* A page of GET /v1/deadletters (docs/api.md); head: with the names of the columns. */
+/* A page of GET /v1/deadletters (docs/reference/api.md); head: with the names of the columns. */
 void deadletters_print(const json_t *letters, bool head, FILE *to);
 
 /* Where the next page begins, as a query: "after=..."; of a stream alone, or of all. */

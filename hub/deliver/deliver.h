@@ -160,7 +160,7 @@ typedef void deliver_rewind_f(void *arg, int64_t first, const struct ssf_err *er
 ssf_nodiscard int deliver_rewind(struct deliver *d, const char *stream, struct deliver_point to,
 				 deliver_rewind_f *f, void *arg, struct ssf_err *err);
 
-/* For status (docs/api.md): how each stream is; new reference. */
+/* For status (docs/reference/api.md): how each stream is; new reference. */
 json_t *deliver_status(const struct deliver *d);
 /* The same of one; NULL when there is none. */
 json_t *deliver_stream_status(const struct deliver *d, const char *stream);

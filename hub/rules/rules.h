@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rule language, HRL v1 (docs/rules.md): a rule file is compiled once and matched
+ * The rule language, HRL v1 (docs/reference/rules.md): a rule file is compiled once and matched
  * against event documents. Pure: no I/O, no clock, no registry; the caller joins what
  * rules may refer to into the document. Compiled rules are immutable and reference counted.
  */

@@ -11,7 +11,7 @@
  *   log_secret  length and the first 4 bytes of the SHA-256
  *
  * Usage: log_info("stream.push.settled", log_id("stream", id), log_int("attempt", n));
- * Event names are lower-case words with dots, and stand in docs/log-events.md.
+ * Event names are lower-case words with dots, and stand in docs/reference/log-events.md.
  * May be called from any thread.
  */
 #pragma once

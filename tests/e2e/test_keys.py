@@ -524,7 +524,7 @@ def test_keys_of_an_older_version_go_on(new_hub, endpoint):
 
 
 def test_lost_master_key(new_hub, procs, endpoint):
-    """docs/keys.md: no start with another one, until the operator says that the old keys are lost."""
+    """docs/how-to/signing-keys.md: no start with another one, until the operator says that the old keys are lost."""
     postgres = harness.Postgres()
     procs.append(postgres)
     hub = new_hub("--database", postgres.conninfo, *WAITING, private=False).use_idp()

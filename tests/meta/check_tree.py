@@ -71,14 +71,14 @@ def check_headers():
 
 
 def check_settings():
-    text = (ROOT / "docs/settings.md").read_text()
+    text = (ROOT / "docs/reference/settings.md").read_text()
     for name in re.findall(r"^\s*CONF\(\w+, (\w+),", (ROOT / "hub/cli/conf.c").read_text(), re.M):
         if f"`{name}`" not in text:
-            yield f"docs/settings.md does not have {name}"
+            yield f"docs/reference/settings.md does not have {name}"
 
 
 def check_log_events():
-    text = (ROOT / "docs/log-events.md").read_text()
+    text = (ROOT / "docs/reference/log-events.md").read_text()
     used = set()
     for path in sources():
         used |= set(re.findall(r'\blog_(?:debug|info|warn|error)\(\s*"([a-z_.]+)"', path.read_text()))
@@ -86,10 +86,10 @@ def check_log_events():
     documented = set(re.findall(r"^\| `([a-z_.]+)`", text, re.M))
     used.discard("stream.push.settled")  # the example in log.h
     for name in sorted(used - documented):
-        yield f"docs/log-events.md does not have {name}"
+        yield f"docs/reference/log-events.md does not have {name}"
     for name in sorted(documented - used):
         if not any(name in p.read_text() for p in sources()):
-            yield f"docs/log-events.md has {name}, which nothing logs"
+            yield f"docs/reference/log-events.md has {name}, which nothing logs"
 
 
 def check_metrics():
@@ -97,11 +97,11 @@ def check_metrics():
 
 
 def check_routes():
-    text = (ROOT / "docs/api.md").read_text()
+    text = (ROOT / "docs/reference/api.md").read_text()
     for method, path in re.findall(r'\{ "([A-Z]+)", "([^"]+)", WHO', (ROOT / "hub/api/routes.c").read_text()):
         pattern = re.escape(f"`{method} {path}").replace(r"\*", r"\{\w+\}")
         if not re.search(pattern + r"[`?,]", text) and not re.search(re.escape(path).replace(r"\*", r"\{\w+\}"), text):
-            yield f"docs/api.md does not have {method} {path}"
+            yield f"docs/reference/api.md does not have {method} {path}"
 
 
 def check_openapi():
@@ -132,6 +132,14 @@ def check_openapi():
     kinds = re.findall(r'^\t\[KIND_\w+\] = "(\w+)"', (ROOT / "hub/registry/registry.c").read_text(), re.M)
     if document["components"]["schemas"]["Kind"]["enum"] != kinds:
         yield f"hub/api/openapi.json: schema Kind is not {kinds}"
+
+
+def check_links():
+    """Links between documents lead somewhere."""
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]:
+        for link in re.findall(r"\]\((?!https?:|#)([^)\s#]+)", path.read_text()):
+            if not (path.parent / link).exists():
+                yield f"{path.relative_to(ROOT)}: {link} does not exist"
 
 
 def check_fuzz():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes docs/conformance.md: each MUST of the specifications, and the tests that hold us to it.
+"""Makes docs/reference/conformance.md: each MUST of the specifications, and the tests that hold us to it.
 
   conformance.py            writes the document
   conformance.py --check    says what is wrong, and exits 1 if anything is
@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests/e2e/conformance/musts.tsv"
-DOCUMENT = ROOT / "docs/conformance.md"
+DOCUMENT = ROOT / "docs/reference/conformance.md"
 E2E = "tests/e2e/"
 NOT_TESTED = "not tested: "
 TITLES = {
@@ -93,7 +93,7 @@ def problems():
         if covered[row.id] and row.other.startswith(NOT_TESTED):
             yield f"{row.id} has a test, and a reason why there is none"
     if not DOCUMENT.exists() or DOCUMENT.read_text() != document(requirements, covered):
-        yield "docs/conformance.md is not up to date: run tests/meta/conformance.py"
+        yield "docs/reference/conformance.md is not up to date: run tests/meta/conformance.py"
 
 
 # --- the document -----------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hub/metrics/metrics.def says, and what docs/metrics.md has to say of it."""
+"""What hub/metrics/metrics.def says, and what docs/reference/metrics.md has to say of it."""
 import collections
 import pathlib
 import re
@@ -34,16 +34,16 @@ def row(m):
 
 def problems():
     metrics = table()
-    documented = re.findall(r"^\| `\w+` \| (?:counter|gauge|histogram) \|.*$", (ROOT / "docs/metrics.md").read_text(), re.M)
+    documented = re.findall(r"^\| `\w+` \| (?:counter|gauge|histogram) \|.*$", (ROOT / "docs/reference/metrics.md").read_text(), re.M)
     expected = [row(m) for m in metrics]
     for line in expected:
         if line not in documented:
-            yield f"docs/metrics.md does not have {line}"
+            yield f"docs/reference/metrics.md does not have {line}"
     for line in documented:
         if line not in expected:
-            yield f"docs/metrics.md has {line}, which is not in metrics.def"
+            yield f"docs/reference/metrics.md has {line}, which is not in metrics.def"
     if not set(expected) ^ set(documented) and expected != documented:
-        yield "docs/metrics.md has them in another order"
+        yield "docs/reference/metrics.md has them in another order"
     code = "".join(p.read_text() for p in (ROOT / "hub").rglob("*.c"))
     for m in metrics:
         if not re.search(rf"\bmetric_(?:add|set|observe|follow)\w*\({m.id}\b|\bMETRIC_(?:ID|CELL)_{m.id}\b", code):
