@@ -109,7 +109,7 @@ and two receivers' credentials. Where authorization matters they run twice, with
 test is named says that there is one; `sh tests/run.sh e2e` says whether it passes.
 
 "Both" binds transmitter and receiver; its tests are of the transmitter. What binds receivers is tested with
-`ssf-receive` ([receivers](receivers.md)), as far as it applies to a program that is given a stream that exists.
+`ssf-receive` ([receivers](ssf-receive.md)), as far as it applies to a program that is given a stream that exists.
 """
 
 
