@@ -169,6 +169,7 @@ static void on_fetched(void *arg, const struct http_result *r, const struct ssf_
 		if (text != NULL)
 			set_text(d, text, r->body.len);
 	}
+	loop_defer_cancel(d->answer); /* on_answer() answers those that it was for, too */
 	on_answer(d);
 	make_room(d->owner, DOCUMENTS_MAX);
 }

@@ -24,6 +24,29 @@ int64_t __wrap_loop_now_ms(void)
 	return __real_loop_now_ms() + later_ms;
 }
 
+/*
+ * With intercept set, a fetch goes nowhere: the test ends it by calling fetch_done. So it can end exactly
+ * between a document_get_start() and the deferred call that answers it.
+ */
+static bool intercept;
+static http_done_f *fetch_done;
+static void *fetch_arg;
+int __real_http_call_start(struct http_client *c, const struct http_call_spec *spec, http_done_f *done,
+			   void *arg, struct http_call **out, struct ssf_err *err);
+int __wrap_http_call_start(struct http_client *c, const struct http_call_spec *spec, http_done_f *done,
+			   void *arg, struct http_call **out, struct ssf_err *err);
+
+int __wrap_http_call_start(struct http_client *c, const struct http_call_spec *spec, http_done_f *done,
+			   void *arg, struct http_call **out, struct ssf_err *err)
+{
+	if (!intercept)
+		return __real_http_call_start(c, spec, done, arg, out, err);
+	fetch_done = done;
+	fetch_arg = arg;
+	*out = (struct http_call *)&intercept; /* not NULL; never cancelled */
+	return 0;
+}
+
 struct document_fixture {
 	struct fixture f;
 	char last[32];
@@ -64,6 +87,7 @@ static int set_up(void **state)
 	n_parsed = n_freed = 0;
 	unreadable = false;
 	later_ms = 0;
+	intercept = false;
 	fixture_init(&t->f, false);
 	fixture_start(&t->f);
 	assert_int_equal(ca_store_new(NULL, &t->trust, &err), 0);
@@ -299,6 +323,46 @@ static void what_is_old_is_not_given_before_it_was_fetched(void **state)
 	assert_string_equal(t->last, "new");
 }
 
+static bool defer_ran;
+
+static void on_defer(void *arg)
+{
+	(void)arg;
+	defer_ran = true;
+}
+
+static bool has_deferred(void *arg)
+{
+	(void)arg;
+	return defer_ran;
+}
+
+/*
+ * A known key is asked for while an unknown one is being fetched, and the fetch ends before the deferred answer
+ * to the first request has run: both are answered by the end of the fetch, and nothing runs later on a document
+ * that may have been freed.
+ */
+static void a_fetch_that_ends_before_a_deferred_answer_replaces_it(void **state)
+{
+	struct document_fixture *t = *state;
+	const struct http_result result = { .status = 200, .body = SSF_STR("new"), .retry_after = -1 };
+
+	get(t, "/a");
+	later_ms += DOCUMENT_MIN_S * 1000;
+	intercept = true;
+	assert_int_equal(try_ask(t, "/a", &text_form, true, on_document), 0);
+	assert_non_null(fetch_done);
+	ask(t, "/a", &text_form);
+	fetch_done(fetch_arg, &result, NULL);
+	assert_int_equal(t->told, t->wanted);
+	document_cache_free(t->documents);
+	t->documents = NULL;
+	assert_non_null(loop_defer_start(t->f.loop, on_defer, NULL));
+	fixture_until(&t->f, has_deferred, NULL);
+	assert_int_equal(t->told, t->wanted);
+	assert_int_equal(t->failed, 0);
+}
+
 static void inline_keys_are_read_once(void **state)
 {
 	struct document_fixture *t = *state;
@@ -341,6 +405,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_misses_nothing_does_not_wait_for_those_who_do, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_is_old_is_not_given_before_it_was_fetched, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_fetch_that_ends_before_a_deferred_answer_replaces_it, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(inline_keys_are_read_once, set_up, tear_down),
 	};
 
