@@ -17,7 +17,7 @@ BUILD="build-essential cmake ninja-build pkg-config
 	ca-certificates curl openssl python3"
 TEST="clang libclang-rt-dev llvm libcmocka-dev util-linux
 	python3-cryptography python3-jsonschema python3-jwcrypto python3-jwt python3-psycopg2 python3-pytest
-	python3-redis python3-requests python3-authlib nodejs node-jose nginx-light prometheus spin"
+	python3-pytest-xdist python3-redis python3-requests python3-authlib nodejs node-jose nginx-light prometheus spin"
 BENCH="libcmocka-dev python3-cryptography python3-jsonschema python3-jwcrypto python3-psycopg2 python3-requests"
 
 CLUSTER_CONF=/etc/postgresql-common/createcluster.conf

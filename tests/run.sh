@@ -144,10 +144,10 @@ part_e2e() {
 	build_asan || return
 	log=$LOGS/e2e.log
 	rm -f $LOGS/e2e.xml
-	# Debian's own python3: that is where Debian's modules are
+	# Debian's own python3: that is where Debian's modules are. Tests wait more than they compute.
 	fixed_addresses env SSF_BUILD="$PWD/build/asan" timeout -k 10 1800 \
 		/usr/bin/python3 -B -m pytest tests/e2e -q -p no:cacheprovider \
-		--junitxml=$LOGS/e2e.xml >"$log" 2>&1
+		-n $((3 * JOBS)) --dist loadfile --durations=20 --junitxml=$LOGS/e2e.xml >"$log" 2>&1
 	counted "e2e: real programs, real PostgreSQL, real Redis" "$log" \
 		python3 tests/count.py $LOGS/e2e.xml
 }

@@ -955,7 +955,7 @@ def test_redis_with_password_over_tcp(tmp_path, tls, procs, username):
 
 
 def test_documented_redis_permissions_are_enough(env, tmp_path):
-    line = next(ln for ln in (harness.ROOT / "docs" / "receivers.md").read_text().splitlines()
+    line = next(ln for ln in (harness.ROOT / "docs" / "reference" / "ssf-receive.md").read_text().splitlines()
                 if "ACL SETUSER" in ln)
     env.db().execute_command(*line.replace("PASSWORD", "redis-secret").split())
     password = tmp_path / "password"

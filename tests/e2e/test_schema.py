@@ -16,7 +16,7 @@ LARGE = ("event_p0", "stream_state", "stream_subject", "attribution", "dead_lett
 
 def statements():
     """{name: (number of parameters, text)}, as the hub compiles them in."""
-    text = (ROOT / "hub" / "store" / "stmt.def").read_text()
+    text = (ROOT / "hub" / "db" / "stmt.def").read_text()
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     found = {}
     for name, params, strings in re.findall(r"STMT\((\w+), (\d+),((?:\s*\"(?:[^\"\\]|\\.)*\")+)\)",
