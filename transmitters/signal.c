@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lists of signals, and the two things that every adapter does to what it
- * parsed: bounding the text that it keeps and wiping the secrets that it does not.
+ * Lists of signals, and what every adapter does with parsed input: copy named members, bound
+ * their text, wipe the secrets.
  */
 #include "transmitters/signal.h"
 
@@ -67,14 +67,46 @@ int signal_put_text(json_t *detail, const char *key, const char *value, struct s
 	return 0;
 }
 
-/* Recursive: what comes here was parsed with a depth limit. */
+int signal_put_integer(json_t *detail, const char *key, json_int_t value, struct ssf_err *err)
+{
+	if (json_object_set_new(detail, key, json_integer(value)) < 0)
+		return ssf_fail(err, SSF_E_NOMEM, "out of memory");
+	return 0;
+}
+
+int signal_copy_text(json_t *detail, const char *key, const json_t *from, const char *name,
+		     struct ssf_err *err)
+{
+	const char *value = json_string_value(json_object_get(from, name));
+
+	return value == NULL ? 0 : signal_put_text(detail, key, value, err);
+}
+
+int signal_copy_members(json_t *detail, const json_t *from, const char *const *names,
+			struct ssf_err *err)
+{
+	for (; *names != NULL; names++) {
+		json_t *value = json_object_get(from, *names);
+
+		if (json_is_string(value)) {
+			if (signal_put_text(detail, *names, json_string_value(value), err) < 0)
+				return -1;
+		} else if (json_is_integer(value) || json_is_boolean(value)) {
+			if (json_object_set(detail, *names, value) < 0)
+				return ssf_fail(err, SSF_E_NOMEM, "out of memory");
+		}
+	}
+	return 0;
+}
+
+/* Recursive: the value was parsed with a depth limit. */
 void signal_wipe_strings(json_t *value)
 {
 	const char *key;
 	json_t *member;
 	size_t i;
 
-	/* jansson hands out its own buffer, const only because it caches the length */
+	/* jansson returns its own buffer; it is const only because the length is cached */
 	if (json_is_string(value))
 		OPENSSL_cleanse((char *)json_string_value(value), json_string_length(value));
 	json_array_foreach(value, i, member)

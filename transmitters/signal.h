@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a source adapter makes of one authenticated request: signals, each a
- * thing that happened, without any secret in it. Adapters are pure functions
- * from bytes to signals: no I/O, no clock, no registry.
+ * Signals: what a source adapter (adapter.h) makes of one authenticated request. A signal is one
+ * thing that happened, without any secret in it.
  */
 #pragma once
 
@@ -12,19 +11,13 @@
 #include "lib/ssf/buf.h"
 #include "lib/ssf/err.h"
 
-/* What the hub has to find out before a signal can be acted on. */
-enum signal_lookup {
-	SIGNAL_LOOKUP_NONE,
-	SIGNAL_LOOKUP_GITHUB_ALERT, /* which credential a secret scanning alert is about */
-};
-
 struct signal {
-	char *type;             /* "github.secret_scanning_alert.created", "secret.leaked" */
-	char *id;               /* dedupe key within the source: a repeat gives the same ids */
-	json_t *detail;         /* object; what rules can match on */
-	enum signal_lookup lookup;
+	char *type;        /* "github.secret_scanning_alert.created", "secret.leaked" */
+	char *id;          /* dedupe key within the source: a repeated request gives the same ids */
+	json_t *detail;    /* object; what rules can match on */
+	bool needs_lookup; /* a secret leaked, and the request does not say which: adapter_lookup asks */
 	bool has_fingerprint;
-	uint8_t fingerprint[SSF_SHA256_LEN]; /* SHA-256 of a leaked secret, which is gone */
+	uint8_t fingerprint[SSF_SHA256_LEN]; /* SHA-256 of a leaked secret */
 };
 
 struct signal_list {
@@ -36,9 +29,9 @@ struct signal_list {
 
 void signal_list_init(struct signal_list *list, size_t max);
 void signal_list_done(struct signal_list *list); /* no-op on zeroed memory */
-/* Drops what is behind the first count, for an adapter that fails half-way. */
+/* Drops all signals behind the first count, for an adapter that fails half-way. */
 void signal_list_truncate(struct signal_list *list, size_t count);
-/* Appends an empty one, borrowed through out until the next change; SSF_E_LIMIT above max. */
+/* Appends an empty signal, borrowed through out until the next change; SSF_E_LIMIT above max. */
 ssf_nodiscard int signal_list_add(struct signal_list *list, struct signal **out,
 				  struct ssf_err *err);
 
@@ -47,6 +40,17 @@ ssf_nodiscard int signal_list_add(struct signal_list *list, struct signal **out,
 /* Sets detail[key], cut to SIGNAL_TEXT_MAX bytes between characters; SSF_E_NOMEM. */
 ssf_nodiscard int signal_put_text(json_t *detail, const char *key, const char *value,
 				  struct ssf_err *err);
+ssf_nodiscard int signal_put_integer(json_t *detail, const char *key, json_int_t value,
+				     struct ssf_err *err);
+/* detail[key] = from[name], if that is a string. */
+ssf_nodiscard int signal_copy_text(json_t *detail, const char *key, const json_t *from,
+				   const char *name, struct ssf_err *err);
+/*
+ * Copies the named members of from (NULL ends the list) that are strings, integers or booleans.
+ * Members that are absent, null or of another type are left out.
+ */
+ssf_nodiscard int signal_copy_members(json_t *detail, const json_t *from, const char *const *names,
+				      struct ssf_err *err);
 
 /*
  * Overwrites the text of every string in a parsed value, at any depth: a secret may

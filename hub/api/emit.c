@@ -5,7 +5,7 @@
  */
 #include "hub/api/api_priv.h"
 
-#include "hub/ingest/trace.h"
+#include "hub/ingest/ingest.h"
 #include "hub/eventlog/draft.h"
 #include "lib/http/http_error.h"
 #include "lib/kit/log.h"

@@ -8,7 +8,7 @@
 #include "lib/http/document_cache.h"
 #include "lib/kit/file.h"
 #include "lib/ssf/json.h"
-#include "transmitters/github/partner.h"
+#include "transmitters/adapter.h"
 
 #include <openssl/crypto.h>
 
@@ -232,63 +232,127 @@ static int check_credential(struct checking *c, struct ssf_err *err)
 	return refuse_taken(c, "fingerprint", hash, registry_credential_of(c->k->registry, hash), err);
 }
 
-static int check_github(struct checking *c, struct ssf_err *err)
+/* An existing, readable document of the keys that the adapter wants. */
+static int check_keys_file(const struct source_adapter *adapter, const char *path, struct ssf_err *err)
 {
-	static const char *const api_names[] = { "url", "token", NULL };
-	json_t *api = json_object_get(c->spec, "api");
-	const json_t *old_api = json_object_get(c->old, "api");
+	ssf_auto_buf text = SSF_BUF(DOCUMENT_MAX);
+	void *keys;
 
-	if (json_object_get(c->spec, "keys_file") != NULL || json_object_get(c->spec, "keys_url") != NULL ||
-	    json_object_get(c->spec, "labels") != NULL)
-		return ssf_fail(err, SSF_E_MALFORMED, "keys_file, keys_url, labels: only of github-partner");
-	if (take_secret(c, c->spec, c->old, "secret", "secret", true, err) < 0 ||
-	    take_secret(c, c->spec, c->old, "previous_secret", "previous_secret", false, err) < 0)
+	if (file_read(path, &text, err) < 0 ||
+	    adapter->keys->parse(ssf_buf_str(&text), &keys, err) < 0) {
+		err->code = SSF_E_MALFORMED;
 		return -1;
-	if (api == NULL)
-		return 0;
-	if (!json_is_object(api))
-		return ssf_fail(err, SSF_E_MALFORMED, "api: must be an object");
-	if (ssf_json_only(api, api_names, err) < 0 ||
-	    (json_object_get(api, "url") != NULL && check_url(api, "url", err) < 0))
-		return ssf_fail_prefix(err, "api");
-	if (check_header(api, "token", "api.token", err) < 0)
-		return -1;
-	return take_secret(c, api, old_api, "token", "api.token", true, err);
+	}
+	adapter->keys->free(keys);
+	return 0;
 }
 
-static int check_partner(struct checking *c, struct ssf_err *err)
+/* member: in holder, under its name without the object's ("token" of "api.token"). */
+static int check_adapter_member(struct checking *c, const struct source_adapter *adapter,
+				const struct adapter_member *m, json_t *holder, const json_t *old,
+				const char *member, struct ssf_err *err)
 {
-	ssf_auto(github_keys) keys = NULL;
-	const char *file = NULL;
-	bool labels = false;
-	ssf_auto_buf text = SSF_BUF(DOCUMENT_MAX);
+	const json_t *value = json_object_get(holder, member);
+	bool flag;
 
-	if (json_object_get(c->spec, "secret") != NULL || json_object_get(c->spec, "api") != NULL ||
-	    json_object_get(c->spec, "previous_secret") != NULL)
-		return ssf_fail(err, SSF_E_MALFORMED, "secret, api: only of github");
-	if (ssf_json_opt_bool(c->spec, "labels", &labels, err) < 0 ||
-	    ssf_json_opt_str(c->spec, "keys_file", &file, err) < 0)
+	if (value == NULL && (m->flags & ADAPTER_REQUIRED) == 0)
+		return 0;
+	if ((m->flags & ADAPTER_IN_HEADER) != 0 && check_header(holder, member, m->name, err) < 0)
 		return -1;
-	if ((file != NULL) == (json_object_get(c->spec, "keys_url") != NULL))
-		return ssf_fail(err, SSF_E_MALFORMED, "give either keys_file or keys_url");
-	if (file == NULL)
-		return check_url(c->spec, "keys_url", err);
-	if (file_read(file, &text, err) < 0 || github_keys_parse(ssf_buf_str(&text), &keys, err) < 0) {
-		err->code = SSF_E_MALFORMED;
-		return ssf_fail_prefix(err, "keys_file");
+	switch (m->type) {
+	case ADAPTER_SECRET:
+		return take_secret(c, holder, old, member, m->name,
+				   (m->flags & ADAPTER_REQUIRED) != 0, err);
+	case ADAPTER_URL:
+	case ADAPTER_KEYS_URL:
+		if (check_url(holder, member, err) == 0)
+			return 0;
+		return holder == c->spec ? -1 : ssf_fail_prefix(err, "%.*s",
+								(int)strcspn(m->name, "."), m->name);
+	case ADAPTER_BOOL:
+		return ssf_json_opt_bool(holder, member, &flag, err);
+	case ADAPTER_TEXT:
+	case ADAPTER_KEYS_FILE:
+		break;
+	}
+	const char *text;
+	if (ssf_json_get_str(holder, member, &text, err) < 0)
+		return -1;
+	if (text[0] == '\0' || strlen(text) > 1024)
+		return ssf_fail(err, SSF_E_MALFORMED, "%s: must be 1 to 1024 bytes", m->name);
+	if (m->type == ADAPTER_KEYS_FILE && check_keys_file(adapter, text, err) < 0)
+		return ssf_fail_prefix(err, "%s", m->name);
+	return 0;
+}
+
+/* Whether the adapter has this member, or one inside of it. */
+static bool adapter_has_member(const struct source_adapter *adapter, const char *object,
+			       const char *name)
+{
+	char path[128];
+	size_t len;
+
+	snprintf(path, sizeof(path), "%s%s%s", object, object[0] != '\0' ? "." : "", name);
+	len = strlen(path);
+	for (const struct adapter_member *m = adapter->members; m->name != NULL; m++) {
+		if (strncmp(m->name, path, len) == 0 && (m->name[len] == '\0' || m->name[len] == '.'))
+			return true;
+	}
+	return false;
+}
+
+static int check_member_names(const struct source_adapter *adapter, const json_t *spec,
+			      struct ssf_err *err)
+{
+	const char *key, *inner;
+	json_t *value, *inner_value;
+
+	json_object_foreach((json_t *)spec, key, value) {
+		if (strcmp(key, "type") != 0 && !adapter_has_member(adapter, "", key))
+			return ssf_fail(err, SSF_E_MALFORMED, "%s: sources of type %s have no such member",
+					key, adapter->type);
+		json_object_foreach(value, inner, inner_value) {
+			if (!adapter_has_member(adapter, key, inner))
+				return ssf_fail(err, SSF_E_MALFORMED, "%s: unknown member \"%s\"", key,
+						inner);
+		}
 	}
 	return 0;
 }
 
 static int check_source(struct checking *c, struct ssf_err *err)
 {
-	static const char *const types[] = { "github", "github-partner", NULL };
+	const struct source_adapter *adapter;
+	const char *type;
 
-	if (check_one_of(c, "type", types, err) < 0)
+	if (ssf_json_get_str(c->spec, "type", &type, err) < 0)
 		return -1;
-	if (strcmp(json_string_value(json_object_get(c->spec, "type")), "github") == 0)
-		return check_github(c, err);
-	return check_partner(c, err);
+	adapter = adapter_by_type(type);
+	if (adapter == NULL)
+		return ssf_fail(err, SSF_E_MALFORMED,
+				"type: not one of those allowed (docs/reference/api.md)");
+	if (check_member_names(adapter, c->spec, err) < 0)
+		return -1;
+	for (const struct adapter_member *m = adapter->members; m->name != NULL; m++) {
+		const char *dot = strchr(m->name, '.');
+		json_t *holder = c->spec;
+		const json_t *old = c->old;
+		char object[64] = "";
+
+		if (dot != NULL) {
+			snprintf(object, sizeof(object), "%.*s", (int)(dot - m->name), m->name);
+			holder = json_object_get(c->spec, object);
+			old = json_object_get(c->old, object);
+			if (holder == NULL)
+				continue;
+			if (!json_is_object(holder))
+				return ssf_fail(err, SSF_E_MALFORMED, "%s: must be an object", object);
+		}
+		if (check_adapter_member(c, adapter, m, holder, old, dot != NULL ? dot + 1 : m->name,
+					 err) < 0)
+			return -1;
+	}
+	return adapter->check != NULL ? adapter->check(c->spec, err) : 0;
 }
 
 /* What is secret of a JWK: pasted by mistake it would be stored as it is, and shown. */
@@ -457,7 +521,7 @@ static const struct {
 			 { "owner", "purpose", "environment", "tools", "repositories", "labels" } },
 	[KIND_CREDENTIAL] = { check_credential, { "agent", "type", "secret", "fingerprint" } },
 	[KIND_SOURCE] = { check_source,
-			  { "type", "secret", "previous_secret", "api", "keys_file", "keys_url", "labels" } },
+			  { NULL } }, /* by type: check_source() */
 	[KIND_TRANSMITTER] = { check_transmitter, { "issuer", "audience", "jwks", "jwks_url" } },
 	[KIND_ISSUER] = { check_issuer,
 			  { "issuer", "audience", "typ", "client_claim", "jwks", "jwks_url" } },
@@ -482,7 +546,8 @@ int kind_check(const struct kinds *k, enum kind kind, const char *id, const json
 	json_object_del(copy, "kind");
 	json_object_del(copy, "id");
 	json_object_del(copy, "version");
-	if (ssf_json_only(copy, table[kind].names, err) < 0 || table[kind].check(&c, err) < 0)
+	if ((kind != KIND_SOURCE && ssf_json_only(copy, table[kind].names, err) < 0) ||
+	    table[kind].check(&c, err) < 0)
 		return -1;
 	*spec = SSF_STEAL(copy);
 	return 0;

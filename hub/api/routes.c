@@ -7,6 +7,8 @@
 
 #include "hub/api/forward.h"
 #include "hub/auth/oauth.h"
+#include "hub/ingest/set_request.h"
+#include "hub/ingest/source_request.h"
 #include "hub/metrics/metrics.h"
 #include "lib/http/http_error.h"
 #include "lib/ssf/json.h"
@@ -20,12 +22,12 @@ enum who { WHO_ANYBODY, WHO_CLIENT, WHO_ADMIN, WHO_EMITTER, WHO_SCRAPER };
 
 static void api_source(const struct call *c)
 {
-	ingest_source(&c->api->ingest, c->req, c->arg[0]);
+	source_request_start(&c->api->ingest, c->req, c->arg[0], "");
 }
 
 static void api_set(const struct call *c)
 {
-	ingest_set(&c->api->ingest, c->req);
+	set_request_start(&c->api->ingest, c->req);
 }
 
 static void api_token(const struct call *c)

@@ -55,14 +55,14 @@ struct serve {
 	struct supervise_child child; /* number 0: there is one process */
 	struct loop *loop;
 	struct pool *pool;
-	struct keyfiles *keyfiles;
+	struct source_keys *source_keys;
 	struct egress_policy *guard;
 	struct ca_store *trust;               /* of both clients */
 	struct http_client *push_client;   /* to receivers, with the guard */
 	struct http_client *client;        /* to what the operator named */
 	struct document_cache *documents;
 	struct jwks *jwks;
-	struct attributor *attributor;
+	struct attribution *attribution;
 	struct upkeep *upkeep;
 	struct partitions *partitions;
 	struct http_server *server;
@@ -471,6 +471,14 @@ static int critical_members(const char *text, json_t **out, struct ssf_err *err)
 	return 0;
 }
 
+static int open_attribution(struct serve *s, struct ssf_err *err)
+{
+	struct attribution_deps deps = { s->loop, s->api.db, s->api.owner, s->api.log,
+					 s->api.registry, s->client, s->master };
+
+	return attribution_new(&deps, &s->attribution, err);
+}
+
 static int open_parts(struct serve *s, struct ssf_err *err)
 {
 	const struct conf *c = &s->conf;
@@ -504,17 +512,15 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		     err) < 0 ||
 	    open_auth(s, err) < 0 ||
 	    batch_new(s->loop, a->db, a->log, &a->batch, err) < 0 ||
-	    attributor_new(s->loop, a->db, a->owner, a->log, a->registry, s->client, s->master,
-			   &s->attributor, err) < 0 ||
+	    open_attribution(s, err) < 0 ||
 	    rules_consumer_new(s->loop, a->db, a->owner, a->log, a->registry, s->api.issuer.url, &a->rules,
 			       err) < 0 ||
 	    deliver_new(s->loop, &deliver, a->db, a->owner, a->log, a->registry, a->keys, s->master,
 			s->push_client, &a->deliver, err) < 0)
 		return -1;
 	ca_store_load(s->trust);
-	s->keyfiles = keyfiles_new();
-	if (s->keyfiles == NULL)
-		return ssf_fail(err, SSF_E_NOMEM, "keys");
+	if (source_keys_new(s->loop, s->documents, &s->source_keys, err) < 0)
+		return -1;
 	if (critical_members(c->critical_subject_members, &a->critical, err) < 0)
 		return -1;
 	registry_share(a->registry, a->owner);
@@ -540,11 +546,10 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 		return ssf_fail(err, SSF_E_NOMEM, "api");
 	a->ingest = (struct ingest){ .registry = a->registry,
 				     .batch = a->batch,
-				     .documents = s->documents,
 				     .jwks = s->jwks,
-				     .attributor = s->attributor,
+				     .attribution = s->attribution,
 				     .master = s->master,
-				     .keyfiles = s->keyfiles,
+				     .source_keys = s->source_keys,
 				     .issuer = a->issuer.url };
 	return upkeep_new(s->loop, a, &s->upkeep, err);
 }
@@ -649,13 +654,13 @@ static void stop(struct serve *s)
 	upkeep_free(s->upkeep);
 	deliver_free(s->api.deliver);
 	rules_consumer_free(s->api.rules);
-	attributor_free(s->attributor);
+	attribution_free(s->attribution);
 	keys_free(s->api.keys); /* cancels its jobs, which have to be there for that */
 	pool_free(s->pool);
 	pool_free(s->api.resolver);
 	batch_free(s->api.batch);
 	document_cache_free(s->documents);
-	keyfiles_free(s->keyfiles);
+	source_keys_free(s->source_keys);
 	jwks_free(s->jwks);
 	auth_free(s->api.auth);
 	registry_free(s->api.registry);

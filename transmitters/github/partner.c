@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GitHub's leaked-token reports: who signed them, and one signal a token. The
- * bodies hold live secrets: this file keeps their SHA-256 and wipes the parsed
- * texts. Out of its reach are the raw body, which the caller wipes, and what the JSON
- * parser frees by itself: its scratch memory, and all of a body that does not parse.
+ * Adapter "github-partner": reports of the secret scanning partner program (docs.github.com,
+ * "Secret scanning partner program"). A JSON array of leaked tokens, signed with ECDSA P-256 and
+ * SHA-256 over the raw body by a key that GitHub publishes.
+ *
+ * The bodies hold live secrets: this file keeps their SHA-256 and wipes the parsed texts. Out of
+ * its reach are the raw body, which the caller wipes, and what the JSON parser frees by itself:
+ * its scratch memory, and all of a body that does not parse.
  */
-#include "transmitters/github/partner.h"
+#include "transmitters/adapter.h"
 
 #include "lib/ssf/base64url.h"
 #include "lib/ssf/json.h"
@@ -17,6 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEY_ID_HEADER "Github-Public-Key-Identifier"
+#define SIGNATURE_HEADER "Github-Public-Key-Signature"
+
+#define REPORT_MAX (4 * 1024 * 1024) /* bytes; GitHub names no limit */
+#define TOKENS_MAX 1000              /* of a report */
 #define KEYS_MAX 64
 #define KEY_ID_MAX_LEN 128
 #define SIGNATURE_MAX 80 /* DER of two 33-byte integers is 72 */
@@ -24,21 +32,20 @@
 #define SOURCE_MAX_LEN 64
 
 static const struct ssf_json_limits report_limits = {
-	.max_bytes = GITHUB_PARTNER_MAX,
+	.max_bytes = REPORT_MAX,
 	.max_depth = 16,
 };
 
-struct key {
-	char *id;
-	EVP_PKEY *key;
-};
-
-struct github_keys {
+/* {"public_keys":[{"key_identifier","key","is_current"}]} */
+struct partner_keys {
 	size_t count;
-	struct key items[KEYS_MAX];
+	struct partner_key {
+		char *id;
+		EVP_PKEY *key;
+	} items[KEYS_MAX];
 };
 
-/* Without this, OpenSSL would ask the terminal for the password of an encrypted PEM. */
+/* Without this callback, OpenSSL asks the terminal for the password of an encrypted PEM. */
 static int no_password(char *buf, int size, int for_writing, void *arg)
 {
 	(void)buf;
@@ -69,11 +76,11 @@ static EVP_PKEY *read_key(const char *pem)
 		key = NULL;
 	}
 	if (key == NULL)
-		ERR_clear_error(); /* TLS on this thread looks at the same queue */
+		ERR_clear_error(); /* the queue is shared with TLS on this thread */
 	return key;
 }
 
-static EVP_PKEY *find(const struct github_keys *keys, struct ssf_str id)
+static EVP_PKEY *find_key(const struct partner_keys *keys, struct ssf_str id)
 {
 	for (size_t i = 0; i < keys->count; i++) {
 		if (ssf_str_eq_c(id, keys->items[i].id))
@@ -82,9 +89,9 @@ static EVP_PKEY *find(const struct github_keys *keys, struct ssf_str id)
 	return NULL;
 }
 
-static int add_key(struct github_keys *keys, const json_t *entry, struct ssf_err *err)
+static int add_key(struct partner_keys *keys, const json_t *entry, struct ssf_err *err)
 {
-	struct key *k = &keys->items[keys->count];
+	struct partner_key *k = &keys->items[keys->count];
 	const char *id;
 	const char *pem;
 
@@ -93,7 +100,7 @@ static int add_key(struct github_keys *keys, const json_t *entry, struct ssf_err
 		return -1;
 	if (*id == '\0' || strlen(id) > KEY_ID_MAX_LEN)
 		return ssf_fail(err, SSF_E_MALFORMED, "key_identifier: empty or too long");
-	if (find(keys, ssf_str_c(id)) != NULL)
+	if (find_key(keys, ssf_str_c(id)) != NULL)
 		return ssf_fail(err, SSF_E_MALFORMED, "key_identifier: appears twice");
 	k->key = read_key(pem);
 	if (k->key == NULL)
@@ -107,33 +114,10 @@ static int add_key(struct github_keys *keys, const json_t *entry, struct ssf_err
 	return 0;
 }
 
-int github_keys_parse(struct ssf_str doc, struct github_keys **out, struct ssf_err *err)
+static void keys_free(void *arg)
 {
-	json_auto_t *root = NULL;
-	const json_t *entry;
-	size_t i;
+	struct partner_keys *keys = arg;
 
-	if (ssf_json_parse(doc, &ssf_json_default, &root, err) < 0)
-		return -1;
-	const json_t *entries = json_object_get(root, "public_keys");
-	if (json_array_size(entries) == 0)
-		return ssf_fail(err, SSF_E_MALFORMED, "public_keys: missing or empty");
-	if (json_array_size(entries) > KEYS_MAX)
-		return ssf_fail(err, SSF_E_LIMIT, "public_keys: more than %d", KEYS_MAX);
-
-	ssf_auto(github_keys) keys = calloc(1, sizeof(*keys));
-	if (keys == NULL)
-		return ssf_fail(err, SSF_E_NOMEM, "out of memory");
-	json_array_foreach(entries, i, entry) {
-		if (add_key(keys, entry, err) < 0)
-			return ssf_fail_prefix(err, "public_keys[%zu]", i);
-	}
-	*out = SSF_STEAL(keys);
-	return 0;
-}
-
-void github_keys_free(struct github_keys *keys)
-{
 	if (keys == NULL)
 		return;
 	for (size_t i = 0; i < keys->count; i++) {
@@ -143,15 +127,52 @@ void github_keys_free(struct github_keys *keys)
 	free(keys);
 }
 
-size_t github_keys_count(const struct github_keys *keys)
+/* Whole or not at all: a document with a bad key may have been tampered with. */
+static int keys_parse(struct ssf_str text, void **out, struct ssf_err *err)
 {
-	return keys->count;
+	json_auto_t *root = NULL;
+	const json_t *entry;
+	size_t i;
+
+	if (ssf_json_parse(text, &ssf_json_default, &root, err) < 0)
+		return -1;
+	const json_t *entries = json_object_get(root, "public_keys");
+	if (json_array_size(entries) == 0)
+		return ssf_fail(err, SSF_E_MALFORMED, "public_keys: missing or empty");
+	if (json_array_size(entries) > KEYS_MAX)
+		return ssf_fail(err, SSF_E_LIMIT, "public_keys: more than %d", KEYS_MAX);
+
+	struct partner_keys *keys = calloc(1, sizeof(*keys));
+	if (keys == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "out of memory");
+	json_array_foreach(entries, i, entry) {
+		if (add_key(keys, entry, err) < 0) {
+			keys_free(keys);
+			return ssf_fail_prefix(err, "public_keys[%zu]", i);
+		}
+	}
+	*out = keys;
+	return 0;
 }
 
-bool github_keys_has(const struct github_keys *keys, struct ssf_str id)
+static int keys_check_request(const struct adapter_request *r, struct ssf_err *err)
 {
-	return find(keys, id) != NULL;
+	if (adapter_header(r, KEY_ID_HEADER).len > 0 && adapter_header(r, SIGNATURE_HEADER).len > 0)
+		return 0;
+	return ssf_fail(err, SSF_E_UNAUTHENTICATED, "the report is not signed");
 }
+
+static bool keys_have(const void *keys, const struct adapter_request *r)
+{
+	return find_key(keys, adapter_header(r, KEY_ID_HEADER)) != NULL;
+}
+
+static const struct adapter_keys partner_keys = {
+	.parse = keys_parse,
+	.free = keys_free,
+	.check_request = keys_check_request,
+	.has = keys_have,
+};
 
 static bool verifies(EVP_PKEY *key, struct ssf_str der, struct ssf_str body)
 {
@@ -168,25 +189,24 @@ static bool verifies(EVP_PKEY *key, struct ssf_str der, struct ssf_str body)
 	return ok;
 }
 
-int github_partner_verify(const struct github_keys *keys, struct ssf_str id,
-			  struct ssf_str signature, struct ssf_str body, struct ssf_err *err)
+static int partner_authenticate(const struct adapter_request *r,
+				const struct adapter_credentials *c, struct ssf_err *err)
 {
-	EVP_PKEY *key = find(keys, id);
+	EVP_PKEY *key = find_key(c->keys, adapter_header(r, KEY_ID_HEADER));
+	struct ssf_str signature = adapter_header(r, SIGNATURE_HEADER);
 	ssf_auto_buf der = SSF_BUF(SIGNATURE_MAX);
 
 	if (key == NULL)
-		return ssf_fail(err, SSF_E_UNAUTHENTICATED,
-				"Github-Public-Key-Identifier: missing or unknown");
+		return ssf_fail(err, SSF_E_UNAUTHENTICATED, KEY_ID_HEADER ": missing or unknown");
 	if (signature.len == 0 || ssf_base64_decode(signature, &der, NULL) < 0)
 		return ssf_fail(err, SSF_E_UNAUTHENTICATED,
-				"Github-Public-Key-Signature: missing or malformed");
-	if (!verifies(key, ssf_buf_str(&der), body))
-		return ssf_fail(err, SSF_E_UNAUTHENTICATED,
-				"Github-Public-Key-Signature: does not verify");
+				SIGNATURE_HEADER ": missing or malformed");
+	if (!verifies(key, ssf_buf_str(&der), r->body))
+		return ssf_fail(err, SSF_E_UNAUTHENTICATED, SIGNATURE_HEADER ": does not verify");
 	return 0;
 }
 
-/* A file may be named after the token in it; then nothing is better than its URL. */
+/* Leaves a value out that contains the token: files are named after the token in them. */
 static int put_unless_quoting(json_t *detail, const char *key, const char *value,
 			      const char *token, struct ssf_err *err)
 {
@@ -252,9 +272,9 @@ static int put_tokens(const json_t *report, const char *digest, struct signal_li
 
 	if (!json_is_array(report))
 		return ssf_fail(err, SSF_E_MALFORMED, "report: not an array");
-	if (json_array_size(report) > GITHUB_PARTNER_MAX_TOKENS)
+	if (json_array_size(report) > TOKENS_MAX)
 		return ssf_fail(err, SSF_E_LIMIT, "report: more than %d tokens",
-				GITHUB_PARTNER_MAX_TOKENS);
+				TOKENS_MAX);
 	json_array_foreach(report, i, item) {
 		struct signal *s;
 
@@ -266,27 +286,34 @@ static int put_tokens(const json_t *report, const char *digest, struct signal_li
 	return 0;
 }
 
-int github_partner_map(struct ssf_str body, struct signal_list *out, struct ssf_err *err)
+/* One signal a token, in order. Their ids are "<SHA-256 of the body>.<index>". */
+static int partner_map(const struct adapter_request *r, const json_t *spec,
+		       struct signal_list *signals, struct adapter_reply *reply, struct ssf_err *err)
 {
 	json_auto_t *report = NULL;
 	char digest[SSF_SHA256_HEX];
-	size_t before = out->count;
+	size_t before = signals->count;
 
-	if (ssf_json_parse(body, &report_limits, &report, err) < 0)
+	(void)spec;
+	(void)reply;
+	if (ssf_json_parse(r->body, &report_limits, &report, err) < 0)
 		return -1;
-	ssf_sha256_hex(body, digest);
-	int r = put_tokens(report, digest, out, err);
+	ssf_sha256_hex(r->body, digest);
+	int result = put_tokens(report, digest, signals, err);
 	signal_wipe_strings(report);
-	if (r < 0)
-		signal_list_truncate(out, before);
-	return r;
+	if (result < 0)
+		signal_list_truncate(signals, before);
+	return result;
 }
 
-int github_partner_answer(const struct signal_list *signals, const bool *known,
-			  struct ssf_buf *out, struct ssf_err *err)
+/* With "labels", GitHub is told which of the tokens are registered here. */
+static int partner_answer(const json_t *spec, const struct signal_list *signals, const bool *known,
+			  struct adapter_reply *reply, struct ssf_err *err)
 {
-	json_auto_t *answer = json_array();
+	if (!json_is_true(json_object_get(spec, "labels")))
+		return 0;
 
+	json_auto_t *labels = json_array();
 	for (size_t i = 0; i < signals->count; i++) {
 		const struct signal *s = &signals->items[i];
 		char hex[SSF_SHA256_HEX];
@@ -295,12 +322,49 @@ int github_partner_answer(const struct signal_list *signals, const bool *known,
 		json_t *label = json_pack("{s:s, s:O, s:s}", "token_hash", hex, "token_type",
 					  json_object_get(s->detail, "secret_type"), "label",
 					  known[i] ? "true_positive" : "false_positive");
-		if (json_array_append_new(answer, label) < 0)
+		if (json_array_append_new(labels, label) < 0)
 			return ssf_fail(err, SSF_E_NOMEM, "out of memory");
 	}
 
-	ssf_auto_free char *text = json_dumps(answer, JSON_COMPACT);
+	ssf_auto_free char *text = json_dumps(labels, JSON_COMPACT);
 	if (text == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "out of memory");
-	return ssf_buf_append(out, ssf_str_c(text), err);
+	reply->status = 200;
+	return ssf_buf_append(&reply->body, ssf_str_c(text), err);
 }
+
+static int partner_check(const json_t *spec, struct ssf_err *err)
+{
+	if ((json_object_get(spec, "keys_url") != NULL) ==
+	    (json_object_get(spec, "keys_file") != NULL))
+		return ssf_fail(err, SSF_E_MALFORMED, "give either keys_file or keys_url");
+	return 0;
+}
+
+static const struct adapter_member members[] = {
+	{ "keys_url", ADAPTER_KEYS_URL, 0, "The address of GitHub's public keys.",
+	  "\"https://api.github.com/meta/public_keys/secret_scanning\"" },
+	{ "keys_file", ADAPTER_KEYS_FILE, 0,
+	  "A file with the same content, instead of keys_url; it is read again when it changes.",
+	  "\"/etc/ssfhub/github-keys.json\"" },
+	{ "labels", ADAPTER_BOOL, 0,
+	  "Whether the answer tells GitHub which tokens are registered here, by their hashes.",
+	  "true" },
+	{ .name = NULL },
+};
+
+static const struct adapter_route routes[] = {
+	{ "POST", "", partner_map },
+	{ .path = NULL },
+};
+
+const struct source_adapter github_partner_adapter = {
+	.type = "github-partner",
+	.summary = "Leaked tokens from GitHub's secret scanning partner program",
+	.members = members,
+	.routes = routes,
+	.keys = &partner_keys,
+	.check = partner_check,
+	.authenticate = partner_authenticate,
+	.answer = partner_answer,
+};

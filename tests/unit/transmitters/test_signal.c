@@ -21,7 +21,7 @@ static void list_grows_to_its_maximum(void **state)
 		assert_null(s->type);
 		assert_null(s->id);
 		assert_null(s->detail);
-		assert_int_equal(s->lookup, SIGNAL_LOOKUP_NONE);
+		assert_false(s->needs_lookup);
 		assert_false(s->has_fingerprint);
 		s->type = strdup("x");
 		s->id = strdup("y");
