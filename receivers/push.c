@@ -10,6 +10,7 @@
 
 #include "lib/http/http_server.h"
 #include "lib/kit/log.h"
+#include "lib/ssf/media_type.h"
 #include "lib/ssf/set.h"
 
 #define MAX_CONNECTIONS 1024
@@ -77,17 +78,6 @@ static bool is_authorized(const struct push *p, const struct http_req *http)
 				 ssf_str_c(p->conf->authorization));
 }
 
-static bool is_set_type(struct ssf_str type)
-{
-	const char *semicolon = type.len > 0 ? memchr(type.ptr, ';', type.len) : NULL;
-
-	if (semicolon != NULL)
-		type.len = (size_t)(semicolon - type.ptr);
-	while (type.len > 0 && (type.ptr[type.len - 1] == ' ' || type.ptr[type.len - 1] == '\t'))
-		type.len--;
-	return ssf_str_ieq_c(type, SSF_SET_MEDIA_TYPE);
-}
-
 /* Answers what cannot be a delivery; returns whether it is one. */
 static bool is_delivery(const struct push *p, struct http_req *http)
 {
@@ -99,7 +89,7 @@ static bool is_delivery(const struct push *p, struct http_req *http)
 		log_warn("receiver.push.unauthorized", log_str("peer", http_peer(http)));
 		reply_error(http, 401, "authentication_failed",
 			    "authorization is not the expected one", "WWW-Authenticate", "Bearer");
-	} else if (!is_set_type(http_header(http, "Content-Type"))) {
+	} else if (!ssf_media_type_is(http_header(http, "Content-Type"), SSF_SET_MEDIA_TYPE)) {
 		reply_error(http, 415, "invalid_request",
 			    "content type must be " SSF_SET_MEDIA_TYPE, NULL, NULL);
 	} else {

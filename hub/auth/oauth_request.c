@@ -4,6 +4,7 @@
 
 #include "lib/ssf/attr.h"
 #include "lib/ssf/base64url.h"
+#include "lib/ssf/media_type.h"
 
 #include <string.h>
 #include <strings.h>
@@ -21,17 +22,6 @@ const char *oauth_method_name(enum oauth_method method)
 	};
 
 	return names[method];
-}
-
-static bool is_form(struct ssf_str type)
-{
-	const char *semicolon = type.len > 0 ? memchr(type.ptr, ';', type.len) : NULL;
-
-	if (semicolon != NULL)
-		type.len = (size_t)(semicolon - type.ptr);
-	while (type.len > 0 && (type.ptr[type.len - 1] == ' ' || type.ptr[type.len - 1] == '\t'))
-		type.len--;
-	return ssf_str_ieq_c(type, FORM);
 }
 
 /* One half of the Basic credentials: form-encoded inside (RFC 6749 section 2.3.1), ended by NUL. */
@@ -110,7 +100,7 @@ int oauth_request_parse(struct ssf_str content_type, struct ssf_str authorizatio
 {
 	*out = (struct oauth_request){ .method = OAUTH_NONE };
 	ssf_buf_init(&out->basic, BASIC_MAX);
-	if (!is_form(content_type))
+	if (!ssf_media_type_is(content_type, FORM))
 		return ssf_fail(err, SSF_E_MALFORMED, "Content-Type: must be " FORM);
 	if (body.len > OAUTH_BODY_MAX)
 		return ssf_fail(err, SSF_E_LIMIT, "longer than %d bytes", OAUTH_BODY_MAX);

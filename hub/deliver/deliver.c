@@ -3,6 +3,7 @@
 #include "hub/deliver/deliver_priv.h"
 
 #include "lib/kit/log.h"
+#include "lib/ssf/timestamp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -551,9 +552,9 @@ void deliver_lags(const struct deliver *d, deliver_lag_f *f, void *arg)
 /* NULL: never */
 static json_t *time_json(int64_t ms)
 {
-	char text[WALL_TEXT];
+	char text[SSF_TIMESTAMP_LEN];
 
-	wall_text(ms, text);
+	ssf_timestamp_text(ms, text);
 	return ms != 0 ? json_string(text) : NULL;
 }
 

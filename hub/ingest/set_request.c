@@ -11,6 +11,7 @@
 #include "lib/http/http_error.h"
 #include "lib/kit/log.h"
 #include "lib/kit/uuid.h"
+#include "lib/ssf/media_type.h"
 #include "lib/ssf/set.h"
 
 #include <stdio.h>
@@ -172,7 +173,7 @@ static int parse_request(struct set_request *s, struct ssf_err *err)
 {
 	const char *id;
 
-	if (!ssf_str_ieq_c(http_header(s->req, "Content-Type"), SSF_SET_MEDIA_TYPE))
+	if (!ssf_media_type_is(http_header(s->req, "Content-Type"), SSF_SET_MEDIA_TYPE))
 		return ssf_fail(err, SSF_E_MALFORMED, "Content-Type must be " SSF_SET_MEDIA_TYPE);
 	if (ssf_jws_parse(http_body(s->req), &s->jws, err) < 0 ||
 	    ssf_set_peek_issuer(&s->jws, s->issuer, sizeof(s->issuer), err) < 0)

@@ -4,6 +4,7 @@
 
 #include "hub/keys/keygen.h"
 #include "lib/kit/log.h"
+#include "lib/ssf/timestamp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,15 +130,10 @@ json_t *key_snapshot_jwks(const struct key_snapshot *h, int64_t now_ms)
 
 static json_t *time_json(int64_t ms)
 {
-	char seconds[32], text[48];
-	time_t s = (time_t)(ms / 1000);
-	struct tm tm;
+	char text[SSF_TIMESTAMP_LEN];
 
-	if (ms == INT64_MAX || gmtime_r(&s, &tm) == NULL)
-		return json_null();
-	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text, sizeof(text), "%s.%03dZ", seconds, (int)(ms % 1000));
-	return json_string(text);
+	ssf_timestamp_text_ms(ms, text);
+	return text[0] != '\0' ? json_string(text) : json_null();
 }
 
 json_t *key_snapshot_list(const struct key_snapshot *h, int64_t now_ms)

@@ -7,6 +7,7 @@
 #include "lib/ssf/catalog.h"
 #include "lib/ssf/json.h"
 #include "lib/ssf/subject.h"
+#include "lib/ssf/timestamp.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -142,7 +143,7 @@ static int act_revoke(const struct act *a, struct outcome *o, bool enforce, json
 	};
 	const char *effect = a->action->kind == RULE_SUSPEND ? "suspend" : "revoke";
 	const char *kind = a->action->kind == RULE_SUSPEND ? "agent" : kinds[a->action->what];
-	char not_before[WALL_TEXT], until[WALL_TEXT];
+	char not_before[SSF_TIMESTAMP_LEN], until[SSF_TIMESTAMP_LEN];
 	ssf_auto_buf reason = SSF_BUF(TEXT_MAX);
 	ssf_auto_buf target = SSF_BUF(TARGET_MAX);
 	json_t *revocation;
@@ -160,8 +161,8 @@ static int act_revoke(const struct act *a, struct outcome *o, bool enforce, json
 	json_object_set_new(record, "reason", json_string(reason.ptr));
 	if (!enforce)
 		return 0;
-	wall_text(a->event->at_ms, not_before);
-	wall_text(a->event->at_ms + a->action->until_s * 1000, until);
+	ssf_timestamp_text(a->event->at_ms, not_before);
+	ssf_timestamp_text(a->event->at_ms + a->action->until_s * 1000, until);
 	revocation = json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:s, s:I, s:s}", "effect", effect,
 			       "target_kind", kind, "target", target.ptr, "not_before", not_before,
 			       "until", a->action->until_s > 0 ? until : NULL, "reason", reason.ptr,

@@ -146,12 +146,7 @@ static bool range_has(const char *cidr, const struct in6_addr *a)
 
 static int add_allowed(struct egress_policy *g, struct ssf_str item, struct ssf_err *err)
 {
-	while (item.len > 0 && item.ptr[0] == ' ') {
-		item.ptr++;
-		item.len--;
-	}
-	while (item.len > 0 && item.ptr[item.len - 1] == ' ')
-		item.len--;
+	item = ssf_str_trim(item);
 	if (ssf_str_eq_c(item, "private")) {
 		g->allow_private = true;
 		return 0;

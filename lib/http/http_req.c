@@ -275,15 +275,8 @@ int http_target(const struct http_req *r, struct ssf_buf *out)
 struct ssf_str http_header(const struct http_req *r, const char *name)
 {
 	const char *value = evhttp_find_header(evhttp_request_get_input_headers(r->ev), name);
-	struct ssf_str v = ssf_str_c(value);
 
-	while (v.len > 0 && (v.ptr[0] == ' ' || v.ptr[0] == '\t')) {
-		v.ptr++;
-		v.len--;
-	}
-	while (v.len > 0 && (v.ptr[v.len - 1] == ' ' || v.ptr[v.len - 1] == '\t'))
-		v.len--;
-	return v;
+	return ssf_str_trim(ssf_str_c(value));
 }
 
 size_t http_header_count(const struct http_req *r, const char *name)

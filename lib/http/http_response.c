@@ -130,22 +130,6 @@ static bool is_token(struct ssf_str s)
 	return s.len > 0;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct ssf_str trim(struct ssf_str s)
-{
-	while (s.len > 0 && is_blank(*s.ptr)) {
-		s.ptr++;
-		s.len--;
-	}
-	while (s.len > 0 && is_blank(s.ptr[s.len - 1]))
-		s.len--;
-	return s;
-}
-
 static int take_length(struct http_response *a, struct ssf_str value, struct ssf_err *err)
 {
 	size_t n = 0;
@@ -177,7 +161,7 @@ static void take_connection(struct http_response *a, struct ssf_str value)
 	while (value.len > 0) {
 		const char *comma = memchr(value.ptr, ',', value.len);
 		size_t n = comma != NULL ? (size_t)(comma - value.ptr) : value.len;
-		struct ssf_str one = trim((struct ssf_str){ value.ptr, n });
+		struct ssf_str one = ssf_str_trim((struct ssf_str){ value.ptr, n });
 
 		a->says_close = a->says_close || ssf_str_ieq_c(one, "close");
 		a->says_keep = a->says_keep || ssf_str_ieq_c(one, "keep-alive");
@@ -242,7 +226,7 @@ static int take_header(struct http_response *a, struct ssf_str line, struct ssf_
 		return malformed(err, "a header that is none");
 	if (a->state == HTTP_RESPONSE_TRAILERS)
 		return 0;
-	return take_field(a, name, trim((struct ssf_str){ colon + 1, line.len - n - 1 }), err);
+	return take_field(a, name, ssf_str_trim((struct ssf_str){ colon + 1, line.len - n - 1 }), err);
 }
 
 static void over(struct http_response *a)
@@ -320,7 +304,7 @@ static int take_chunk_size(struct http_response *a, struct ssf_str line, struct 
 		size = size * 16 + (size_t)ssf_hex_value(line.ptr[i]);
 	}
 	bool any = i > 0;
-	while (i < line.len && is_blank(line.ptr[i]))
+	while (i < line.len && (line.ptr[i] == ' ' || line.ptr[i] == '\t'))
 		i++;
 	if (!any || (i < line.len && line.ptr[i] != ';'))
 		return malformed(err, "a chunk's size that is none");

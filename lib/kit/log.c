@@ -7,6 +7,8 @@
  */
 #include "lib/kit/log.h"
 
+#include "lib/ssf/timestamp.h"
+
 #include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -195,15 +197,12 @@ static void line_add_field(struct line *l, const struct log_field *f)
 static void line_add_head(struct line *l, enum log_level level, const char *event)
 {
 	struct timespec now = { 0 };
-	struct tm tm = { 0 };
-	char seconds[32];
+	char time[SSF_TIMESTAMP_LEN];
 	char head[64];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(head, sizeof(head), "time=%s.%03dZ level=%s event=", seconds,
-		 (int)(now.tv_nsec / 1000000), level_names[level]);
+	ssf_timestamp_text_ms((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, time);
+	snprintf(head, sizeof(head), "time=%s level=%s event=", time, level_names[level]);
 	line_adds(l, head);
 	line_add_value(l, ssf_str_c(event));
 	if (log_process > 0) {

@@ -177,15 +177,6 @@ int64_t wall_now_ms(void)
 	return clock_ms(CLOCK_REALTIME);
 }
 
-void wall_text(int64_t ms, char out[WALL_TEXT])
-{
-	time_t s = (time_t)(ms / 1000);
-	struct tm tm;
-
-	if (gmtime_r(&s, &tm) == NULL || strftime(out, WALL_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		out[0] = '\0'; /* a year of more than four digits */
-}
-
 static struct timeval ms_to_timeval(int64_t ms)
 {
 	if (ms < 0)

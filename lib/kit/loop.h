@@ -30,8 +30,6 @@ struct event_base *loop_base(struct loop *loop); /* for lib/kit only */
 int64_t loop_now_ms(void);                  /* monotonic */
 int64_t loop_now_us(void);                  /* the same clock, finer */
 int64_t wall_now_ms(void);                  /* since 1970, UTC */
-#define WALL_TEXT 21
-void wall_text(int64_t ms, char out[WALL_TEXT]); /* since 1970, as RFC 3339 in UTC, to the second */
 
 typedef void loop_f(void *arg);
 

@@ -5,7 +5,7 @@
  */
 #include "lib/ssf/err.h"
 
-#include "lib/ssf/buf.h"
+#include "lib/ssf/str.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads fixed places of a text of bounded length. Pure; knows no time zone of this machine. */
+/* Reads and writes fixed positions of a text of bounded length. Pure; independent of time zone and locale. */
 #include "lib/ssf/timestamp.h"
 
 #include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
 
 #define FRACTION_MAX 9
+#define YEAR_9999_MS 253402300799999 /* its last millisecond */
 
 /* What of a text was not read yet. */
 struct rest {
@@ -127,4 +130,32 @@ int ssf_timestamp_parse(struct ssf_str text, int64_t *ms, struct ssf_err *err)
 		return ssf_fail(err, SSF_E_MALFORMED, "before 1970");
 	*ms = s * 1000 + fraction;
 	return 0;
+}
+
+/* To the second, without the end; its length, or 0. */
+static size_t date_and_clock(int64_t ms, char out[SSF_TIMESTAMP_LEN])
+{
+	time_t s = (time_t)(ms / 1000);
+	struct tm tm;
+
+	out[0] = '\0';
+	if (ms < 0 || ms > YEAR_9999_MS || gmtime_r(&s, &tm) == NULL)
+		return 0;
+	return strftime(out, SSF_TIMESTAMP_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
+}
+
+void ssf_timestamp_text(int64_t ms, char out[SSF_TIMESTAMP_LEN])
+{
+	size_t len = date_and_clock(ms, out);
+
+	if (len > 0)
+		snprintf(out + len, SSF_TIMESTAMP_LEN - len, "Z");
+}
+
+void ssf_timestamp_text_ms(int64_t ms, char out[SSF_TIMESTAMP_LEN])
+{
+	size_t len = date_and_clock(ms, out);
+
+	if (len > 0)
+		snprintf(out + len, SSF_TIMESTAMP_LEN - len, ".%03uZ", (unsigned)(ms % 1000));
 }

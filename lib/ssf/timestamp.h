@@ -12,3 +12,11 @@
  * after. SSF_E_MALFORMED.
  */
 ssf_nodiscard int ssf_timestamp_parse(struct ssf_str text, int64_t *ms, struct ssf_err *err);
+
+#define SSF_TIMESTAMP_LEN 25 /* with the NUL */
+/*
+ * In UTC, to the second: "2026-11-25T04:00:00Z"; with _ms: "2026-11-25T04:00:00.500Z". "" for a time before 1970
+ * or after 9999.
+ */
+void ssf_timestamp_text(int64_t ms, char out[SSF_TIMESTAMP_LEN]);
+void ssf_timestamp_text_ms(int64_t ms, char out[SSF_TIMESTAMP_LEN]);

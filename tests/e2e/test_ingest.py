@@ -274,7 +274,7 @@ def test_set_is_202_with_nothing_in_it(hub):
 
 
 @pytest.mark.parametrize("typ", ["secevent+jwt", "application/secevent+jwt", "SECEVENT+JWT"])
-@pytest.mark.parametrize("media", [SET_TYPE, "Application/SecEvent+JWT"])
+@pytest.mark.parametrize("media", [SET_TYPE, "Application/SecEvent+JWT", SET_TYPE + "; charset=utf-8"])
 def test_names_of_types_are_compared_as_rfc_7515_says(hub, typ, media):
     token = sign_set(hub.idp, hub.claims(), typ=typ)
     assert hub.send(token, **{"Content-Type": media}).status_code == 202

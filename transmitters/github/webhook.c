@@ -11,6 +11,7 @@
 
 #include "lib/ssf/form.h"
 #include "lib/ssf/json.h"
+#include "lib/ssf/media_type.h"
 #include "transmitters/github/alert.h"
 #include "transmitters/hmac.h"
 
@@ -79,26 +80,17 @@ static int decode_form(struct ssf_str body, struct ssf_buf *out, struct ssf_err 
 	return ssf_percent_decode(body, true, out, err) < 0 ? ssf_fail_prefix(err, "form") : 0;
 }
 
-static bool media_type_is(struct ssf_str content_type, const char *type)
-{
-	size_t len = 0;
-
-	while (len < content_type.len && strchr("; \t", content_type.ptr[len]) == NULL)
-		len++;
-	return ssf_str_ieq_c((struct ssf_str){ content_type.ptr, len }, type);
-}
-
 static int parse_body(const struct adapter_request *r, json_t **out, struct ssf_err *err)
 {
 	struct ssf_str type = adapter_header(r, "Content-Type");
 	ssf_auto_buf form = SSF_BUF(r->body.len); /* decoding never makes it longer */
 	struct ssf_str text = r->body;
 
-	if (media_type_is(type, "application/x-www-form-urlencoded")) {
+	if (ssf_media_type_is(type, "application/x-www-form-urlencoded")) {
 		if (decode_form(r->body, &form, err) < 0)
 			return -1;
 		text = ssf_buf_str(&form);
-	} else if (!media_type_is(type, "application/json")) {
+	} else if (!ssf_media_type_is(type, "application/json")) {
 		return ssf_fail(err, SSF_E_MALFORMED, "Content-Type: neither JSON nor form");
 	}
 	if (ssf_json_parse(text, &body_limits, out, err) < 0)

@@ -55,11 +55,36 @@ static void no_times(void **state)
 	}
 }
 
+static void texts(void **state)
+{
+	static const struct {
+		int64_t ms;
+		const char *text, *text_ms;
+	} cases[] = {
+		{ 0, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000Z" },
+		{ 482196050520, "1985-04-12T23:20:50Z", "1985-04-12T23:20:50.520Z" },
+		{ 253402300799999, "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999Z" },
+		{ 253402300800000, "", "" },
+		{ INT64_MAX, "", "" },
+		{ -1, "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(cases); i++) {
+		char text[SSF_TIMESTAMP_LEN];
+		ssf_timestamp_text(cases[i].ms, text);
+		assert_string_equal(text, cases[i].text);
+		ssf_timestamp_text_ms(cases[i].ms, text);
+		assert_string_equal(text, cases[i].text_ms);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times),
 		cmocka_unit_test(no_times),
+		cmocka_unit_test(texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
