@@ -8,9 +8,9 @@
 
 #include <stdlib.h>
 
+#include "lib/kit/backoff.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/json.h"
-#include "receivers/backoff.h"
 
 #define SETS_MAX 1000
 #define ANSWER_MAX_BYTES (32 * 1024 * 1024)
@@ -37,7 +37,7 @@ struct poll {
 	struct http_call *call;
 	struct loop_timer *pause;
 	int64_t sent_ms;
-	struct backoff backoff;
+	unsigned failures; /* in a row */
 	json_t *acks; /* array, for the next poll */
 	json_t *errs; /* object, likewise */
 	json_t *answer;
@@ -61,7 +61,7 @@ static void pause_for(struct poll *p, int64_t ms)
 
 static void poll_failed(struct poll *p, const struct ssf_err *err, int retry_after_s)
 {
-	int64_t ms = backoff_next(&p->backoff);
+	int64_t ms = backoff_equal_ms(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, ++p->failures);
 
 	if (retry_after_s > RETRY_AFTER_MAX_S)
 		retry_after_s = RETRY_AFTER_MAX_S;
@@ -102,10 +102,10 @@ static void answer_handled(struct poll *p)
 		return;
 	}
 	if (p->again_later) {
-		pause_for(p, backoff_next(&p->backoff));
+		pause_for(p, backoff_equal_ms(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, ++p->failures));
 		return;
 	}
-	backoff_reset(&p->backoff);
+	p->failures = 0;
 	pause_for(p, empty && early > 0 ? early : 0);
 }
 
@@ -260,7 +260,6 @@ int poll_new(const struct receiver *receiver, struct http_client *http,
 	p->receiver = receiver;
 	p->http = http;
 	p->conf = conf;
-	p->backoff = (struct backoff){ .first_ms = BACKOFF_FIRST_MS, .max_ms = BACKOFF_MAX_MS };
 	ssf_buf_init(&p->authorization, AUTHORIZATION_MAX);
 	ssf_buf_addf(&p->authorization, "Authorization: Bearer %s", conf->token);
 	p->acks = json_array();

@@ -16,8 +16,8 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "lib/kit/backoff.h"
 #include "lib/kit/log.h"
-#include "receivers/backoff.h"
 
 #define BATCH_MAX_BYTES (16 * 1024 * 1024)
 #define BACKOFF_FIRST_MS 100
@@ -52,7 +52,7 @@ struct redis {
 	struct loop_watch *writing;
 	struct loop_timer *deadline; /* of connecting and logging in */
 	struct loop_timer *again;
-	struct backoff backoff;
+	unsigned failures; /* to connect, in a row */
 	TAILQ_HEAD(, redis_op) ops;
 	size_t n_ops;
 	bool closing;
@@ -174,9 +174,9 @@ static void go_away(struct redis *r, const char *why)
 	if (r->closing || before == STATE_AWAY)
 		return;
 	/* Once for each time that it goes away, not for each try to get it back. */
-	if (r->backoff.now_ms == 0)
+	if (r->failures == 0)
 		log_warn("redis.away", log_str("error", why));
-	r->again = loop_timer_start(r->loop, backoff_next(&r->backoff), connect_now, r);
+	r->again = loop_timer_start(r->loop, backoff_equal_ms(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, ++r->failures), connect_now, r);
 }
 
 /* Calls on_reply() with NULL for whatever is under way. */
@@ -229,7 +229,7 @@ static void on_hello(redisAsyncContext *ac, void *data, void *privdata)
 	loop_timer_cancel(r->deadline);
 	r->deadline = NULL;
 	r->state = STATE_READY;
-	backoff_reset(&r->backoff);
+	r->failures = 0;
 	log_info("redis.ready");
 }
 
@@ -310,7 +310,6 @@ int redis_new(struct loop *loop, const struct redis_conf *conf, struct redis **o
 		return ssf_fail(err, SSF_E_NOMEM, "redis: out of memory");
 	r->loop = loop;
 	r->conf = *conf;
-	r->backoff = (struct backoff){ .first_ms = BACKOFF_FIRST_MS, .max_ms = BACKOFF_MAX_MS };
 	TAILQ_INIT(&r->ops);
 	r->again = loop_timer_start(loop, 0, connect_now, r);
 	if (r->again == NULL) {

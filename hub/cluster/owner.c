@@ -7,12 +7,12 @@
 
 #include "hub/metrics/metrics.h"
 #include "hub/cluster/owner_priv.h"
+#include "lib/kit/backoff.h"
 #include "lib/kit/log.h"
 #include "lib/kit/uuid.h"
 #include "lib/ssf/attr.h"
 #include "lib/ssf/buf.h"
 
-#include <openssl/rand.h>
 
 #include <assert.h>
 #include <stdio.h>
@@ -270,12 +270,8 @@ static void on_timer(void *arg)
 /* Not all at the same time: those who start together, or see the same process die. */
 static void plan_tick(struct owner *o)
 {
-	uint32_t random = 0;
-
-	if (o->timer != NULL)
-		return;
-	RAND_bytes((unsigned char *)&random, sizeof(random));
-	o->timer = loop_timer_start(o->loop, TICK_MS + random % TICK_JITTER_MS, on_timer, o);
+	if (o->timer == NULL)
+		o->timer = loop_timer_start(o->loop, TICK_MS + backoff_random_ms(TICK_JITTER_MS), on_timer, o);
 }
 
 static void numbers_text(const struct owner *o, char change[24], char keys[24])

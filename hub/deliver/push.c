@@ -11,6 +11,7 @@
 #include "hub/deliver/deliver_priv.h"
 
 #include "hub/metrics/metrics.h"
+#include "lib/kit/backoff.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/json.h"
 #include "lib/ssf/set.h"
@@ -123,12 +124,7 @@ static void on_wait(void *arg)
 
 int64_t push_backoff_ms(const struct deliver_conf *conf, unsigned attempts)
 {
-	int64_t cap = conf->retry_min_ms << (attempts < 20 ? attempts : 20);
-	uint32_t random = 0;
-
-	RAND_bytes((unsigned char *)&random, sizeof(random));
-	cap = cap < conf->retry_max_ms ? cap : conf->retry_max_ms;
-	return (int64_t)(random % (uint64_t)(cap + 1));
+	return backoff_full_ms(conf->retry_min_ms, conf->retry_max_ms, attempts + 1);
 }
 
 /* Not before Retry-After, which the receiver says of itself, not of this event. */

@@ -10,9 +10,9 @@
 
 #include "hub/enrich/leak_report.h"
 #include "hub/enrich/secret_lookup.h"
+#include "lib/kit/backoff.h"
 #include "lib/kit/log.h"
 
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,8 +155,7 @@ static void on_retry_stored(void *arg, const struct db_result *r, const struct s
 
 static void retry_later(struct inquiry *q, int retry_after_s)
 {
-	int64_t cap = BACKOFF_MS << (q->attempts < 6 ? q->attempts : 6), wait;
-	uint32_t random = 0;
+	int64_t wait = backoff_equal_ms(BACKOFF_MS, BACKOFF_MAX_MS, q->attempts + 1);
 	char seq[24], ms[24];
 	const char *params[] = { seq, ms };
 
@@ -164,9 +163,6 @@ static void retry_later(struct inquiry *q, int retry_after_s)
 		commit_answer(q, NULL, NULL);
 		return;
 	}
-	RAND_bytes((unsigned char *)&random, sizeof(random));
-	cap = cap < BACKOFF_MAX_MS ? cap : BACKOFF_MAX_MS;
-	wait = cap / 2 + (int64_t)(random % (uint64_t)(cap / 2 + 1));
 	if (retry_after_s > RETRY_AFTER_MAX_S)
 		retry_after_s = RETRY_AFTER_MAX_S;
 	if (retry_after_s > 0 && wait < retry_after_s * 1000LL)

@@ -6,20 +6,12 @@
 #include "hub/ingest/source_keys.h"
 
 #include "lib/kit/file.h"
+#include "lib/kit/file_signature.h"
 #include "lib/kit/log.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/stat.h>
-
-/* Two files with equal signatures have the same bytes. */
-struct file_signature {
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	struct timespec written, changed;
-};
 
 struct key_file {
 	TAILQ_ENTRY(key_file) link;
@@ -110,23 +102,6 @@ size_t source_keys_reads(const struct source_keys *k)
 }
 
 /* --- files --------------------------------------------------------------------------------- */
-
-/* All zero: no such file. */
-static struct file_signature file_signature_of(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return (struct file_signature){ .size = 0 };
-	return (struct file_signature){ st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim };
-}
-
-static bool file_signature_equal(const struct file_signature *a, const struct file_signature *b)
-{
-	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-	       a->written.tv_sec == b->written.tv_sec && a->written.tv_nsec == b->written.tv_nsec &&
-	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
 
 static void key_file_read(struct source_keys *k, struct key_file *file)
 {
