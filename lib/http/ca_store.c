@@ -6,6 +6,7 @@
 #include "lib/http/ca_store.h"
 
 #include "lib/kit/file.h"
+#include "lib/kit/file_signature.h"
 #include "lib/kit/log.h"
 #include "lib/kit/loop.h"
 #include "lib/ssf/attr.h"
@@ -18,41 +19,17 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define CA_FILE_MAX (256 * 1024)
 #define AGAIN_MS 10000
-
-/* Of a file, to see that it has changed; all 0: it is not there. */
-struct stamp {
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec changed;
-};
 
 struct ca_store {
 	char *ca_file;
 	const char *system_file, *system_dir; /* or NULL */
 	X509_STORE *store;                    /* NULL: not read yet */
-	struct stamp system_stamp, ca_stamp;  /* when they were read, or were to be */
+	struct file_signature system_signature, ca_signature; /* when they were read, or were to be */
 	int64_t again_ms;                     /* not all could be read: to be tried again then; 0: all */
 };
-
-static struct stamp stamp_of(const char *path)
-{
-	struct stat st;
-
-	if (path == NULL || stat(path, &st) < 0)
-		return (struct stamp){ 0 };
-	return (struct stamp){ st.st_dev, st.st_ino, st.st_size, st.st_mtim };
-}
-
-static bool same(const struct stamp *a, const struct stamp *b)
-{
-	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
-	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
 
 /* All certificates of a PEM file into the store. */
 static int add_file(X509_STORE *store, const char *path, struct ssf_err *err)
@@ -86,10 +63,9 @@ static X509_STORE *store_new(void)
 /* The system's, if there are any; its directory is looked into when a certificate is asked for. */
 static bool add_system(const struct ca_store *t, X509_STORE *store)
 {
-	static const struct stamp none;
 	const char *unread = NULL;
 
-	if (!same(&t->system_stamp, &none) && X509_STORE_load_file(store, t->system_file) != 1)
+	if (file_signature_exists(&t->system_signature) && X509_STORE_load_file(store, t->system_file) != 1)
 		unread = t->system_file;
 	if (t->system_dir != NULL && X509_STORE_load_path(store, t->system_dir) != 1)
 		unread = t->system_dir;
@@ -113,8 +89,8 @@ void ca_store_load(struct ca_store *t)
 {
 	X509_STORE *store = store_new();
 
-	t->system_stamp = stamp_of(t->system_file);
-	t->ca_stamp = stamp_of(t->ca_file);
+	t->system_signature = file_signature_of(t->system_file);
+	t->ca_signature = file_signature_of(t->ca_file);
 	if (store == NULL)
 		return;
 	bool all = add_system(t, store);
@@ -130,9 +106,10 @@ void ca_store_load(struct ca_store *t)
 
 static bool is_current(const struct ca_store *t)
 {
-	struct stamp system = stamp_of(t->system_file), ca = stamp_of(t->ca_file);
+	struct file_signature system = file_signature_of(t->system_file), ca = file_signature_of(t->ca_file);
 
-	return t->store != NULL && same(&system, &t->system_stamp) && same(&ca, &t->ca_stamp) &&
+	return t->store != NULL && file_signature_equal(&system, &t->system_signature) &&
+	       file_signature_equal(&ca, &t->ca_signature) &&
 	       (t->again_ms == 0 || loop_now_ms() < t->again_ms);
 }
 
