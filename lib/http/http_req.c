@@ -42,16 +42,16 @@ struct http_req {
 	struct query_param params[QUERY_MAX];
 	size_t n_params;
 	struct ssf_str body;
-	loop_f *on_close;
-	void *on_close_arg;
-	struct loop_defer *late_close;
+	loop_f *on_cancel;
+	void *on_cancel_arg;
+	struct loop_defer *deferred_cancel;
 };
 
 static void http_req_free(struct http_req *r)
 {
 	if (r == NULL)
 		return;
-	loop_defer_cancel(r->late_close);
+	loop_defer_cancel(r->deferred_cancel);
 	free(r->path);
 	free(r->query);
 	free(r->peer);
@@ -325,29 +325,33 @@ void http_tag(struct http_req *r, unsigned tag)
 	r->tag = tag;
 }
 
-static void fire_on_close(void *arg)
+static void call_on_cancel(void *arg)
 {
 	struct http_req *r = arg;
-	loop_f *f = r->on_close;
+	loop_f *f = r->on_cancel;
 
-	r->late_close = NULL;
-	r->on_close = NULL;
-	f(r->on_close_arg);
+	r->deferred_cancel = NULL;
+	r->on_cancel = NULL;
+	f(r->on_cancel_arg);
 }
 
-void http_on_close(struct http_req *r, loop_f *f, void *arg)
+void http_on_cancel(struct http_req *r, loop_f *f, void *arg)
 {
-	r->on_close = f;
-	r->on_close_arg = arg;
-	if (r->conn == NULL && r->late_close == NULL)
-		r->late_close = loop_defer_start(r->server->loop, fire_on_close, r);
+	r->on_cancel = f;
+	r->on_cancel_arg = arg;
+	if (f == NULL) {
+		loop_defer_cancel(r->deferred_cancel);
+		r->deferred_cancel = NULL;
+	} else if (r->conn == NULL && r->deferred_cancel == NULL) {
+		r->deferred_cancel = loop_defer_start(r->server->loop, call_on_cancel, r);
+	}
 }
 
 void http_req_on_conn_closed(struct http_req *r)
 {
 	r->conn = NULL;
-	if (r->on_close != NULL)
-		fire_on_close(r);
+	if (r->on_cancel != NULL)
+		call_on_cancel(r);
 }
 
 static void add_standard_headers(struct evhttp_request *ev, int status, size_t length)

@@ -9,8 +9,8 @@
  * Each request reaches the handler once, whole. It must be answered exactly
  * once, then or later, with http_reply; after that the pointer is dead. When
  * the client goes away first (closing its sending side is enough), the request
- * stays valid and on_close fires, once; it still must be answered (the answer
- * goes nowhere).
+ * stays valid and its cancel hook is called (http_on_cancel); it still must be
+ * answered (the answer goes nowhere).
  */
 #pragma once
 
@@ -82,8 +82,13 @@ const char *http_peer(const struct http_req *r);            /* address of the cl
 /* What answered() is told of this request; 0 at first. */
 void http_tag(struct http_req *r, unsigned tag);
 
-/* Fires at most once, never after the answer. */
-void http_on_close(struct http_req *r, loop_f *f, void *arg);
+/*
+ * Calls f once, from the loop, when the client has gone before the answer: the place to cancel what runs for it.
+ * f may answer (the answer goes nowhere); if it does not, somebody still has to. It is never called from inside
+ * this function, nor after the answer. Setting it again replaces f; NULL clears it.
+ */
+void http_on_cancel(struct http_req *r, loop_f *f, void *arg);
+#define http_on_close http_on_cancel /* the name before; goes when no caller uses it */
 
 struct http_answer {
 	int status;

@@ -69,7 +69,7 @@ static void on_request(void *arg, struct http_req *r)
 	f->n_requests++;
 	if (strcmp(http_path(r), "/hold") == 0) {
 		assert_true(f->n_held < FIXTURE_HELD);
-		http_on_close(r, on_close, f);
+		http_on_cancel(r, on_close, f);
 		f->held[f->n_held++] = r;
 	} else if (strcmp(http_path(r), "/large") == 0) {
 		reply_large(r, LARGE);

@@ -330,7 +330,7 @@ static void may_answer_from_on_close(void **state)
 	raw_open(&r, f);
 	raw_send(&r, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
 	fixture_until_held(f, 1);
-	http_on_close(f->held[0], answer_on_close, f);
+	http_on_cancel(f->held[0], answer_on_close, f);
 	raw_close(&r);
 	fixture_until_closed(f, 100);
 	assert_int_equal(http_server_pending(f->server), 0);
@@ -346,7 +346,7 @@ static void tells_a_late_listener_too(void **state)
 	fixture_until_held(f, 1);
 	raw_close(&r);
 	fixture_until_closed(f, 1);
-	http_on_close(f->held[0], answer_on_close, f);
+	http_on_cancel(f->held[0], answer_on_close, f);
 	assert_int_equal(f->n_closed, 1);
 	fixture_until_closed(f, 100);
 	/* And not after the answer. */
@@ -355,10 +355,32 @@ static void tells_a_late_listener_too(void **state)
 	fixture_until_held(f, 2);
 	raw_close(&r);
 	fixture_until_closed(f, 101);
-	http_on_close(f->held[1], answer_on_close, f);
+	http_on_cancel(f->held[1], answer_on_close, f);
 	fixture_reply(f->held[1], 200, "{}");
 	fixture_until_connections(f, 0);
 	assert_int_equal(f->n_closed, 101);
+}
+
+static void a_cleared_cancel_hook_is_not_called(void **state)
+{
+	struct fixture *f = *state;
+	struct raw r[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		raw_open(&r[i], f);
+		raw_send(&r[i], "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+		fixture_until_held(f, i + 1);
+	}
+	http_on_cancel(f->held[0], NULL, NULL);
+	raw_close(&r[0]);
+	raw_close(&r[1]);
+	fixture_until_closed(f, 1); /* of the second */
+	fixture_until_connections(f, 0);
+	http_on_cancel(f->held[0], answer_on_close, f); /* would be called late ... */
+	http_on_cancel(f->held[0], NULL, NULL);
+	fixture_reply(f->held[1], 200, "{}");
+	fixture_reply(f->held[0], 200, "{}");
+	assert_int_equal(f->n_closed, 1);
 }
 
 static void survives_clients_that_leave_at_any_time(void **state)
@@ -485,6 +507,7 @@ int main(void)
 		plain(may_answer_from_on_close),
 		tls(may_answer_from_on_close),
 		plain(tells_a_late_listener_too),
+		plain(a_cleared_cancel_hook_is_not_called),
 		plain(survives_clients_that_leave_at_any_time),
 		tls(survives_clients_that_leave_at_any_time),
 		plain(drains),
