@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The long tests: the crash campaign (tests/e2e/campaign.py) with the hub's own PostgreSQL, with one of
+# The long tests: the crash campaign (tests/e2e/processes/campaign.py) with the hub's own PostgreSQL, with one of
 # somebody else's, and with two hubs of two processes; the model of cursors and leases with larger
 # bounds; and receivers that misbehave for minutes.
 #
@@ -49,13 +49,13 @@ FAILED=0
 FIXED=
 setarch -R true 2>/dev/null && FIXED="setarch -R"
 campaign() {
-	$FIXED /usr/bin/python3 -B tests/e2e/campaign.py --rounds "$ROUNDS" --seed "$SEED" "$@" || FAILED=1
+	$FIXED /usr/bin/python3 -B tests/e2e/processes/campaign.py --rounds "$ROUNDS" --seed "$SEED" "$@" || FAILED=1
 }
 campaign
 campaign --external
 campaign --hubs 2 --processes 2
 sh tests/model/check.sh --deep || FAILED=1
-SSF_SOAK_SECONDS=$SECONDS_EACH $FIXED /usr/bin/python3 -B -m pytest tests/e2e/test_soak.py -q \
+SSF_SOAK_SECONDS=$SECONDS_EACH $FIXED /usr/bin/python3 -B -m pytest tests/e2e/processes/test_soak.py -q \
 	-p no:cacheprovider || FAILED=1
 [ "$FAILED" = 0 ] && echo "soak: seed $SEED: all of it passed"
 exit "$FAILED"

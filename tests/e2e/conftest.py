@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the end-to-end tests. What a test starts through `procs` is ended after it, and its
-log must be free of sanitizer reports."""
+"""Fixtures of the end-to-end tests. What a test starts is closed after it, and closing it fails the
+test if a sanitizer has reported anything."""
 import collections
 import pathlib
 import secrets
@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-pytest.register_assert_rewrite("harness", "openapi")
+pytest.register_assert_rewrite("harness")
 
 import harness  # noqa: E402
 
@@ -18,8 +18,11 @@ Secrets = collections.namedtuple("Secrets", "leaked webhook push client api")
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "must(id, ...): what of conformance/musts.tsv it covers")
+    config.addinivalue_line("markers", "must(id, ...): the rows of conformance/musts.tsv it covers")
+    config.addinivalue_line("markers", "serial: measures time, so no other test runs beside it")
 
+
+# --- servers that are not the hub -----------------------------------------------------------------
 
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory):
@@ -38,7 +41,7 @@ def close_all(started):
 
 @pytest.fixture
 def procs():
-    """Append harness.Proc, harness.Redis or anything with close()."""
+    """A list. The test appends harness.Proc, harness.Redis or anything else that has close()."""
     started = []
     yield started
     close_all(started)
@@ -56,18 +59,10 @@ def redis_server(tmp_path, procs):
 
 @pytest.fixture
 def postgres():
-    """One that does not end with a hub, for those that are given --database."""
+    """A PostgreSQL that the test may stop or kill, for hubs with --database."""
     server = harness.Postgres()
     yield server
     server.close()
-
-
-# --- with a hub -----------------------------------------------------------------------------------
-
-@pytest.fixture(scope="session")
-def secret():
-    """Secrets that must not show up where they do not belong."""
-    return Secrets(*(f"{name}-{secrets.token_hex(16)}" for name in Secrets._fields))
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +74,7 @@ def sink(tls):
 
 @pytest.fixture
 def endpoint(sink):
-    """A new push address. All that receivers got in this test were proper SETs."""
+    """A new push address. Every request that receivers get during the test has to be a proper SET."""
     yield sink.endpoint()
     sink.check()
 
@@ -91,10 +86,19 @@ def github(tls, secret):
     stand_in.close()
 
 
+# --- hubs -----------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="session")
+def hub_template(tls):
+    template = harness.HubTemplate(tls)
+    yield template
+    template.close()
+
+
 @pytest.fixture(scope="module")
-def module_hub(tls, request):
-    """One hub a module; its settings are HUB_ARGS of the module."""
-    hub = harness.Hub(tls, *getattr(request.module, "HUB_ARGS", ()))
+def module_hub(tls, hub_template, request):
+    """One hub for the tests of a module; the module's HUB_ARGS are its settings."""
+    hub = hub_template.new_hub(tls, *getattr(request.module, "HUB_ARGS", ()))
     try:
         yield hub.use_idp()
     finally:
@@ -103,27 +107,41 @@ def module_hub(tls, request):
 
 @pytest.fixture
 def hub(module_hub):
-    """The module's hub: still running and without complaints after each test."""
+    """The module's hub. After each test it still runs and has logged no error."""
     yield module_hub
     assert module_hub.proc.alive(), module_hub.proc.log()
     module_hub.check()
 
 
 @pytest.fixture
-def new_hub(tls):
-    """Makes hubs of the test's own: new_hub(*settings)."""
+def new_hub(tls, hub_template):
+    """new_hub(*settings) makes a hub of the test's own, on a database of its own. fresh=True: it is the
+    first start on this database. private=True: it runs a private PostgreSQL, which is slower.
+    "--database" among the settings, and like: see harness.Hub."""
     started = []
 
-    def make(*args, **kwargs):
-        started.append(harness.Hub(tls, *args, **kwargs))
-        return started[-1]
+    def make(*args, private=False, fresh=False, **kwargs):
+        if private or "--database" in args:
+            hub = harness.Hub(tls, *args, **kwargs)
+        else:
+            hub = hub_template.new_hub(tls, *args, fresh=fresh, **kwargs)
+        started.append(hub)
+        return hub
     yield make
     close_all(started)
 
 
+# --- data -----------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="session")
+def secret():
+    """Secrets that must not appear in any place that the test does not put them in."""
+    return Secrets(*(f"{name}-{secrets.token_hex(16)}" for name in Secrets._fields))
+
+
 @pytest.fixture(scope="session")
 def registry(github, secret):
-    """What the main job needs: an agent with a credential, rules, sources. To be applied."""
+    """Resources for the main job: an agent with a credential, rules, sources. A test applies them."""
     return [
         {"kind": "person", "id": "ada", "name": "Ada Lovelace", "email": "ada@acme.example"},
         {"kind": "agent", "id": "agent:triage-bot", "owner": "ada", "purpose": "sorts issues",

@@ -37,7 +37,7 @@ MEMBERS = {"stream_id", "iss", "aud", "events_supported", "events_requested", "e
            "delivery", "min_verification_interval", "description", "inactivity_timeout"}
 
 
-def wait_for(get, what, timeout=15.0):
+def wait_for(get, what, timeout=60):
     """What get() gives, once that is true."""
     deadline = time.monotonic() + timeout
     while not (value := get()):
@@ -84,7 +84,7 @@ class Transmitter:
         self.known_keys = {}
 
     def get(self, url, **kwargs):
-        return self.http.get(url, timeout=30, allow_redirects=False, **kwargs)
+        return self.http.get(url, timeout=60, allow_redirects=False, **kwargs)
 
     def metadata(self):
         answer = self.get(well_known(self.issuer, "ssf-configuration"))
@@ -111,7 +111,7 @@ class Transmitter:
         return answer.json()
 
     def ask_token(self, credentials, **form):
-        return self.http.post(self.authorization_server()["token_endpoint"], timeout=30,
+        return self.http.post(self.authorization_server()["token_endpoint"], timeout=60,
                               auth=(credentials.client_id, credentials.client_secret),
                               data={"grant_type": "client_credentials", **form})
 
@@ -155,7 +155,7 @@ class Receiver:
         if body is not None:
             kwargs["json"] = body
         return self.transmitter.http.request(
-            method, self.metadata.get(endpoint, endpoint), params=query, timeout=40,
+            method, self.metadata.get(endpoint, endpoint), params=query, timeout=60,
             allow_redirects=False, **kwargs)
 
     def json(self, status, method, endpoint, body=None, query=None):

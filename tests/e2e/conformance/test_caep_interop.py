@@ -42,7 +42,7 @@ def test_2_1_every_endpoint_is_on_tls_1_2_or_later(transmitter):
             context = ssl.create_default_context(cafile=transmitter.ca_file)
             context.set_ciphers("ALL:@SECLEVEL=0")
             context.minimum_version = context.maximum_version = version
-            with socket.create_connection((host, int(port or 443)), timeout=10) as raw:
+            with socket.create_connection((host, int(port or 443)), timeout=60) as raw:
                 try:
                     with context.wrap_socket(raw, server_hostname=host):
                         assert spoken, version

@@ -199,7 +199,7 @@ def handshake(transmitter, lowest, highest, ciphers=None):
     context.set_ciphers(ciphers or "ALL:@SECLEVEL=0")
     context.minimum_version, context.maximum_version = lowest, highest
     where = urlsplit(transmitter.metadata()["configuration_endpoint"])
-    with socket.create_connection((where.hostname, where.port or 443), timeout=10) as raw:
+    with socket.create_connection((where.hostname, where.port or 443), timeout=60) as raw:
         with context.wrap_socket(raw, server_hostname=where.hostname) as s:
             return s.version(), s.cipher()[0], s.compression()
 
@@ -233,7 +233,7 @@ def test_4_3_tls_as_recommended(transmitter):
 @must("RFC8936-4.3-1", "RFC8936-5-2")
 def test_4_3_no_http_without_tls(transmitter, receiver, stream):
     where = urlsplit(stream["delivery"]["endpoint_url"])
-    with socket.create_connection((where.hostname, where.port), timeout=10) as s:
+    with socket.create_connection((where.hostname, where.port), timeout=60) as s:
         s.sendall(f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 2\r\n"
                   f"Authorization: Bearer {receiver.token}\r\n\r\n{{}}".encode())
         try:

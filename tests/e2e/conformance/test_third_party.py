@@ -51,7 +51,7 @@ def session(transmitter, client_id, secret, method):
 
 def reads(transmitter, made):
     """The session's token opens the management API."""
-    answer = made.get(transmitter.metadata()["configuration_endpoint"], timeout=30)
+    answer = made.get(transmitter.metadata()["configuration_endpoint"], timeout=60)
     assert answer.status_code == 200 and isinstance(answer.json(), list)
 
 
@@ -62,7 +62,7 @@ def test_authlib_with_a_secret(transmitter, client_credentials, method):
     made = session(transmitter, client_credentials.client_id, client_credentials.client_secret,
                    method)
     token = made.fetch_token(server["token_endpoint"], grant_type="client_credentials",
-                             timeout=30)
+                             timeout=60)
     assert token["token_type"] == "Bearer" and 0 < token["expires_in"] <= 3600
     assert set(token["scope"].split()) == {"ssf.read", "ssf.manage"}
     reads(transmitter, made)
@@ -81,6 +81,6 @@ def test_authlib_with_a_key(transmitter, register_keys, kty, size, alg):
                                                    headers={"kid": key_id}, alg=alg))
     for _ in range(2):   # each assertion has a jti of its own
         token = made.fetch_token(server["token_endpoint"], grant_type="client_credentials",
-                                 timeout=30)
+                                 timeout=60)
         assert token["access_token"]
     reads(transmitter, made)

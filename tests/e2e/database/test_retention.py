@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log in partitions: they begin, they go, and nothing goes in silence."""
+import contextlib
+import json
+import threading
+import time
+import uuid
+
+import pytest
+
+import harness
+from harness import REVOKED, STREAM_UPDATED, sign_set, wait_until
+from harness.exposition import Scrape
+
+HOUR = 3_600_000
+NEVER = 10**12   # a retention or a period
+
+
+def upkeep(hub, retention=NEVER, period=NEVER):
+    """What was done, until there is nothing to do: [(did, k, from, to, streams)]."""
+    steps = []
+    while True:
+        for _ in range(2):   # the hub may be at it just now
+            step = hub.sql("select did, k, from_seq, to_seq, streams from event_upkeep(%s, %s)", retention, period)
+            if step:
+                break
+        else:
+            return steps
+        steps += step
+        if step[0][0] == "held":
+            return steps
+
+
+def begin(hub):
+    """Events go into a new partition from now on."""
+    assert upkeep(hub) == []
+    assert [s[0] for s in upkeep(hub, period=HOUR)] == []   # it is not old enough
+    hub.sql("update event set appended_at = appended_at - interval '2 hours'")
+    steps = upkeep(hub, period=HOUR)
+    assert [s[0] for s in steps] == ["begun", "added"]
+    return steps[0][1]
+
+
+def append(hub, *drafts):
+    """As the hub does, without it; its log follows within a second."""
+    return [r[0] for r in hub.sql("select seq from append_events(%s::jsonb) order by ord", json.dumps([
+        {"origin": "operator", "origin_id": uuid.uuid4().hex, "type": REVOKED, "txn": "t", "body": {"event_timestamp": 1},
+         "sub_id": {"format": "opaque", "id": "x"}, **d} for d in drafts]))]
+
+
+def partitions(hub):
+    return [r[0] for r in hub.sql("select k from event_partitions()")]
+
+
+def settled(hub, stream):
+    return wait_until(lambda: hub.stream_status(stream)["cursor"] >= hub.get("/v1/status")["log"]["head"])
+
+
+def rules_pass(hub, seq):
+    """They have, but save it every few seconds only; when they do, they find out where they are."""
+    hub.sql("update consumer set cursor = greatest(cursor, %s) where name = 'rules'", seq)
+
+
+# --- beginning ------------------------------------------------------------------------------------
+
+def test_partitions_begin_by_time_and_events_stay_in_order(hub, endpoint):
+    stream = hub.push_stream(endpoint)
+    before = [hub.emit(f"a{i}") for i in range(3)]
+    k = begin(hub)
+    after = [hub.emit(f"b{i}") for i in range(3)]
+    rows = hub.sql("select txn, seq, tableoid::regclass::text from event where txn = any (%s) order by seq", before + after)
+    assert [r[0] for r in rows] == before + after
+    assert {r[2] for r in rows[:3]} == {f"event_p{k - 1}"} and {r[2] for r in rows[3:]} == {f"event_p{k}"}
+    assert rows[3][1] == k * 10**9
+    assert {p.txn for p in endpoint.wait(6)} == set(before + after)
+    settled(hub, stream)
+    assert hub.stream_status(stream)["unread_seqs"] == 0
+
+
+def test_what_is_unread_is_counted_without_the_numbers_that_are_left_out(hub):
+    poll = hub.poll_stream()
+    n = 256 + 10   # more than its window
+    append(hub, *[{}] * n)
+    begin(hub)
+    append(hub, *[{}] * 5)
+    wait_until(lambda: hub.stream_status(poll.id)["waiting_events"] == 256)
+    wait_until(lambda: hub.stream_status(poll.id)["unread_seqs"] == 15, what="15 are left to read")
+    head = hub.get("/v1/status")["log"]["head"]
+    assert head - hub.stream_status(poll.id)["cursor"] > 10**8
+
+
+def test_two_at_once_do_it_once(hub):
+    hub.emit()
+    with contextlib.closing(hub.connect()) as one, one.cursor() as c:
+        hub.sql("update event set appended_at = appended_at - interval '2 hours'")
+        c.execute("select did from event_upkeep(%s, %s)", (NEVER, HOUR))
+        assert c.fetchall() == [("begun",)]
+        assert hub.sql("select did from event_upkeep(%s, %s)", NEVER, HOUR) == []
+        one.commit()
+    assert [s[0] for s in upkeep(hub, period=HOUR)] == ["added"]
+
+
+# --- dropping -------------------------------------------------------------------------------------
+
+@pytest.fixture
+def old(hub):
+    """The hub, with nothing in its log but what the test appends, in a partition that has just begun."""
+    for stream in hub.get("/v1/status")["streams"]:
+        assert hub.admin("DELETE", f"/v1/stream/{stream['id']}").status_code == 204
+    append(hub, {})
+    begin(hub)
+    rules_pass(hub, hub.sql("select max(seq) from event")[0][0])
+    assert {s[0] for s in upkeep(hub, retention=HOUR)} == {"dropped"}
+    assert hub.sql("select count(*) from event") == [(0,)]
+    return hub
+
+
+def test_what_goes_with_a_partition(old):
+    (first, last) = append(old, {"origin_id": "1", "txn": "gone"}, {"origin_id": "2", "txn": "gone"})
+    old.sql("insert into rule_hit (seq, rule_id, file_id, digest, mode, severity, trace, actions) "
+            "values (%s, 'r', 'f', 'd', 'enforce', 'high', '[]', '[]')", first)
+    old.sql("insert into dead_letter (stream_id, seq, jti, reason, at) values "
+            "('s', %s, 'j', 'old', now() - interval '3 hours'), ('s', %s, 'j', 'new', now())", first, last)
+    old.sql("insert into revocation values ('revoke', 'agent', 'a', now(), null, 'r', 'r', %s, 'gone')", first)
+    k = begin(old)
+    (kept,) = append(old, {"origin_id": "3", "txn": "kept"})
+    old.sql("insert into dead_letter (stream_id, seq, jti, reason) values ('s', %s, 'j', 'kept')", kept)
+    rules_pass(old, last)
+    assert [(s[0], s[3], s[4]) for s in upkeep(old, retention=HOUR)] == [("dropped", last, 0)]
+    assert partitions(old) == [k, k + 1]
+    assert old.sql("select txn from event") == [("kept",)]
+    assert old.sql("select count(*) from rule_hit") == [(0,)]
+    # a dead letter is kept for as long as an event, from when it was made
+    assert old.sql("select seq from dead_letter order by seq") == [(last,), (kept,)]
+    old.sql("delete from dead_letter")
+    assert old.sql("select seq from revocation") == [(first,)]   # it is in force, whatever led to it
+    assert old.admin("GET", "/v1/explain/gone").status_code == 404
+    # the window of repeats is the retention: what is forgotten is new
+    assert append(old, {"origin_id": "3"}, {"origin_id": "1"}) == [kept, kept + 1]
+
+
+def test_the_last_event_of_a_partition_decides(old):
+    (first,) = append(old, {})
+    k = begin(old)
+    (second,) = append(old, {})
+    rules_pass(old, second)
+    assert upkeep(old, retention=3 * HOUR) == []
+    old.sql("update event set appended_at = appended_at - interval '9 hours'")
+    # the one in use stays, however old it is
+    assert [(s[0], s[3]) for s in upkeep(old, retention=3 * HOUR)] == [("dropped", first)]
+    # an empty log goes on where it was
+    assert [s[0] for s in upkeep(old, period=HOUR)] == ["begun", "added"]
+    assert [s[0] for s in upkeep(old, retention=HOUR)] == ["dropped"]
+    assert old.sql("select count(*) from event") == [(0,)]
+    old.proc.stop()
+    old.start()
+    old.emit()
+    assert old.sql("select seq from event") == [((k + 1) * 10**9,)]
+    wait_until(lambda: old.get("/v1/status")["rules"]["cursor"] == (k + 1) * 10**9)
+
+
+def test_what_rules_or_attribution_have_not_seen_is_not_dropped(old):
+    (seq,) = append(old, {})
+    begin(old)
+    rules_pass(old, seq)
+    old.sql("insert into attribution (seq, next_at) values (%s, now() + interval '1 day')", seq)
+    assert [(s[0], s[3]) for s in upkeep(old, retention=HOUR)] == [("held", seq)]
+    old.sql("delete from attribution")
+    old.sql("insert into consumer values ('another', %s)", seq - 1)
+    assert [s[0] for s in upkeep(old, retention=HOUR)] == ["held"]
+    assert old.sql("select seq from event") == [(seq,)]
+    old.sql("delete from consumer where name = 'another'")
+    assert [s[0] for s in upkeep(old, retention=HOUR)] == ["dropped"]
+
+
+def test_streams_that_are_behind_are_told(old, endpoint):
+    up_to_date, behind = old.push_stream(endpoint), old.poll_stream()
+    other = old.poll_stream(events=["https://schemas.openid.net/secevent/caep/event-type/credential-change"])
+    off = old.poll_stream(status="disabled")
+    paused = old.poll_stream(status="paused", status_reason="by hand")
+    seqs = append(old, *[{}] * 3)
+    begin(old)
+    append(old, {})
+    endpoint.wait(4)
+    for stream in (up_to_date, other.id, off.id):
+        wait_until(lambda s=stream: old.sql("select cursor from stream_position where stream_id = %s", s)[0][0] >= seqs[2])
+    rules_pass(old, seqs[2])
+    assert [(s[0], s[4]) for s in upkeep(old, retention=HOUR)] == [("dropped", 2)]
+    assert sorted(old.sql("select stream_id, from_seq, to_seq, reason from stream_dropped")) == sorted(
+        (s.id, seqs[0], seqs[2], "retention") for s in (behind, paused))
+    for stream, status in ((behind, "enabled"), (paused, "paused")):
+        def told(stream=stream):
+            return [c for c in stream.poll()[0].values() if STREAM_UPDATED in c["events"]]
+        (claims,) = wait_until(told)
+        event = claims["events"][STREAM_UPDATED]
+        assert event["status"] == status
+        assert f"events {seqs[0]} to {seqs[2]} were dropped" in event["reason"]
+        assert claims["sub_id"] == {"format": "opaque", "id": stream.id}
+    # that is all they are told, and it goes with the stream
+    assert upkeep(old, retention=HOUR) == []
+    old.admin("DELETE", f"/v1/stream/{behind.id}")
+    assert old.sql("select stream_id from stream_dropped") == [(paused.id,)]
+
+
+# --- from before ----------------------------------------------------------------------------------
+
+def test_what_was_there_before_partitions_is_the_first_one(hub):
+    """0005_partitions.sql over a database with rows; in a schema of its own that nobody keeps."""
+    files = sorted((harness.ROOT / "sql").glob("000[1-5]_*.sql"))
+    with contextlib.closing(hub.connect()) as connection, connection.cursor() as c:
+        c.execute("create schema before; set local search_path = before")
+        for path in files[:-1]:
+            c.execute(path.read_text())
+        c.execute("""insert into event (seq, origin, origin_id, type, txn, body, evidence)
+            select nextval('event_seq'), 'source:s', n::text, 't', 'txn-' || n, '{}', '\\x00' from generate_series(1, 1000) n;
+            insert into rule_hit (seq, rule_id, file_id, digest, mode, severity, trace, actions)
+            values (5, 'r', 'f', 'd', 'enforce', 'high', '[]', '[]')""")
+        c.execute(files[-1].read_text())
+        c.execute("select k, first_seq, last_seq from event_partitions()")
+        assert c.fetchall() == [(0, 1, 1000), (1, None, None)]
+        c.execute("select seq, appended from append_events(%s::jsonb) order by ord", (json.dumps([
+            {"origin": "source:s", "origin_id": id_, "type": "t", "txn": "x", "body": {}} for id_ in ("7", "new")]),))
+        assert c.fetchall() == [(7, False), (1001, True)]
+        c.execute("select explain_txn('txn-5')")
+        explained = c.fetchone()[0]
+        assert explained["events"][0]["evidence_sha256"] == "00" and explained["rules"][0]["rule"] == "r"
+        connection.rollback()
+
+
+# --- the hub does so itself -----------------------------------------------------------------------
+
+class Sender(threading.Thread):
+    """Sends SETs one after another until it is stopped; how long each took."""
+
+    def __init__(self, hub):
+        super().__init__(daemon=True)
+        self.hub, self.took, self.failed, self.ended = hub, [], [], threading.Event()
+        self.tokens = [sign_set(hub.idp, hub.claims()) for _ in range(1500)]
+        self.start()
+
+    def run(self):
+        for token in self.tokens:
+            if self.ended.is_set():
+                return
+            began = time.monotonic()
+            answer = self.hub.send(token)
+            self.took.append(time.monotonic() - began)
+            if answer.status_code != 202:
+                self.failed.append(answer.text)
+            self.ended.wait(0.005)
+
+    def stop(self):
+        self.ended.set()
+        self.join(60)
+        assert self.failed == []
+        return max(self.took)
+
+
+def test_the_log_is_kept_short_while_ingest_goes_on_though_somebody_reads(new_hub):
+    hub = new_hub("--retention", "2s", "--partition", "500ms").use_idp()
+    hub.poll_stream(status="paused")   # misses what goes
+    sender = Sender(hub)
+    wait_until(lambda: hub.proc.log().count("event=partition.begun") >= 3)
+    with contextlib.closing(hub.connect()) as reader, reader.cursor() as c:
+        c.execute("select count(*) from event")   # and it stays in its transaction, as pg_dump would
+        begun = hub.proc.log().count("event=partition.begun")
+        # partitions begin in spite of it, and none goes
+        hub.proc.wait_log("event=partition.begun", count=begun + 3)
+        hub.proc.wait_log("event=partition.failed")
+        gone = hub.proc.log().count("event=partition.dropped")
+        hub.proc.wait_log("event=partition.failed", count=hub.proc.log().count("event=partition.failed") + 3)
+        assert hub.proc.log().count("event=partition.dropped") == gone
+        assert sender.is_alive()
+    hub.proc.wait_log("event=partition.dropped", count=gone + 3)
+    slowest = sender.stop()
+    assert slowest < 2, f"a SET took {slowest} s"
+    wait_until(lambda: len(partitions(hub)) < 12)
+    ((oldest,),) = hub.sql("select extract(epoch from now() - min(appended_at)) from event")
+    assert oldest < 10
+    counted = Scrape(hub.admin("GET", "/metrics").text)
+    assert counted("ssfhub_retention_partitions_dropped_total") >= gone + 3
+    assert counted("ssfhub_retention_streams_missed_total") >= 1
+    hub.check()

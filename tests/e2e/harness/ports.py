@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TCP ports on loopback."""
+import pathlib
+import random
+import socket
+
+EPHEMERAL = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
+FIRST = 10000
+_given = set()
+
+
+def _candidates():
+    """Ports that the kernel gives to no outgoing connection: a hub can be restarted on such a port
+    while other tests run. 0 (any) where there are too few of them."""
+    last = int(EPHEMERAL.read_text().split()[0])
+    while last - FIRST > 5000:
+        yield random.randrange(FIRST, last)
+    while True:
+        yield 0
+
+
+def free_port():
+    """A port that nothing is bound to, and that this process has not handed out before."""
+    for candidate in _candidates():
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            port = s.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
+
+
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
