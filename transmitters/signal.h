@@ -15,7 +15,7 @@ struct signal {
 	char *type;        /* "github.secret_scanning_alert.created", "secret.leaked" */
 	char *id;          /* dedupe key within the source: a repeated request gives the same ids */
 	json_t *detail;    /* object; what rules can match on */
-	bool needs_lookup; /* a secret leaked, and the request does not say which: adapter_lookup asks */
+	bool needs_lookup; /* a secret leaked, and adapter_lookup has to ask which */
 	bool has_fingerprint;
 	uint8_t fingerprint[SSF_SHA256_LEN]; /* SHA-256 of a leaked secret */
 };

@@ -3,7 +3,7 @@
 #include "hub/api/kinds.h"
 
 #include "hub/auth/scope.h"
-#include "hub/rules/rules.h"
+#include "hub/rules/rule_file.h"
 #include "hub/streams/stream.h"
 #include "lib/http/document_cache.h"
 #include "lib/kit/file.h"
@@ -503,11 +503,13 @@ static int check_stream(struct checking *c, struct ssf_err *err)
 static int check_rules(struct checking *c, struct ssf_err *err)
 {
 	ssf_auto(rule_file) file = NULL;
+	struct ssf_diagnostic diag;
 	const char *text;
 
-	if (ssf_json_get_str(c->spec, "text", &text, err) < 0 ||
-	    rule_file_compile(ssf_str_c(text), &file, err) < 0)
+	if (ssf_json_get_str(c->spec, "text", &text, err) < 0)
 		return -1;
+	if (rule_file_compile(ssf_str_c(text), &file, &diag) < 0)
+		return ssf_diagnostic_err(&diag, err);
 	json_object_set_new(c->spec, "digest", json_string(rule_file_digest(file)));
 	return 0;
 }

@@ -25,7 +25,8 @@ static void on_answer(void *arg, const struct http_result *r, const struct ssf_e
 	struct secret_lookup *l = arg;
 	uint8_t fingerprint[SSF_SHA256_LEN];
 	json_auto_t *more = NULL;
-	struct secret_lookup_result result = { .outcome = ADAPTER_LOOKUP_RETRY, .retry_after_s = -1 };
+	struct secret_lookup_result result = { .outcome = ADAPTER_LOOKUP_RETRY,
+					       .retry_after_s = -1 };
 	struct ssf_err why;
 
 	l->call = NULL;

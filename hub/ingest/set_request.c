@@ -45,7 +45,8 @@ static void refuse_set(struct set_request *s, const struct ssf_err *err)
 
 	ingest_count(LABEL_source_set, NULL, err);
 	log_warn("ingest.set.refused", log_why(err), log_str("peer", http_peer(s->req)));
-	http_reply_error(s->req, status >= 500 || status == 413 || status == 429 ? status : 400, err);
+	http_reply_error(s->req, status >= 500 || status == 413 || status == 429 ? status : 400,
+			 err);
 	request_free(s);
 }
 

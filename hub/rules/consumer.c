@@ -9,7 +9,7 @@
 #include "hub/rules/consumer.h"
 
 #include "hub/metrics/metrics.h"
-#include "hub/rules/act.h"
+#include "hub/rules/rule_result.h"
 #include "lib/kit/log.h"
 
 #include <stdio.h>
@@ -56,7 +56,9 @@ struct rules_consumer {
 static void step(struct rules_consumer *c);
 static void on_lost(void *arg, int unit);
 
-/* --- rules ------------------------------------------------------------------------------------- */
+/*
+ * --- rules -------------------------------------------------------------------------------------
+ */
 
 static void loaded_free(struct loaded *l)
 {
@@ -70,16 +72,17 @@ static void on_resource(void *arg, enum kind kind, const char *id, const json_t 
 {
 	struct rules_consumer *c = arg;
 	struct rule_file *file = NULL;
+	struct ssf_diagnostic diag;
 	struct loaded *l;
-	struct ssf_err err;
 
 	if (kind != KIND_RULES)
 		return;
 	if (spec != NULL &&
 	    rule_file_compile(ssf_str_c(json_string_value(json_object_get(spec, "text"))), &file,
-			      &err) < 0) {
+			      &diag) < 0) {
 		/* it compiled when it was stored: another version of this program stored it */
-		log_error("rules.load.failed", log_str("file", id), log_why(&err));
+		log_error("rules.load.failed", log_str("file", id), log_int("line", diag.line),
+			  log_int("column", diag.column), log_why(&diag.err));
 		return;
 	}
 	LIST_FOREACH(l, &c->files, link) {
@@ -99,11 +102,15 @@ static void on_resource(void *arg, enum kind kind, const char *id, const json_t 
 	}
 	l->file = file;
 	LIST_INSERT_HEAD(&c->files, l, link);
-	log_info("rules.loaded", log_str("file", id), log_int("rules", (int64_t)rule_file_count(file)),
+	log_info("rules.loaded", log_str("file", id), log_int("rules",
+							      (int64_t)rule_file_count(file)),
 		 log_str("digest", rule_file_digest(file)));
 }
 
-/* --- the document that rules match ---------------------------------------------------------------- */
+/*
+ * --- the document that rules match
+ * ----------------------------------------------------------------
+ */
 
 /* A registry entry as a join: its members, its id, and "known". */
 static json_t *joined(const struct rules_consumer *c, enum kind kind, const char *id)
@@ -137,7 +144,7 @@ static json_t *document_new(const struct rules_consumer *c, const struct event *
 }
 
 static int match_file(struct rules_consumer *c, const struct loaded *l, const struct event *e,
-		      const json_t *document, struct outcome *o, struct ssf_err *err)
+		      const json_t *document, struct rule_result *o, struct ssf_err *err)
 {
 	for (size_t i = 0; i < rule_file_count(l->file); i++) {
 		const struct rule *rule = rule_file_at(l->file, i);
@@ -146,15 +153,18 @@ static int match_file(struct rules_consumer *c, const struct loaded *l, const st
 
 		if (rule->mode == RULE_OFF)
 			continue;
-		if (rule_match(l->file, i, document, &matched, trace, err) < 0)
+		if (rule_match(rule, document, &matched, trace, err) < 0)
 			return -1;
 		if (!matched)
 			continue;
-		metric_add_of(rules_matches, rule->mode == RULE_ENFORCE ? LABEL_mode_enforce : LABEL_mode_dry_run, 1);
+		metric_add_of(rules_matches, rule->mode == RULE_ENFORCE ?
+			      LABEL_mode_enforce : LABEL_mode_dry_run, 1);
 		log_info("rules.matched", log_str("rule", rule->id), log_str("txn", e->txn),
 			 log_int("seq", e->seq),
 			 log_str("mode", rule->mode == RULE_ENFORCE ? "enforce" : "dry-run"));
-		if (outcome_add(o, l->file, l->id, i, e, document, trace, c->issuer, err) < 0)
+		const struct rule_result_match m = { l->file, l->id, rule, e, document, trace,
+						     c->issuer };
+		if (rule_result_add(o, &m, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -166,14 +176,14 @@ static bool any_wants(const struct rules_consumer *c, const char *type)
 
 	LIST_FOREACH(l, &c->files, link) {
 		for (size_t i = 0; i < rule_file_count(l->file); i++) {
-			if (rule_wants(l->file, i, type))
+			if (rule_wants(rule_file_at(l->file, i), type))
 				return true;
 		}
 	}
 	return false;
 }
 
-static int match_event(struct rules_consumer *c, const struct event *e, struct outcome *o,
+static int match_event(struct rules_consumer *c, const struct event *e, struct rule_result *o,
 		       struct ssf_err *err)
 {
 	const struct loaded *l;
@@ -182,7 +192,7 @@ static int match_event(struct rules_consumer *c, const struct event *e, struct o
 	if (strcmp(e->origin, EVENT_ORIGIN_RULES) == 0 || !any_wants(c, e->type))
 		return 0;
 	if (e->seq == c->poison)
-		return outcome_poison(o, POISON_FILE, e, err);
+		return rule_result_add_poison(o, POISON_FILE, e, err);
 	document = document_new(c, e);
 	if (document == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "rules");
@@ -193,7 +203,10 @@ static int match_event(struct rules_consumer *c, const struct event *e, struct o
 	return 0;
 }
 
-/* --- the machine ------------------------------------------------------------------------------------ */
+/*
+ * --- the machine
+ * ------------------------------------------------------------------------------------
+ */
 
 static void on_retry(void *arg)
 {
@@ -249,13 +262,14 @@ static void on_committed(void *arg, const struct db_result *r, const struct ssf_
 	step(c);
 }
 
-static int commit(struct rules_consumer *c, const struct outcome *o, struct ssf_err *err)
+static int commit(struct rules_consumer *c, const struct rule_result *o, struct ssf_err *err)
 {
 	ssf_auto_free char *events = drafts_text(o->events);
-	ssf_auto_free char *hits = json_dumps(o->hits, JSON_COMPACT);
+	ssf_auto_free char *hits = json_dumps(o->matches, JSON_COMPACT);
 	ssf_auto_free char *revocations = json_dumps(o->revocations, JSON_COMPACT);
 	char epoch[24], expected[24], cursor[24];
-	const char *params[] = { owner_id(c->owner), epoch, expected, cursor, events, hits, revocations };
+	const char *params[] = { owner_id(c->owner), epoch, expected, cursor, events, hits,
+				 revocations };
 
 	if (events == NULL || hits == NULL || revocations == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "rules");
@@ -276,7 +290,7 @@ static void on_events(void *arg, struct event *const *events, size_t count,
 		      const struct ssf_err *err)
 {
 	struct rules_consumer *c = arg;
-	struct outcome o;
+	struct rule_result o;
 	struct ssf_err why;
 	int64_t began;
 	int r = 0;
@@ -286,7 +300,7 @@ static void on_events(void *arg, struct event *const *events, size_t count,
 		fail(c, err);
 		return;
 	}
-	if (outcome_init(&o, &why) < 0) {
+	if (rule_result_init(&o, &why) < 0) {
 		fail(c, &why);
 		return;
 	}
@@ -297,12 +311,12 @@ static void on_events(void *arg, struct event *const *events, size_t count,
 	metric_add(rules_events, (int64_t)count);
 	if (r == 0 && count > 0) {
 		c->next = events[count - 1]->seq;
-		if (json_array_size(o.hits) > 0)
+		if (json_array_size(o.matches) > 0)
 			r = commit(c, &o, &why);
 		else
 			c->cursor = c->next; /* nothing followed: the tick saves it */
 	}
-	outcome_done(&o);
+	rule_result_done(&o);
 	if (r < 0) {
 		fail(c, &why);
 	} else if (c->op == NULL) {
@@ -313,15 +327,15 @@ static void on_events(void *arg, struct event *const *events, size_t count,
 /* Saves a cursor that is ahead of what is stored because nothing had followed. */
 static void save(struct rules_consumer *c)
 {
-	struct outcome o;
+	struct rule_result o;
 	struct ssf_err err;
 
-	if (!c->known || c->stored >= c->cursor || outcome_init(&o, &err) < 0)
+	if (!c->known || c->stored >= c->cursor || rule_result_init(&o, &err) < 0)
 		return;
 	c->next = c->cursor;
 	if (commit(c, &o, &err) < 0)
 		log_debug("rules.retry", log_why(&err)); /* saved another time */
-	outcome_done(&o);
+	rule_result_done(&o);
 }
 
 /* Nothing is under way: what is to be known is saved, and then the unit is somebody else's. */
@@ -388,7 +402,10 @@ static void on_tick(void *arg)
 	step(c);
 }
 
-/* --- ownership --------------------------------------------------------------------------------------- */
+/*
+ * --- ownership
+ * ---------------------------------------------------------------------------------------
+ */
 
 static void on_taken(void *arg, int unit, bool kept)
 {

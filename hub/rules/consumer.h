@@ -7,7 +7,7 @@
 #pragma once
 
 #include "hub/registry/registry.h"
-#include "hub/rules/rules.h"
+#include "hub/rules/rule_file.h"
 #include "hub/eventlog/event.h"
 #include "hub/cluster/owner.h"
 

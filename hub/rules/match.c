@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Matches compiled patterns against documents. Costs at most branches x leaves x elements,
- * and allocates only for the trace.
- */
-#include "hub/rules/pattern.h"
+/* Costs at most branches x leaves x elements. Allocates only for the trace. */
+#include "hub/rules/match.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -141,7 +138,7 @@ static const json_t *find_match(const struct pattern_alt *alt, const json_t *val
 	return NULL;
 }
 
-/* An array is there when something is in it. */
+/* An array exists for a pattern if it has an element. */
 static bool is_present(const json_t *value)
 {
 	const json_t *element;
@@ -271,7 +268,7 @@ static bool leaves_match(struct matching *m, const struct pattern_leaf *const *l
 	return true;
 }
 
-int pattern_match(const struct rule_pattern *p, const json_t *document, bool *matched,
+int match_pattern(const struct pattern *p, const json_t *document, bool *matched,
 		  json_t *trace, struct ssf_err *err)
 {
 	struct matching m = { .trace = trace };
@@ -288,11 +285,4 @@ int pattern_match(const struct rule_pattern *p, const json_t *document, bool *ma
 		return ssf_fail(err, SSF_E_NOMEM, "rules");
 	*matched = any;
 	return 0;
-}
-
-bool rule_pattern_match(const struct rule_pattern *p, const json_t *document)
-{
-	bool matched = false;
-
-	return pattern_match(p, document, &matched, NULL, NULL) == 0 && matched;
 }

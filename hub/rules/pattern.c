@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Compiles patterns: the grammar of AWS EventBridge's, as far as this version runs it. What
- * it does not run it refuses by name.
- */
+/* Compiles patterns. Operators of the grammar that are not run are refused by name. */
 #include "hub/rules/pattern.h"
+
+#include "hub/rules/language.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct compiling {
-	struct rule_pattern *pattern;
-	struct blame *blame;
+	struct pattern *pattern;
+	struct ssf_diagnostic *diag;
 	const char *keys[PATTERN_DEPTH_MAX]; /* the field at hand */
 	size_t key_count;
 	size_t alternatives;
 };
+
+#define PATH_MAX_BYTES (4 * 1024 * 1024) /* of a field: all keys of a file, escaped */
 
 static const char *const operators[] = { "prefix", "suffix", "exists", "anything-but", NULL };
 
@@ -24,12 +25,12 @@ static const char *const later_operators[] = {
 	"time-of-day", NULL
 };
 
-static int compile_object(struct compiling *c, const json_t *object, const struct place *at,
+static int compile_object(struct compiling *c, const json_t *object, const struct ssf_json_path *at,
 			  unsigned depth, bool in_or, struct pattern_branches *set);
 
 static int no_memory(struct compiling *c)
 {
-	return ssf_fail(c->blame->err, SSF_E_NOMEM, "rules");
+	return ssf_fail(&c->diag->err, SSF_E_NOMEM, "rules");
 }
 
 /* --- branches -------------------------------------------------------------------------------- */
@@ -94,61 +95,56 @@ static int by_path(const void *a, const void *b)
 
 /* --- alternatives ---------------------------------------------------------------------------- */
 
-static int count_alternative(struct compiling *c, const struct place *at)
+static int count_alternative(struct compiling *c, const struct ssf_json_path *at)
 {
 	if (++c->alternatives <= PATTERN_ALTERNATIVES_MAX)
 		return 0;
-	return place_fail(c->blame, at, SSF_E_LIMIT, "more than %d alternatives in one pattern",
-			  PATTERN_ALTERNATIVES_MAX);
+	return ssf_diagnose_limit(c->diag, at, "more than %d alternatives in one pattern",
+				  PATTERN_ALTERNATIVES_MAX);
 }
 
 /* The operand of an excluding prefix or suffix: an empty one would exclude every string. */
-static int check_part(struct compiling *c, const json_t *value, const struct place *at,
+static int check_part(struct compiling *c, const json_t *value, const struct ssf_json_path *at,
 		      const char *op)
 {
 	if (!json_is_string(value))
-		return place_fail(c->blame, at, SSF_E_MALFORMED, "\"%s\" takes a string", op);
+		return ssf_diagnose(c->diag, at, "\"%s\" takes a string", op);
 	if (json_string_length(value) == 0)
-		return place_fail(c->blame, at, SSF_E_MALFORMED,
-				  "an empty \"%s\" excludes every string", op);
+		return ssf_diagnose(c->diag, at, "an empty \"%s\" excludes every string", op);
 	return count_alternative(c, at);
 }
 
 /* {"anything-but":{"prefix":"a"}} or {"anything-but":{"prefix":["a","b"]}} */
-static int compile_but_part(struct compiling *c, const json_t *object, const struct place *at,
-			    struct pattern_alt *alt)
+static int compile_but_part(struct compiling *c, const json_t *object,
+			    const struct ssf_json_path *at, struct pattern_alt *alt)
 {
 	const char *op = json_object_iter_key(json_object_iter((json_t *)object));
-	struct place here = { at, op, 0 };
+	struct ssf_json_path here = { at, op, 0 };
 	const json_t *element;
 	size_t i;
 
 	if (json_object_size(object) != 1)
-		return place_fail(c->blame, at, SSF_E_MALFORMED,
-				  "\"anything-but\" takes exactly one operator");
+		return ssf_diagnose(c->diag, at, "\"anything-but\" takes exactly one operator");
 	if (strcmp(op, "equals-ignore-case") == 0 || strcmp(op, "wildcard") == 0)
-		return place_fail(c->blame, &here, SSF_E_MALFORMED,
-				  "\"%s\" is not supported by this version", op);
+		return ssf_diagnose(c->diag, &here, "\"%s\" is not supported by this version", op);
 	if (strcmp(op, "prefix") != 0 && strcmp(op, "suffix") != 0)
-		return place_fail(c->blame, &here, SSF_E_MALFORMED,
-				  "\"anything-but\" does not take \"%s\"", op);
+		return ssf_diagnose(c->diag, &here, "\"anything-but\" does not take \"%s\"", op);
 	const json_t *operand = json_object_get(object, op);
 	alt->op = op[0] == 'p' ? PATTERN_BUT_PREFIX : PATTERN_BUT_SUFFIX;
 	alt->operand = operand;
 	if (!json_is_array(operand))
 		return check_part(c, operand, &here, op);
 	if (json_array_size(operand) == 0)
-		return place_fail(c->blame, &here, SSF_E_MALFORMED,
-				  "an empty array excludes nothing");
+		return ssf_diagnose(c->diag, &here, "an empty array excludes nothing");
 	json_array_foreach(operand, i, element) {
-		struct place there = { &here, NULL, i };
+		struct ssf_json_path there = { &here, NULL, i };
 		if (check_part(c, element, &there, op) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int compile_but(struct compiling *c, const json_t *operand, const struct place *at,
+static int compile_but(struct compiling *c, const json_t *operand, const struct ssf_json_path *at,
 		       struct pattern_alt *alt)
 {
 	const json_t *element;
@@ -160,14 +156,14 @@ static int compile_but(struct compiling *c, const json_t *operand, const struct 
 	if (json_is_string(operand) || json_is_number(operand))
 		return count_alternative(c, at);
 	if (!json_is_array(operand) || json_array_size(operand) == 0)
-		return place_fail(c->blame, at, SSF_E_MALFORMED,
-				  "\"anything-but\" takes a string, a number or an array of these");
+		return ssf_diagnose(c->diag, at,
+				    "\"anything-but\" takes a string, a number or an array of these");
 	bool strings = json_is_string(json_array_get(operand, 0));
 	json_array_foreach(operand, i, element) {
-		struct place here = { at, NULL, i };
+		struct ssf_json_path here = { at, NULL, i };
 		if (strings ? !json_is_string(element) : !json_is_number(element))
-			return place_fail(c->blame, &here, SSF_E_MALFORMED,
-					  "\"anything-but\" takes all strings or all numbers");
+			return ssf_diagnose(c->diag, &here,
+					    "\"anything-but\" takes all strings or all numbers");
 		if (count_alternative(c, &here) < 0)
 			return -1;
 	}
@@ -176,53 +172,50 @@ static int compile_but(struct compiling *c, const json_t *operand, const struct 
 
 /* "prefix" and "suffix" */
 static int compile_end(struct compiling *c, const char *op, const json_t *operand,
-		       const struct place *at, struct pattern_alt *alt)
+		       const struct ssf_json_path *at, struct pattern_alt *alt)
 {
-	struct place nested = { at, "equals-ignore-case", 0 };
+	struct ssf_json_path nested = { at, "equals-ignore-case", 0 };
 
 	alt->op = op[0] == 'p' ? PATTERN_PREFIX : PATTERN_SUFFIX;
 	alt->operand = operand;
 	if (json_is_string(operand))
 		return count_alternative(c, at);
 	if (json_object_get(operand, nested.key) != NULL)
-		return place_fail(c->blame, &nested, SSF_E_MALFORMED,
-				  "\"%s\" is not supported by this version", nested.key);
-	return place_fail(c->blame, at, SSF_E_MALFORMED, "\"%s\" takes a string", op);
+		return ssf_diagnose(c->diag, &nested, "\"%s\" is not supported by this version",
+				    nested.key);
+	return ssf_diagnose(c->diag, at, "\"%s\" takes a string", op);
 }
 
 /* An object among the alternatives: one operator with its operand. */
-static int compile_matcher(struct compiling *c, const json_t *object, const struct place *at,
-			   struct pattern_alt *alt)
+static int compile_matcher(struct compiling *c, const json_t *object,
+			   const struct ssf_json_path *at, struct pattern_alt *alt)
 {
 	const char *op = json_object_iter_key(json_object_iter((json_t *)object));
-	struct place here = { at, op, 0 };
+	struct ssf_json_path here = { at, op, 0 };
 
 	if (json_object_size(object) != 1)
-		return place_fail(c->blame, at, SSF_E_MALFORMED,
-				  "an alternative has exactly one operator");
-	if (place_listed(op, later_operators))
-		return place_fail(c->blame, &here, SSF_E_MALFORMED,
-				  "\"%s\" is not supported by this version", op);
-	if (!place_listed(op, operators))
-		return place_fail(c->blame, &here, SSF_E_MALFORMED, "unknown operator \"%s\"", op);
+		return ssf_diagnose(c->diag, at, "an alternative has exactly one operator");
+	if (language_listed(op, later_operators))
+		return ssf_diagnose(c->diag, &here, "\"%s\" is not supported by this version", op);
+	if (!language_listed(op, operators))
+		return ssf_diagnose(c->diag, &here, "unknown operator \"%s\"", op);
 	const json_t *operand = json_object_get(object, op);
 	if (strcmp(op, "anything-but") == 0)
 		return compile_but(c, operand, &here, alt);
 	if (strcmp(op, "exists") != 0)
 		return compile_end(c, op, operand, &here, alt);
 	if (!json_is_boolean(operand))
-		return place_fail(c->blame, &here, SSF_E_MALFORMED,
-				  "\"exists\" takes true or false");
+		return ssf_diagnose(c->diag, &here, "\"exists\" takes true or false");
 	*alt = (struct pattern_alt){ PATTERN_EXISTS, operand };
 	return count_alternative(c, &here);
 }
 
-static int compile_alternative(struct compiling *c, const json_t *value, const struct place *at,
-			       struct pattern_alt *alt)
+static int compile_alternative(struct compiling *c, const json_t *value,
+			       const struct ssf_json_path *at, struct pattern_alt *alt)
 {
 	if (json_is_array(value))
-		return place_fail(c->blame, at, SSF_E_MALFORMED,
-				  "an array cannot be an alternative: write its elements");
+		return ssf_diagnose(c->diag, at,
+				    "an array cannot be an alternative: write its elements");
 	if (json_is_object(value))
 		return compile_matcher(c, value, at, alt);
 	*alt = (struct pattern_alt){ PATTERN_EXACT, value };
@@ -234,7 +227,7 @@ static int compile_alternative(struct compiling *c, const json_t *value, const s
 /* "detail.tool.name"; a dot or a backslash inside a key gets a backslash in front. */
 static char *write_path(const struct compiling *c)
 {
-	ssf_auto_buf path = SSF_BUF(BLAME_POINTER_MAX);
+	ssf_auto_buf path = SSF_BUF(PATH_MAX_BYTES);
 
 	for (size_t i = 0; i < c->key_count; i++) {
 		if (i > 0)
@@ -265,19 +258,18 @@ static struct pattern_leaf *new_leaf(struct compiling *c, size_t alt_count)
 	return leaf->path == NULL ? NULL : leaf;
 }
 
-static int compile_leaf(struct compiling *c, const json_t *array, const struct place *at,
+static int compile_leaf(struct compiling *c, const json_t *array, const struct ssf_json_path *at,
 			struct pattern_branches *set)
 {
 	size_t count = json_array_size(array);
 
 	if (count == 0)
-		return place_fail(c->blame, at, SSF_E_MALFORMED,
-				  "no alternatives: this would match nothing");
+		return ssf_diagnose(c->diag, at, "no alternatives: this would match nothing");
 	struct pattern_leaf *leaf = new_leaf(c, count);
 	if (leaf == NULL)
 		return no_memory(c);
 	for (size_t i = 0; i < count; i++) {
-		struct place here = { at, NULL, i };
+		struct ssf_json_path here = { at, NULL, i };
 		if (compile_alternative(c, json_array_get(array, i), &here, &leaf->alts[i]) < 0)
 			return -1;
 	}
@@ -289,7 +281,7 @@ static int compile_leaf(struct compiling *c, const json_t *array, const struct p
 }
 
 /* Every branch so far goes on in each object of the array. */
-static int compile_or(struct compiling *c, const json_t *array, const struct place *at,
+static int compile_or(struct compiling *c, const json_t *array, const struct ssf_json_path *at,
 		      unsigned depth, struct pattern_branches *set)
 {
 	auto_branches all = { NULL, 0 };
@@ -297,19 +289,18 @@ static int compile_or(struct compiling *c, const json_t *array, const struct pla
 	size_t i;
 
 	if (json_array_size(array) < 2)
-		return place_fail(c->blame, at, SSF_E_MALFORMED,
-				  "\"$or\" takes an array of two or more patterns");
+		return ssf_diagnose(c->diag, at, "\"$or\" takes an array of two or more patterns");
 	json_array_foreach(array, i, element) {
-		struct place here = { at, NULL, i };
+		struct ssf_json_path here = { at, NULL, i };
 		auto_branches some = { NULL, 0 };
 		if (branches_append(&some, set) < 0)
 			return no_memory(c);
 		if (compile_object(c, element, &here, depth + 1, true, &some) < 0)
 			return -1;
 		if (all.count + some.count > PATTERN_BRANCHES_MAX)
-			return place_fail(c->blame, at, SSF_E_LIMIT,
-					  "\"$or\" makes more than %d branches",
-					  PATTERN_BRANCHES_MAX);
+			return ssf_diagnose_limit(c->diag, at,
+						  "\"$or\" makes more than %d branches",
+						  PATTERN_BRANCHES_MAX);
 		if (branches_append(&all, &some) < 0)
 			return no_memory(c);
 	}
@@ -319,16 +310,17 @@ static int compile_or(struct compiling *c, const json_t *array, const struct pla
 	return 0;
 }
 
-static int compile_field(struct compiling *c, const json_t *value, const struct place *at,
+static int compile_field(struct compiling *c, const json_t *value, const struct ssf_json_path *at,
 			 unsigned depth, bool in_or, struct pattern_branches *set)
 {
 	int r;
 
-	if (in_or && (place_listed(at->key, operators) || place_listed(at->key, later_operators)))
-		return place_fail(c->blame, at, SSF_E_MALFORMED,
-				  "\"%s\" is an operator: it cannot be a field inside \"$or\"",
-				  at->key);
-	if (c->key_count == 0 && place_check_root(c->blame, at, at->key) < 0)
+	if (in_or && (language_listed(at->key, operators) ||
+		      language_listed(at->key, later_operators)))
+		return ssf_diagnose(c->diag, at,
+				    "\"%s\" is an operator: it cannot be a field inside \"$or\"",
+				    at->key);
+	if (c->key_count == 0 && language_check_root(c->diag, at, at->key) < 0)
 		return -1;
 	c->keys[c->key_count++] = at->key;
 	if (json_is_object(value))
@@ -336,13 +328,13 @@ static int compile_field(struct compiling *c, const json_t *value, const struct 
 	else if (json_is_array(value))
 		r = compile_leaf(c, value, at, set);
 	else
-		r = place_fail(c->blame, at, SSF_E_MALFORMED,
-			       "neither an array of alternatives nor an object of fields");
+		r = ssf_diagnose(c->diag, at,
+				 "neither an array of alternatives nor an object of fields");
 	c->key_count--;
 	return r;
 }
 
-static int compile_object(struct compiling *c, const json_t *object, const struct place *at,
+static int compile_object(struct compiling *c, const json_t *object, const struct ssf_json_path *at,
 			  unsigned depth, bool in_or, struct pattern_branches *set)
 {
 	json_t *fields = (json_t *)object; /* only iterated over */
@@ -350,14 +342,13 @@ static int compile_object(struct compiling *c, const json_t *object, const struc
 	json_t *value;
 
 	if (!json_is_object(object))
-		return place_fail(c->blame, at, SSF_E_MALFORMED, "a pattern is an object");
+		return ssf_diagnose(c->diag, at, "a pattern is an object");
 	if (json_object_size(object) == 0)
-		return place_fail(c->blame, at, SSF_E_MALFORMED, "an empty pattern");
+		return ssf_diagnose(c->diag, at, "an empty pattern");
 	if (depth > PATTERN_DEPTH_MAX)
-		return place_fail(c->blame, at, SSF_E_LIMIT, "nested deeper than %d",
-				  PATTERN_DEPTH_MAX);
+		return ssf_diagnose_limit(c->diag, at, "nested deeper than %d", PATTERN_DEPTH_MAX);
 	json_object_foreach(fields, key, value) {
-		struct place here = { at, key, 0 };
+		struct ssf_json_path here = { at, key, 0 };
 		int r = strcmp(key, "$or") == 0
 				? compile_or(c, value, &here, depth, set)
 				: compile_field(c, value, &here, depth, in_or, set);
@@ -369,11 +360,11 @@ static int compile_object(struct compiling *c, const json_t *object, const struc
 
 /* --- patterns -------------------------------------------------------------------------------- */
 
-int pattern_compile(const json_t *source, const struct place *at, struct blame *b,
-		    struct rule_pattern **out)
+int pattern_compile(const json_t *source, const struct ssf_json_path *at,
+		    struct ssf_diagnostic *diag, struct pattern **out)
 {
-	ssf_auto(rule_pattern) p = calloc(1, sizeof(*p));
-	struct compiling c = { .pattern = p, .blame = b };
+	ssf_auto(pattern) p = calloc(1, sizeof(*p));
+	struct compiling c = { .pattern = p, .diag = diag };
 
 	if (p == NULL)
 		return no_memory(&c);
@@ -392,20 +383,7 @@ int pattern_compile(const json_t *source, const struct place *at, struct blame *
 	return 0;
 }
 
-int rule_pattern_compile(const json_t *pattern, struct rule_pattern **out, struct ssf_err *err)
-{
-	struct place whole = { NULL, NULL, 0 };
-	struct blame b = { .err = err };
-
-	ssf_buf_init(&b.pointer, BLAME_POINTER_MAX);
-	int r = pattern_compile(pattern, &whole, &b, out);
-	if (r < 0 && b.pointer.len > 0)
-		ssf_fail_prefix(err, "%s", b.pointer.ptr);
-	ssf_buf_done(&b.pointer);
-	return r;
-}
-
-void rule_pattern_free(struct rule_pattern *p)
+void pattern_free(struct pattern *p)
 {
 	if (p == NULL)
 		return;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compiled patterns. "$or" is expanded when a pattern is compiled: what is left is a list of
- * branches, each a list of leaves that must all match. Private to hub/rules.
+ * Compiled patterns (the grammar of AWS EventBridge, as far as this version runs it). "$or" is
+ * expanded when a pattern is compiled: what is left is a list of branches, each a list of leaves
+ * that must all match. match.h matches them.
  */
 #pragma once
 
 #include <jansson.h>
 
-#include "hub/rules/place.h"
-#include "hub/rules/rules.h"
+#include "lib/ssf/attr.h"
+#include "lib/ssf/diagnostic.h"
 
 #define PATTERN_DEPTH_MAX 16
 #define PATTERN_ALTERNATIVES_MAX 1000
@@ -31,10 +32,10 @@ struct pattern_alt {
 
 /* One field and its alternatives. */
 struct pattern_leaf {
-	struct pattern_leaf *next;  /* of the same pattern */
+	struct pattern_leaf *next; /* of the same pattern */
 	const char *keys[PATTERN_DEPTH_MAX];
-	size_t depth;               /* keys used, at least one */
-	char *path;                 /* the keys as people write them */
+	size_t depth;              /* keys used, at least one */
+	char *path;                /* the keys as people write them */
 	size_t alt_count;
 	struct pattern_alt alts[];
 };
@@ -50,16 +51,14 @@ struct pattern_branches {
 	size_t count;
 };
 
-struct rule_pattern {
-	json_t *source;               /* keys and operands point into it */
+struct pattern {
+	json_t *source; /* keys and operands point into it */
 	struct pattern_leaf *leaves;
 	struct pattern_branches branches;
 };
 
-/* As rule_pattern_compile(), of a value at a place. */
-ssf_nodiscard int pattern_compile(const json_t *source, const struct place *at, struct blame *b,
-				  struct rule_pattern **out);
-
-/* As rule_pattern_match(); trace (or NULL) gets what decided. Fails only for lack of memory. */
-ssf_nodiscard int pattern_match(const struct rule_pattern *p, const json_t *document,
-				bool *matched, json_t *trace, struct ssf_err *err);
+/* Compiles a copy of source, which stands at this path of the text that diag is about. */
+ssf_nodiscard int pattern_compile(const json_t *source, const struct ssf_json_path *at,
+				  struct ssf_diagnostic *diag, struct pattern **out);
+void pattern_free(struct pattern *p);
+SSF_DEFINE_AUTO(pattern)

@@ -69,29 +69,44 @@ static const char *complaint(enum json_error_code code)
 	}
 }
 
-int ssf_json_parse(struct ssf_str text, const struct ssf_json_limits *limits, json_t **out,
-		   struct ssf_err *err)
+int ssf_json_parse_at(struct ssf_str text, const struct ssf_json_limits *limits, json_t **out,
+		      unsigned *line, unsigned *column, struct ssf_err *err)
 {
 	json_error_t je;
 
+	*line = *column = 0;
 	if (text.len > limits->max_bytes)
-		return ssf_fail(err, SSF_E_LIMIT, "JSON: larger than %zu bytes", limits->max_bytes);
+		return ssf_fail(err, SSF_E_LIMIT, "larger than %zu bytes", limits->max_bytes);
 	if (text.len == 0)
-		return ssf_fail(err, SSF_E_MALFORMED, "JSON: empty");
+		return ssf_fail(err, SSF_E_MALFORMED, "empty");
 	json_t *value = ssf_json_plain(text, limits->max_depth);
 	if (value == NULL && too_deep(text, limits->max_depth))
-		return ssf_fail(err, SSF_E_LIMIT, "JSON: nested deeper than %u", limits->max_depth);
+		return ssf_fail(err, SSF_E_LIMIT, "nested deeper than %u", limits->max_depth);
 	if (value == NULL)
 		value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &je);
 	if (value == NULL) {
 		enum json_error_code code = json_error_code(&je);
 		if (code == json_error_out_of_memory)
-			return ssf_fail(err, SSF_E_NOMEM, "JSON: out of memory");
-		return ssf_fail(err, SSF_E_MALFORMED, "JSON: line %d column %d: %s", je.line,
-				je.column, complaint(code));
+			return ssf_fail(err, SSF_E_NOMEM, "out of memory");
+		/* jansson counts the characters that it has read of a line: at its start, none */
+		*line = je.line > 0 ? (unsigned)je.line : 1;
+		*column = je.column > 0 ? (unsigned)je.column : 1;
+		return ssf_fail(err, SSF_E_MALFORMED, "%s", complaint(code));
 	}
 	*out = value;
 	return 0;
+}
+
+int ssf_json_parse(struct ssf_str text, const struct ssf_json_limits *limits, json_t **out,
+		   struct ssf_err *err)
+{
+	unsigned line, column;
+
+	if (ssf_json_parse_at(text, limits, out, &line, &column, err) == 0)
+		return 0;
+	if (line == 0)
+		return ssf_fail_prefix(err, "JSON");
+	return ssf_fail_prefix(err, "JSON: line %u column %u", line, column);
 }
 
 /* The index after the comment that opens at text[at], or at if none does or it never closes. */

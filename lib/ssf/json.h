@@ -24,6 +24,13 @@ extern const struct ssf_json_limits ssf_json_default; /* 1 MiB, depth 32 */
  */
 ssf_nodiscard int ssf_json_parse(struct ssf_str text, const struct ssf_json_limits *limits,
 				 json_t **out, struct ssf_err *err);
+/*
+ * The same with the place of a syntax error as numbers, counted from 1; 0 for errors that have none.
+ * The message then says only what is wrong.
+ */
+ssf_nodiscard int ssf_json_parse_at(struct ssf_str text, const struct ssf_json_limits *limits,
+				    json_t **out, unsigned *line, unsigned *column,
+				    struct ssf_err *err);
 
 /*
  * For files that people write: replaces comments (two slashes to the end of the

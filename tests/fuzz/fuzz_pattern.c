@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A pattern and a document, each on a line of its own. */
-#include "hub/rules/rules.h"
+#include "hub/rules/match.h"
 
 #include "lib/ssf/json.h"
 
@@ -18,23 +18,33 @@ static json_t *parse(const char *text, size_t len)
 	return value;
 }
 
-static void match(const json_t *pattern, const json_t *document)
+static bool matches(const struct pattern *p, const json_t *document)
 {
-	struct rule_pattern *p = NULL;
-	struct ssf_err err;
+	bool matched;
 
-	if (rule_pattern_compile(pattern, &p, &err) < 0) {
-		if (!ssf_utf8_valid(ssf_str_c(err.msg)))
+	if (match_pattern(p, document, &matched, NULL, NULL) < 0)
+		abort();
+	return matched;
+}
+
+static void match(const json_t *source, const json_t *document)
+{
+	const struct ssf_json_path whole = { NULL, NULL, 0 };
+	struct ssf_diagnostic diag = { .line = 0 };
+	struct pattern *p = NULL;
+
+	if (pattern_compile(source, &whole, &diag, &p) < 0) {
+		if (!ssf_utf8_valid(ssf_str_c(diag.err.msg)) || !ssf_utf8_valid(ssf_str_c(diag.path)))
 			abort();
 		return;
 	}
-	bool matched = rule_pattern_match(p, document);
-	/* an array of one is matched like the one */
+	/* an array of one object is matched like that object */
 	json_t *array = json_pack("[O]", document);
-	if (array == NULL || (json_is_object(document) && rule_pattern_match(p, array) != matched))
+	if (array == NULL ||
+	    (json_is_object(document) && matches(p, array) != matches(p, document)))
 		abort();
 	json_decref(array);
-	rule_pattern_free(p);
+	pattern_free(p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -288,7 +288,8 @@ static int put_tokens(const json_t *report, const char *digest, struct signal_li
 
 /* One signal a token, in order. Their ids are "<SHA-256 of the body>.<index>". */
 static int partner_map(const struct adapter_request *r, const json_t *spec,
-		       struct signal_list *signals, struct adapter_reply *reply, struct ssf_err *err)
+		       struct signal_list *signals, struct adapter_reply *reply,
+		       struct ssf_err *err)
 {
 	json_auto_t *report = NULL;
 	char digest[SSF_SHA256_HEX];

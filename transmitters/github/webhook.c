@@ -223,7 +223,8 @@ static int put_names(const struct delivery *d, const char *action, struct signal
 
 /* One delivery is one signal. */
 static int webhook_map(const struct adapter_request *r, const json_t *spec,
-		       struct signal_list *signals, struct adapter_reply *reply, struct ssf_err *err)
+		       struct signal_list *signals, struct adapter_reply *reply,
+		       struct ssf_err *err)
 {
 	size_t before = signals->count;
 	json_auto_t *body = NULL;
@@ -259,7 +260,7 @@ static const struct adapter_member members[] = {
 	{ "previous_secret", ADAPTER_SECRET, ADAPTER_AUTHENTICATES,
 	  "The secret before, accepted as well while it is being changed.", "\"b81e90aa...\"" },
 	{ "api.url", ADAPTER_URL, 0,
-	  "The REST API that is asked which secret an alert is about; https://api.github.com by default.",
+	  "The REST API that tells which secret an alert is about; https://api.github.com if not set.",
 	  "\"https://ghe.example/api/v3\"" },
 	{ "api.token", ADAPTER_SECRET, ADAPTER_REQUIRED | ADAPTER_LOOKS_UP | ADAPTER_IN_HEADER,
 	  "A token of that API with read access to secret scanning alerts.", "\"github_pat_...\"" },

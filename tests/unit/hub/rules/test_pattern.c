@@ -2,33 +2,57 @@
 /* Patterns: the vectors of aws/event-ruler, this language's own cases, errors, limits. */
 #include "tests/unit/ssf/support.h"
 
-#include "hub/rules/rules.h"
+#include "hub/rules/match.h"
 #include "lib/ssf/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* "MATCH", "no", or the text of the error. */
-static const char *verdict(const char *pattern, const char *event, struct ssf_err *err)
+static int compile(const json_t *source, struct pattern **out, struct ssf_diagnostic *diag)
 {
-	ssf_auto(rule_pattern) compiled = NULL;
+	const struct ssf_json_path whole = { NULL, NULL, 0 };
+
+	*diag = (struct ssf_diagnostic){ .line = 0 };
+	return pattern_compile(source, &whole, diag, out);
+}
+
+static bool matches(const struct pattern *p, const json_t *document)
+{
+	bool matched = false;
+
+	assert_int_equal(match_pattern(p, document, &matched, NULL, NULL), 0);
+	return matched;
+}
+
+/* "MATCH", "no", or "PATH: the text of the error". */
+static void verdict(const char *pattern, const char *event, struct ssf_err *out)
+{
+	ssf_auto(pattern) compiled = NULL;
 	json_auto_t *document = support_json(event);
 	json_auto_t *source = NULL;
+	struct ssf_diagnostic diag;
 
-	if (ssf_json_parse(ssf_str_c(pattern), &ssf_json_default, &source, err) < 0 ||
-	    rule_pattern_compile(source, &compiled, err) < 0)
-		return err->msg;
-	return rule_pattern_match(compiled, document) ? "MATCH" : "no";
+	if (ssf_json_parse(ssf_str_c(pattern), &ssf_json_default, &source, out) < 0)
+		return;
+	if (compile(source, &compiled, &diag) < 0) {
+		assert_int_equal(diag.line, 0);
+		*out = diag.err;
+		if (diag.path[0] != '\0')
+			ssf_fail_prefix(out, "%s", diag.path);
+		return;
+	}
+	snprintf(out->msg, sizeof(out->msg), "%s", matches(compiled, document) ? "MATCH" : "no");
 }
 
 static void check(const char *want, const char *pattern, const char *event)
 {
-	struct ssf_err err;
-	const char *got = verdict(pattern, event, &err);
+	struct ssf_err got;
 
-	if (strncmp(want, "ERROR ", 6) == 0 ? strstr(got, want + 6) == NULL : strcmp(got, want) != 0)
-		fail_msg("%s on %s: got %s, wanted %s", pattern, event, got, want);
+	verdict(pattern, event, &got);
+	if (strncmp(want, "ERROR ", 6) == 0 ? strstr(got.msg, want + 6) == NULL :
+					      strcmp(got.msg, want) != 0)
+		fail_msg("%s on %s: got %s, wanted %s", pattern, event, got.msg, want);
 }
 
 static void vectors_of_event_ruler(void **state)
@@ -276,7 +300,8 @@ static void refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(cases); i++) {
 		struct ssf_err err;
-		assert_string_equal(verdict(cases[i].pattern, "{}", &err), cases[i].error);
+		verdict(cases[i].pattern, "{}", &err);
+		assert_string_equal(err.msg, cases[i].error);
 	}
 }
 
@@ -284,9 +309,10 @@ static void refused(void **state)
 
 static void compile_limit(const json_t *pattern, const char *error)
 {
-	ssf_auto(rule_pattern) compiled = NULL;
+	ssf_auto(pattern) compiled = NULL;
+	struct ssf_diagnostic diag;
 	struct ssf_err err;
-	int r = rule_pattern_compile(pattern, &compiled, &err);
+	int r = compile(pattern, &compiled, &diag);
 
 	assert_non_null(pattern);
 	if (error == NULL) {
@@ -294,6 +320,8 @@ static void compile_limit(const json_t *pattern, const char *error)
 		return;
 	}
 	assert_int_equal(r, -1);
+	err = diag.err;
+	ssf_fail_prefix(&err, "%s", diag.path);
 	support_assert_err(&err, SSF_E_LIMIT, error, "limit");
 	assert_null(compiled);
 }
@@ -349,19 +377,19 @@ static void branches_limit(void **state)
 	compile_limit(most, "/i/$or: \"$or\" makes more than 256 branches");
 }
 
-static void source_may_go(void **state)
+static void the_source_may_be_freed(void **state)
 {
-	ssf_auto(rule_pattern) compiled = NULL;
+	ssf_auto(pattern) compiled = NULL;
 	json_auto_t *document = support_json("{\"a\":{\"b\":\"x\"}}");
 	json_t *source = support_json("{\"a\":{\"b\":[\"x\"]}}");
-	struct ssf_err err;
+	struct ssf_diagnostic diag;
 
 	(void)state;
-	assert_int_equal(rule_pattern_compile(source, &compiled, &err), 0);
+	assert_int_equal(compile(source, &compiled, &diag), 0);
 	json_object_clear(source);
 	json_decref(source);
-	assert_true(rule_pattern_match(compiled, document));
-	rule_pattern_free(NULL);
+	assert_true(matches(compiled, document));
+	pattern_free(NULL);
 }
 
 int main(void)
@@ -378,7 +406,7 @@ int main(void)
 		cmocka_unit_test(depth_limit),
 		cmocka_unit_test(alternatives_limit),
 		cmocka_unit_test(branches_limit),
-		cmocka_unit_test(source_may_go),
+		cmocka_unit_test(the_source_may_be_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Templates: ${path} and ${path|default}. A path is keys with dots between them; a backslash
- * takes the character behind it literally. No expressions, no code.
- */
-#include "hub/rules/fill.h"
+#include "hub/rules/template.h"
 
-#include "hub/rules/rules.h"
+#include "hub/rules/language.h"
+#include "lib/ssf/attr.h"
 
 #include <string.h>
 
@@ -129,13 +126,13 @@ static int add_value(const json_t *value, struct ssf_str path, struct ssf_buf *o
 	return ssf_buf_append(out, ssf_str_c(text), err);
 }
 
-int rule_fill(const char *template_text, const json_t *document, struct ssf_buf *out,
+int template_fill(const char *text, const json_t *document, struct ssf_buf *out,
 	      struct ssf_err *err)
 {
 	struct piece piece;
 	int more;
 
-	while ((more = next_piece(&template_text, &piece)) > 0) {
+	while ((more = next_piece(&text, &piece)) > 0) {
 		const json_t *value = piece.is_path ? look_up(document, piece.path) : NULL;
 		int r;
 
@@ -179,7 +176,7 @@ static int fill_string(const json_t *in, const json_t *document, json_t **out, s
 		*out = json_incref((json_t *)scalar);
 		return 0;
 	}
-	if (rule_fill(json_string_value(in), document, &text, err) < 0)
+	if (template_fill(json_string_value(in), document, &text, err) < 0)
 		return -1;
 	*out = json_stringn(text.len > 0 ? text.ptr : "", text.len);
 	return *out == NULL ? ssf_fail(err, SSF_E_NOMEM, "template") : 0;
@@ -235,7 +232,7 @@ static int fill_value(const json_t *in, const json_t *document, json_t **out, st
 	struct ssf_err why = { .code = SSF_OK };
 	json_t *filled = NULL;
 
-	if (rule_fill_json(in, document, &filled, &why) < 0) {
+	if (template_fill_json(in, document, &filled, &why) < 0) {
 		if (json_is_string(in) && why.code == SSF_E_NOT_FOUND)
 			return 0;
 		return ssf_fail(err, why.code, "%s", why.msg);
@@ -248,22 +245,22 @@ static int fill_value(const json_t *in, const json_t *document, json_t **out, st
 	return 0;
 }
 
-int rule_fill_json(const json_t *template_value, const json_t *document, json_t **out,
+int template_fill_json(const json_t *value, const json_t *document, json_t **out,
 		   struct ssf_err *err)
 {
-	if (json_is_string(template_value))
-		return fill_string(template_value, document, out, err);
-	if (json_is_object(template_value))
-		return fill_object(template_value, document, out, err);
-	if (json_is_array(template_value))
-		return fill_array(template_value, document, out, err);
-	*out = json_incref((json_t *)template_value);
+	if (json_is_string(value))
+		return fill_string(value, document, out, err);
+	if (json_is_object(value))
+		return fill_object(value, document, out, err);
+	if (json_is_array(value))
+		return fill_array(value, document, out, err);
+	*out = json_incref((json_t *)value);
 	return 0;
 }
 
-/* --- before there is an event ---------------------------------------------------------------- */
+/* --- checks ---------------------------------------------------------------- */
 
-static int check_text(const char *text, const struct place *at, struct blame *b)
+static int check_text(const char *text, const struct ssf_json_path *at, struct ssf_diagnostic *diag)
 {
 	struct piece piece;
 	char root[KEY_MAX];
@@ -271,13 +268,13 @@ static int check_text(const char *text, const struct place *at, struct blame *b)
 
 	while ((more = next_piece(&text, &piece)) > 0) {
 		if (piece.is_path && next_key(&piece.path, root) == 0 &&
-		    place_check_root(b, at, root) < 0)
+		    language_check_root(diag, at, root) < 0)
 			return -1;
 	}
-	return more == 0 ? 0 : place_fail(b, at, SSF_E_MALFORMED, "not a ${path} or ${path|default}");
+	return more == 0 ? 0 : ssf_diagnose(diag, at, "not a ${path} or ${path|default}");
 }
 
-int fill_check(const json_t *value, const struct place *at, struct blame *b)
+int template_check(const json_t *value, const struct ssf_json_path *at, struct ssf_diagnostic *diag)
 {
 	json_t *members = (json_t *)value; /* only iterated over */
 	const char *key;
@@ -285,21 +282,21 @@ int fill_check(const json_t *value, const struct place *at, struct blame *b)
 	size_t i;
 
 	if (json_is_string(value))
-		return check_text(json_string_value(value), at, b);
+		return check_text(json_string_value(value), at, diag);
 	json_object_foreach(members, key, child) {
-		struct place here = { at, key, 0 };
-		if (fill_check(child, &here, b) < 0)
+		struct ssf_json_path here = { at, key, 0 };
+		if (template_check(child, &here, diag) < 0)
 			return -1;
 	}
 	json_array_foreach(value, i, child) {
-		struct place here = { at, NULL, i };
-		if (fill_check(child, &here, b) < 0)
+		struct ssf_json_path here = { at, NULL, i };
+		if (template_check(child, &here, diag) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-bool fill_is_open(const json_t *value)
+bool template_has_path(const json_t *value)
 {
 	json_t *members = (json_t *)value; /* only iterated over */
 	const char *key;
@@ -309,11 +306,11 @@ bool fill_is_open(const json_t *value)
 	if (json_is_string(value))
 		return strstr(json_string_value(value), "${") != NULL;
 	json_object_foreach(members, key, child) {
-		if (fill_is_open(child))
+		if (template_has_path(child))
 			return true;
 	}
 	json_array_foreach(value, i, child) {
-		if (fill_is_open(child))
+		if (template_has_path(child))
 			return true;
 	}
 	return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "hub/rules/act.h"
+#include "hub/rules/rule_result.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,33 +36,34 @@ static struct event leak = {
 
 struct ran {
 	struct rule_file *file;
-	struct outcome outcome;
+	struct rule_result result;
 	json_t *document, *trace;
 	json_t *events; /* as rules_commit() gets them */
 };
 
 static void run_rule(struct ran *r, size_t i, const struct event *e)
 {
+	struct ssf_diagnostic diag;
 	struct ssf_err err;
 
 	memset(r, 0, sizeof(*r));
-	assert_int_equal(rule_file_compile(ssf_str_c(rules_text), &r->file, &err), 0);
-	assert_int_equal(outcome_init(&r->outcome, &err), 0);
+	assert_int_equal(rule_file_compile(ssf_str_c(rules_text), &r->file, &diag), 0);
+	assert_int_equal(rule_result_init(&r->result, &err), 0);
 	r->trace = json_array();
 	r->document = json_pack("{s:s, s:I, s:{s:s}, s:{}, s:{s:b}}", "type", "secret.leaked", "time",
 				(json_int_t)1795453880, "subject", "agent_id", "agent:a", "detail",
 				"$credential", "known", 0);
-	assert_int_equal(outcome_add(&r->outcome, r->file, "leaks", i, e, r->document, r->trace, ISSUER,
-				     &err),
-			 0);
-	char *events = drafts_text(r->outcome.events);
+	const struct rule_result_match m = { r->file, "leaks", rule_file_at(r->file, i), e,
+					     r->document, r->trace, ISSUER };
+	assert_int_equal(rule_result_add(&r->result, &m, &err), 0);
+	char *events = drafts_text(r->result.events);
 	r->events = json_loads(events, 0, NULL);
 	free(events);
 }
 
 static void ran_done(struct ran *r)
 {
-	outcome_done(&r->outcome);
+	rule_result_done(&r->result);
 	rule_file_free(r->file);
 	json_decref(r->document);
 	json_decref(r->trace);
@@ -81,12 +82,12 @@ static void enforced_rule_revokes_and_emits(void **state)
 
 	(void)state;
 	run_rule(&r, 0, &leak);
-	assert_int_equal(json_array_size(r.outcome.hits), 1);
+	assert_int_equal(json_array_size(r.result.matches), 1);
 	assert_int_equal(json_array_size(r.events), 2);
 
-	/* the reason cannot be filled: the title stands in, and the revocation is made all the same */
-	assert_int_equal(json_array_size(r.outcome.revocations), 1);
-	revocation = json_array_get(r.outcome.revocations, 0);
+	/* the reason cannot be filled: the title replaces it, and the revocation is made */
+	assert_int_equal(json_array_size(r.result.revocations), 1);
+	revocation = json_array_get(r.result.revocations, 0);
 	assert_string_equal(text(revocation, "target"), "agent:a");
 	assert_string_equal(text(revocation, "reason"), "A secret leaked");
 	assert_string_equal(text(revocation, "not_before"), "2026-11-23T17:11:20Z");
@@ -107,14 +108,14 @@ static void enforced_rule_revokes_and_emits(void **state)
 	ran_done(&r);
 }
 
-static void what_cannot_be_filled_is_recorded(void **state)
+static void an_action_that_cannot_be_filled_is_recorded(void **state)
 {
 	const json_t *actions, *failed;
 	struct ran r;
 
 	(void)state;
 	run_rule(&r, 0, &leak);
-	actions = json_object_get(json_array_get(r.outcome.hits, 0), "actions");
+	actions = json_object_get(json_array_get(r.result.matches, 0), "actions");
 	assert_int_equal(json_array_size(actions), 4);
 	failed = json_array_get(actions, 1);
 	assert_string_equal(text(failed, "revoke"), "credential");
@@ -123,7 +124,7 @@ static void what_cannot_be_filled_is_recorded(void **state)
 	ran_done(&r);
 }
 
-static void rehearsed_rule_only_records(void **state)
+static void a_dry_run_rule_only_records(void **state)
 {
 	const json_t *hit, *actions;
 	struct ran r;
@@ -131,8 +132,8 @@ static void rehearsed_rule_only_records(void **state)
 	(void)state;
 	run_rule(&r, 1, &leak);
 	assert_int_equal(json_array_size(r.events), 0);
-	assert_int_equal(json_array_size(r.outcome.revocations), 0);
-	hit = json_array_get(r.outcome.hits, 0);
+	assert_int_equal(json_array_size(r.result.revocations), 0);
+	hit = json_array_get(r.result.matches, 0);
 	actions = json_object_get(hit, "actions");
 	assert_string_equal(text(hit, "mode"), "dry-run");
 	assert_string_equal(text(json_array_get(actions, 0), "suspend"), "agent");
@@ -141,7 +142,7 @@ static void rehearsed_rule_only_records(void **state)
 	ran_done(&r);
 }
 
-static void action_ids_are_the_same_every_time_and_differ_by_event(void **state)
+static void action_ids_are_stable_and_differ_by_event(void **state)
 {
 	struct event other = leak;
 	struct ran a, b, c;
@@ -179,9 +180,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(enforced_rule_revokes_and_emits),
-		cmocka_unit_test(what_cannot_be_filled_is_recorded),
-		cmocka_unit_test(rehearsed_rule_only_records),
-		cmocka_unit_test(action_ids_are_the_same_every_time_and_differ_by_event),
+		cmocka_unit_test(an_action_that_cannot_be_filled_is_recorded),
+		cmocka_unit_test(a_dry_run_rule_only_records),
+		cmocka_unit_test(action_ids_are_stable_and_differ_by_event),
 		cmocka_unit_test(event_without_agent_emits_nothing_for_it),
 	};
 

@@ -2,7 +2,7 @@
 /* Templates: what they are filled with, what is left out, what is refused. */
 #include "tests/unit/ssf/support.h"
 
-#include "hub/rules/rules.h"
+#include "hub/rules/template.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static const char document_text[] =
 static void filled(void **state)
 {
 	static const struct {
-		const char *template_text;
+		const char *text;
 		const char *want;
 	} cases[] = {
 		{ "", "" },
@@ -44,8 +44,8 @@ static void filled(void **state)
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(cases); i++) {
 		struct ssf_err err;
 		ssf_auto_buf out = SSF_BUF(256);
-		if (rule_fill(cases[i].template_text, document, &out, &err) < 0)
-			fail_msg("%s: %s", cases[i].template_text, err.msg);
+		if (template_fill(cases[i].text, document, &out, &err) < 0)
+			fail_msg("%s: %s", cases[i].text, err.msg);
 		assert_string_equal(ssf_buf_str(&out).ptr, cases[i].want);
 	}
 }
@@ -53,7 +53,7 @@ static void filled(void **state)
 static void not_filled(void **state)
 {
 	static const struct {
-		const char *template_text;
+		const char *text;
 		enum ssf_code code;
 		const char *error;
 	} cases[] = {
@@ -83,8 +83,8 @@ static void not_filled(void **state)
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(cases); i++) {
 		struct ssf_err err;
 		ssf_auto_buf out = SSF_BUF(256);
-		if (rule_fill(cases[i].template_text, document, &out, &err) == 0)
-			fail_msg("%s: filled", cases[i].template_text);
+		if (template_fill(cases[i].text, document, &out, &err) == 0)
+			fail_msg("%s: filled", cases[i].text);
 		assert_int_equal(err.code, cases[i].code);
 		assert_string_equal(err.msg, cases[i].error);
 	}
@@ -97,9 +97,9 @@ static void too_large(void **state)
 	ssf_auto_buf out = SSF_BUF(12);
 
 	(void)state;
-	assert_int_equal(rule_fill("${a}12", document, &out, &err), 0);
+	assert_int_equal(template_fill("${a}12", document, &out, &err), 0);
 	ssf_buf_reset(&out);
-	assert_int_equal(rule_fill("${a}123", document, &out, &err), -1);
+	assert_int_equal(template_fill("${a}123", document, &out, &err), -1);
 	assert_int_equal(err.code, SSF_E_LIMIT);
 }
 
@@ -113,11 +113,11 @@ static void key_too_long(void **state)
 	(void)state;
 	memset(key, 'k', 255);
 	snprintf(text, sizeof(text), "${%s|x}", key);
-	assert_int_equal(rule_fill(text, document, &out, &err), 0);
+	assert_int_equal(template_fill(text, document, &out, &err), 0);
 	assert_string_equal(out.ptr, "x");
 	key[255] = 'k';
 	snprintf(text, sizeof(text), "${%s|x}", key);
-	assert_int_equal(rule_fill(text, document, &out, &err), -1);
+	assert_int_equal(template_fill(text, document, &out, &err), -1);
 	assert_int_equal(err.code, SSF_E_MALFORMED);
 }
 
@@ -150,7 +150,7 @@ static void json_filled(void **state)
 		json_auto_t *before = json_deep_copy(in);
 		json_auto_t *out = NULL;
 		struct ssf_err err;
-		if (rule_fill_json(in, document, &out, &err) < 0)
+		if (template_fill_json(in, document, &out, &err) < 0)
 			fail_msg("%s: %s", cases[i].in, err.msg);
 		ssf_auto_free char *got = json_dumps(out, JSON_COMPACT);
 		assert_string_equal(got, cases[i].want);
@@ -168,11 +168,11 @@ static void json_not_filled(void **state)
 	struct ssf_err err;
 
 	(void)state;
-	assert_int_equal(rule_fill_json(missing, document, &out, &err), -1);
+	assert_int_equal(template_fill_json(missing, document, &out, &err), -1);
 	support_assert_err(&err, SSF_E_NOT_FOUND, "missing", "string");
-	assert_int_equal(rule_fill_json(object, document, &out, &err), -1);
+	assert_int_equal(template_fill_json(object, document, &out, &err), -1);
 	support_assert_err(&err, SSF_E_MALFORMED, "a: 0: b: an object or array", "object");
-	assert_int_equal(rule_fill_json(malformed, document, &out, &err), -1);
+	assert_int_equal(template_fill_json(malformed, document, &out, &err), -1);
 	support_assert_err(&err, SSF_E_MALFORMED, "1: template: not a ${path}", "array");
 	assert_null(out);
 }

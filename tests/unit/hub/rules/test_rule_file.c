@@ -2,7 +2,7 @@
 /* Rule files: what compiles and to what, what is refused and where, why a rule matches. */
 #include "tests/unit/ssf/support.h"
 
-#include "hub/rules/rules.h"
+#include "hub/rules/rule_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,21 +10,23 @@
 
 static struct rule_file *compile(const char *text)
 {
+	struct ssf_diagnostic diag;
 	struct rule_file *f;
-	struct ssf_err err;
 
-	if (rule_file_compile(ssf_str_c(text), &f, &err) < 0)
-		fail_msg("%s", err.msg);
+	if (rule_file_compile(ssf_str_c(text), &f, &diag) < 0)
+		fail_msg("%u:%u %s: %s", diag.line, diag.column, diag.path, diag.err.msg);
 	return f;
 }
 
 static void refuse(const char *text, const char *error)
 {
 	struct rule_file *f = NULL;
+	struct ssf_diagnostic diag;
 	struct ssf_err err;
 
-	if (rule_file_compile(ssf_str_c(text), &f, &err) == 0)
+	if (rule_file_compile(ssf_str_c(text), &f, &diag) == 0)
 		fail_msg("compiled: %s", text);
+	assert_int_equal(ssf_diagnostic_err(&diag, &err), -1);
 	if (strcmp(err.msg, error) != 0)
 		fail_msg("got \"%s\", wanted \"%s\" of\n%s", err.msg, error, text);
 	assert_null(f);
@@ -69,48 +71,13 @@ static void compiled_rules(void **state)
 	assert_string_equal(r->severity, "critical");
 	assert_int_equal(r->mode, RULE_ENFORCE);
 	assert_int_equal(r->action_count, 4);
-	assert_int_equal(r->actions[0].kind, RULE_REVOKE);
-	assert_int_equal(r->actions[0].what, RULE_TARGET_TOKEN);
-	assert_string_equal(r->actions[0].target, "${detail.jti}");
-	assert_string_equal(r->actions[0].reason, "R");
-	assert_int_equal(r->actions[0].until_s, 86400);
-	assert_int_equal(r->actions[1].kind, RULE_SUSPEND);
-	assert_string_equal(r->actions[1].target, "${$agent.id}");
-	assert_null(r->actions[1].reason);
-	assert_int_equal(r->actions[2].kind, RULE_EMIT);
-	assert_string_equal(r->actions[2].event_uri,
-			    "https://schemas.openid.net/secevent/caep/event-type/session-revoked");
-	assert_string_equal(json_string_value(r->actions[2].subject), "agent");
-	assert_null(r->actions[2].claims);
-	assert_string_equal(r->actions[3].event_uri,
-			    "https://schemas.openid.net/secevent/risc/event-type/account-disabled");
-	assert_true(json_is_object(r->actions[3].subject));
-	assert_true(json_is_object(r->actions[3].claims));
+	static const char *const actions[] = { "revoke", "suspend", "emit", "emit" };
+	for (size_t i = 0; i < r->action_count; i++)
+		assert_string_equal(r->actions[i].type->name, actions[i]);
 
 	r = rule_file_at(f, 1);
 	assert_int_equal(r->mode, RULE_DRY_RUN);
 	assert_string_equal(r->severity, "low");
-	assert_int_equal(r->actions[0].until_s, 0);
-}
-
-static void durations(void **state)
-{
-	static const struct {
-		const char *until;
-		int64_t s;
-	} cases[] = { { "1s", 1 }, { "90s", 90 }, { "5m", 300 }, { "3650d", 315360000 } };
-
-	(void)state;
-	for (size_t i = 0; i < SSF_ARRAY_SIZE(cases); i++) {
-		char text[512];
-		snprintf(text, sizeof(text),
-			 "{\"hrl\":1,\"rules\":[{\"id\":\"abc\",\"title\":\"T\",\"mode\":\"off\","
-			 "\"severity\":\"info\",\"on\":[\"a\"],\"actions\":[{\"revoke\":\"agent\","
-			 "\"target\":\"x\",\"until\":\"%s\"}]}]}", cases[i].until);
-		ssf_auto(rule_file) f = compile(text);
-		assert_int_equal(rule_file_at(f, 0)->actions[0].until_s, cases[i].s);
-		assert_int_equal(rule_file_at(f, 0)->mode, RULE_OFF);
-	}
 }
 
 static void wants(void **state)
@@ -118,14 +85,14 @@ static void wants(void **state)
 	ssf_auto(rule_file) f = compile(full);
 
 	(void)state;
-	assert_true(rule_wants(f, 0, "a.b"));
-	assert_true(rule_wants(f, 0, "x.y"));
-	assert_true(rule_wants(f, 0, "x.y.z"));
-	assert_false(rule_wants(f, 0, "a.b.c"));
-	assert_false(rule_wants(f, 0, "x"));
-	assert_false(rule_wants(f, 0, "xx.y"));
-	assert_false(rule_wants(f, 0, ""));
-	assert_false(rule_wants(f, 1, "x.y"));
+	assert_true(rule_wants(rule_file_at(f, 0), "a.b"));
+	assert_true(rule_wants(rule_file_at(f, 0), "x.y"));
+	assert_true(rule_wants(rule_file_at(f, 0), "x.y.z"));
+	assert_false(rule_wants(rule_file_at(f, 0), "a.b.c"));
+	assert_false(rule_wants(rule_file_at(f, 0), "x"));
+	assert_false(rule_wants(rule_file_at(f, 0), "xx.y"));
+	assert_false(rule_wants(rule_file_at(f, 0), ""));
+	assert_false(rule_wants(rule_file_at(f, 1), "x.y"));
 }
 
 static void references(void **state)
@@ -391,6 +358,37 @@ static void refused_actions(void **state)
 	refuse_all(cases, SSF_ARRAY_SIZE(cases));
 }
 
+/* Line, column and path are fields; the message does not repeat them. */
+static void errors_carry_their_place_in_fields(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned line, column;
+		const char *path, *message;
+	} cases[] = {
+		{ "{\n  \"hrl\": 2 }", 2, 10, "/hrl", "the file needs \"hrl\": 1" },
+		{ "{\"hrl\":1}", 1, 1, "", "the file needs \"rules\"" },
+		{ FILE_OF(HEAD "\n\"on\":[\"a\",5]}"), 3, 11, "/rules/0/on/1",
+		  "rule r.1: an event type is a string of 1 to 256 bytes" },
+		{ MATCH("{\"a/b\":{\"~\":[{\"regex\":\"x\"}]}}"), 3, 31,
+		  "/rules/0/match/a~1b/~0/0/regex", "rule r.1: unknown operator \"regex\"" },
+		{ "{\"hrl\":1,\n\"rules\":[}\n", 2, 10, "", "not JSON" },
+		{ "{\"hrl\":1,\n \"\xff\":1}", 2, 3, "", "not UTF-8" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(cases); i++) {
+		struct ssf_diagnostic diag;
+		struct rule_file *f = NULL;
+
+		assert_int_equal(rule_file_compile(ssf_str_c(cases[i].text), &f, &diag), -1);
+		assert_int_equal(diag.line, cases[i].line);
+		assert_int_equal(diag.column, cases[i].column);
+		assert_string_equal(diag.path, cases[i].path);
+		assert_string_equal(diag.err.msg, cases[i].message);
+	}
+}
+
 /* --- limits ---------------------------------------------------------------------------------- */
 
 static void add(struct ssf_buf *b, const char *text, unsigned times)
@@ -401,20 +399,22 @@ static void add(struct ssf_buf *b, const char *text, unsigned times)
 
 static void size_limit(void **state)
 {
-	ssf_auto_buf text = SSF_BUF(2 * RULES_FILE_MAX);
+	ssf_auto_buf text = SSF_BUF(2 * RULE_FILE_MAX);
 	struct rule_file *f = NULL;
-	struct ssf_err err;
+	struct ssf_diagnostic diag;
 
 	(void)state;
 	ssf_buf_adds(&text, full);
-	add(&text, " ", RULES_FILE_MAX - (unsigned)text.len);
-	assert_int_equal(rule_file_compile(ssf_buf_str(&text), &f, &err), 0);
+	add(&text, " ", RULE_FILE_MAX - (unsigned)text.len);
+	assert_int_equal(rule_file_compile(ssf_buf_str(&text), &f, &diag), 0);
 	rule_file_free(f);
 	f = NULL;
 	ssf_buf_addc(&text, ' ');
-	assert_int_equal(rule_file_compile(ssf_buf_str(&text), &f, &err), -1);
-	assert_int_equal(err.code, SSF_E_LIMIT);
-	assert_string_equal(err.msg, "1:1: larger than 1048576 bytes");
+	assert_int_equal(rule_file_compile(ssf_buf_str(&text), &f, &diag), -1);
+	assert_int_equal(diag.err.code, SSF_E_LIMIT);
+	assert_int_equal(diag.line, 1);
+	assert_int_equal(diag.column, 1);
+	assert_string_equal(diag.err.msg, "larger than 1048576 bytes");
 	assert_null(f);
 }
 
@@ -475,7 +475,7 @@ static void long_names(void **state)
 {
 	ssf_auto_buf text = SSF_BUF(64 * 1024);
 	struct rule_file *f = NULL;
-	struct ssf_err err;
+	struct ssf_diagnostic diag;
 
 	(void)state;
 	for (unsigned pad = 0; pad < 3; pad++) {
@@ -484,9 +484,11 @@ static void long_names(void **state)
 		add(&text, "x", pad);
 		add(&text, "\xe2\x82\xac", 2000);
 		ssf_buf_adds(&text, "\":1}");
-		assert_int_equal(rule_file_compile(ssf_buf_str(&text), &f, &err), -1);
-		assert_non_null(strstr(err.msg, "unknown key"));
-		assert_true(ssf_utf8_valid(ssf_str_c(err.msg)));
+		assert_int_equal(rule_file_compile(ssf_buf_str(&text), &f, &diag), -1);
+		assert_non_null(strstr(diag.err.msg, "unknown key"));
+		assert_true(ssf_utf8_valid(ssf_str_c(diag.err.msg)));
+		assert_true(ssf_utf8_valid(ssf_str_c(diag.path)));
+		assert_int_equal(diag.column, 9 + 3 + pad + 6000 + 1);
 	}
 }
 
@@ -514,8 +516,8 @@ static void matches(void **state)
 		json_auto_t *document = support_json(cases[i].document);
 		struct ssf_err err;
 		bool first = !cases[i].first, second = !cases[i].second;
-		assert_int_equal(rule_match(f, 0, document, &first, NULL, &err), 0);
-		assert_int_equal(rule_match(f, 1, document, &second, NULL, &err), 0);
+		assert_int_equal(rule_match(rule_file_at(f, 0), document, &first, NULL, &err), 0);
+		assert_int_equal(rule_match(rule_file_at(f, 1), document, &second, NULL, &err), 0);
 		assert_int_equal(first, cases[i].first);
 		assert_int_equal(second, cases[i].second);
 	}
@@ -549,7 +551,7 @@ static void traces(void **state)
 		json_auto_t *trace = json_array();
 		struct ssf_err err;
 		bool matched;
-		assert_int_equal(rule_match(f, 0, document, &matched, trace, &err), 0);
+		assert_int_equal(rule_match(rule_file_at(f, 0), document, &matched, trace, &err), 0);
 		assert_int_equal(matched, i == 0);
 		if (!json_equal(trace, expected)) {
 			ssf_auto_free char *got = json_dumps(trace, JSON_COMPACT);
@@ -598,7 +600,7 @@ static void shipped_rules(void **state)
 		char got[4] = "---";
 		for (size_t k = 0; k < 3; k++) {
 			bool matched;
-			assert_int_equal(rule_match(f, k, document, &matched, NULL, &err), 0);
+			assert_int_equal(rule_match(rule_file_at(f, k), document, &matched, NULL, &err), 0);
 			if (matched)
 				got[k] = "cas"[k];
 		}
@@ -606,8 +608,24 @@ static void shipped_rules(void **state)
 	}
 }
 
-/* Every target, subject and claim of a rule can be filled whenever the rule matches. */
-static void shipped_templates(void **state)
+/* What the actions of a rule lead to, one line each. */
+static int note_event(void *arg, const char *uri, json_t *subject, json_t *claims,
+		      struct ssf_err *err)
+{
+	(void)err;
+	assert_string_equal(json_string_value(json_object_get(subject, "sub")), "agent:a");
+	assert_non_null(json_object_get(claims, "reason_admin"));
+	return ssf_buf_addf(arg, "emit %s\n", strrchr(uri, '/') + 1);
+}
+
+static int note_revocation(void *arg, const struct action_revocation *r, struct ssf_err *err)
+{
+	(void)err;
+	return ssf_buf_addf(arg, "%s %s %s\n", r->effect, r->target_kind, r->target);
+}
+
+/* Everything that a shipped rule does can be done whenever the rule matches. */
+static void shipped_actions(void **state)
 {
 	ssf_auto_free char *text = support_vector("../../examples/rules/leaked-secret.rules.json");
 	ssf_auto(rule_file) f = compile(text);
@@ -615,64 +633,45 @@ static void shipped_templates(void **state)
 		"{\"type\":\"secret.leaked\",\"detail\":{},"
 		"\"$agent\":{\"known\":true,\"id\":\"agent:a\"},"
 		"\"$credential\":{\"known\":true,\"id\":\"cred-1\"}}";
+	static const char *const want[] = {
+		"revoke credential cred-1\n",
+		("revoke agent agent:a\nemit session-revoked\nemit credential-change\n"
+		 "emit credential-compromise\n"),
+		"suspend agent agent:a\n",
+	};
 	json_auto_t *document = support_json(least);
-	struct ssf_err err;
 
 	(void)state;
+	assert_string_equal(rule_file_at(f, 1)->id, "secret.leaked-known-agent");
 	for (size_t i = 0; i < rule_file_count(f); i++) {
 		const struct rule *r = rule_file_at(f, i);
+		ssf_auto_buf got = SSF_BUF(1024);
+		const struct action_sink sink = { note_event, note_revocation, &got };
+		const struct action_context c = { .rule_id = r->id, .rule_title = r->title,
+						  .document = document,
+						  .issuer = "https://hub.example",
+						  .agent_id = "agent:a" };
 		for (size_t k = 0; k < r->action_count; k++) {
-			const struct rule_action *a = &r->actions[k];
-			json_auto_t *claims = NULL;
-			ssf_auto_buf target = SSF_BUF(256);
-			if (a->kind == RULE_EMIT) {
-				assert_int_equal(rule_fill_json(a->claims, document, &claims, &err), 0);
-				assert_int_equal(json_object_size(claims),
-						 json_object_size(a->claims));
-				continue;
-			}
-			assert_int_equal(rule_fill(a->target, document, &target, &err), 0);
-			assert_string_equal(target.ptr, i == 0 ? "cred-1" : "agent:a");
-			assert_int_equal(rule_fill(a->reason, document, &target, &err), 0);
+			json_auto_t *record = json_object();
+			struct ssf_err err;
+			if (action_run(&r->actions[k], &c, &sink, record, &err) < 0)
+				fail_msg("%s", err.msg);
 		}
+		assert_string_equal(got.ptr, want[i]);
 	}
-}
-
-static void shipped_actions(void **state)
-{
-	ssf_auto_free char *text = support_vector("../../examples/rules/leaked-secret.rules.json");
-	ssf_auto(rule_file) f = compile(text);
-	static const char *const emitted[] = {
-		"https://schemas.openid.net/secevent/caep/event-type/session-revoked",
-		"https://schemas.openid.net/secevent/caep/event-type/credential-change",
-		"https://schemas.openid.net/secevent/risc/event-type/credential-compromise",
-	};
-	const struct rule *r = rule_file_at(f, 1);
-
-	(void)state;
-	assert_string_equal(r->id, "secret.leaked-known-agent");
-	assert_int_equal(r->action_count, 4);
-	assert_int_equal(r->actions[0].kind, RULE_REVOKE);
-	assert_int_equal(r->actions[0].what, RULE_TARGET_AGENT);
-	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(r->actions[1 + i].kind, RULE_EMIT);
-		assert_string_equal(r->actions[1 + i].event_uri, emitted[i]);
-	}
-	assert_int_equal(rule_file_at(f, 0)->actions[0].what, RULE_TARGET_CREDENTIAL);
-	assert_int_equal(rule_file_at(f, 2)->actions[0].kind, RULE_SUSPEND);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(compiled_rules),
-		cmocka_unit_test(durations),
 		cmocka_unit_test(wants),
 		cmocka_unit_test(references),
 		cmocka_unit_test(refused_files),
 		cmocka_unit_test(refused_rules),
 		cmocka_unit_test(refused_patterns),
 		cmocka_unit_test(refused_actions),
+		cmocka_unit_test(errors_carry_their_place_in_fields),
 		cmocka_unit_test(size_limit),
 		cmocka_unit_test(depth_limits),
 		cmocka_unit_test(count_limits),
@@ -680,7 +679,6 @@ int main(void)
 		cmocka_unit_test(matches),
 		cmocka_unit_test(traces),
 		cmocka_unit_test(shipped_rules),
-		cmocka_unit_test(shipped_templates),
 		cmocka_unit_test(shipped_actions),
 	};
 
