@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import machine
 from harness import REVOKED
 from machine import CPUS, mean
-from world import Unmeasured, median, percentile, wait, write_requests
+from world import Unmeasured, median, percentile, pss_kib, wait, write_requests
 
 STREAMS = 10
 AHEAD = 100     # events that streams may be behind: enough that all cores are always busy, and that
@@ -202,32 +202,32 @@ def leak_reports(world, hub, count):
 RATE = 200
 
 
-def latency(world, seconds, alg, webhook):
+def latency(world, seconds, alg, webhook, rate=RATE, streams=STREAMS):
     """From when a request was due to be sent to each receiver's 202, in milliseconds. The first second
     is not counted: connections are made then."""
-    count = (1 + seconds) * RATE
+    count = (1 + seconds) * rate
     hub = world.hub()
-    sink = world.sink(addresses=STREAMS, record=True)
+    sink = world.sink(addresses=streams, record=True)
     if webhook:
         requests_file = leak_reports(world, hub, count)
     else:
         sets = world.signed()
         hub.know(sets)
         requests_file = sets.path
-    hub.push_streams(sink, STREAMS, alg)
+    hub.push_streams(sink, streams, alg)
     hub.idle()
-    load = world.ingest(hub, requests_file, connections=64, rate=RATE, count=count, times=True).begin()
+    load = world.ingest(hub, requests_file, connections=64, rate=rate, count=count, times=True).begin()
     time.sleep(1)
     with world.profiled(hub):
         load.end()
-    sink.counters.wait(count * STREAMS, 30, "pushes that arrive")
+    sink.counters.wait(count * streams, 30, "pushes that arrive")
     times = list(load.times())
     number = {txn: i for i, (_, _, txn) in enumerate(times)}   # of webhooks; a SET's txn says it
-    accepted = [(answered - due) / 1e6 for due, answered, _ in times[RATE:]]
+    accepted = [(answered - due) / 1e6 for due, answered, _ in times[rate:]]
     pushed = []
     for ns, _, _, txn in sink.records():
         i = number[txn] if webhook else int(txn[-8:])
-        if i >= RATE:
+        if i >= rate:
             pushed.append((ns - times[i][0]) / 1e6)
     return pushed, {"pushes": len(pushed), "alg": alg, "seconds": seconds,
                     "p50_ms": percentile(pushed, 50), "p90_ms": percentile(pushed, 90),
@@ -241,6 +241,12 @@ def latencies(alg, webhook, prefix):
         pushed, raw = latency(world, 8 if quick else 30, alg, webhook)
         return {f"{prefix}_p{p}_ms": (percentile(pushed, p), raw) for p in (50, 99)}
     return measure
+
+
+def latency_quiet(world, quick):
+    """One stream, 100 SETs a second, RS256: each event has the hub to itself."""
+    pushed, raw = latency(world, 8 if quick else 30, "RS256", False, rate=100, streams=1)
+    return {"latency_quiet_ms": (percentile(pushed, 50), raw)}
 
 
 # --- rows ----------------------------------------------------------------------------------------
@@ -356,6 +362,88 @@ def fanout_poll(world, quick):
             hub.idle()
     found["fanout_10k_s"] = (median(times), {"seconds": times, "rss_kib_after": hub.rss()})
     return found
+
+
+# --- many streams ----------------------------------------------------------------------------------
+
+STREAMS_10K = 10_000
+ACK_RATE = 10   # a second: each event has been handed to all streams long before the next one
+
+
+def streams_10k(world, quick):
+    """The processor time of a hub with 10,000 push streams that has nothing to do, as a share of one
+    core."""
+    seconds = 10 if quick else 60
+    hub = world.hub()
+    sink = world.sink()
+    hub.push_fleet(sink, STREAMS_10K, "ES256")
+    hub.idle()
+    time.sleep(5)   # the last checkpoints
+    with world.profiled(hub):
+        began, cpu, postgres = time.monotonic(), hub.cpu(), world.postgres_cpu()
+        time.sleep(seconds)
+        cpu, postgres = hub.cpu() - cpu, world.postgres_cpu() - postgres
+        took = time.monotonic() - began
+    return {"streams_10k": (cpu / took * 100, {
+        "streams": STREAMS_10K, "seconds": took, "hub_cpu_s": cpu, "postgres_cpu_s": postgres,
+        "rss_kib": hub.rss()})}
+
+
+class Acks:
+    """A hub with so many poll streams that take every event, and do not poll: an event stays in the
+    window of each."""
+
+    def __init__(self, world, streams):
+        self.world = world
+        self.sets = world.signed()
+        self.hub = world.hub()
+        self.hub.know(self.sets)
+        self.hub.poll_streams(streams, "ES256")
+        self.hub.idle()
+        self.sent = 0
+
+    def round(self, count):
+        """Milliseconds from each request to its 202."""
+        load = self.world.ingest(self.hub, self.sets.path, connections=1, rate=ACK_RATE, skip=self.sent,
+                                 count=count, times=True).begin()
+        load.end()
+        self.sent += count
+        return [(answered - due) / 1e6 for due, answered, _ in load.times()]
+
+
+def ack_10k(world, quick):
+    """How much longer the 202 to an event takes that 10,000 streams get than to one that ten get. The
+    two hubs take turns."""
+    few, many = Acks(world, STREAMS), Acks(world, STREAMS_10K)
+    acks = {few: [], many: []}
+    for _ in range(2 if quick else 6):   # 240 events at most: a window has 256
+        for hub in acks:
+            with world.profiled(hub.hub):
+                acks[hub] += hub.round(40)
+    p99 = {hub: percentile(ms, 99) for hub, ms in acks.items()}
+    return {"ack_10k": (p99[many] / p99[few], {
+        "streams": [STREAMS, STREAMS_10K], "events": len(acks[few]),
+        "p50_ms": [percentile(ms, 50) for ms in acks.values()],
+        "p99_ms": [percentile(ms, 99) for ms in acks.values()]})}
+
+
+def memory_100(world, quick):
+    """The hub and its private PostgreSQL, with 100 push streams that have had an event: the proportional
+    share of all their processes, in MiB."""
+    streams = 100
+    sets = world.signed()
+    hub = world.hub(private=True)
+    hub.know(sets)
+    sink = world.sink(addresses=streams)
+    hub.push_streams(sink, streams, "RS256")
+    deliver_one(hub, sink, sets, streams)
+    time.sleep(5)
+    parts = {pid: (pss_kib(pid), name) for pid, name in hub.family().items()}
+    total = sum(kib for kib, _ in parts.values())
+    return {"memory_100": (total / 1024, {
+        "streams": streams, "processes": len(parts), "hub_kib": parts[hub.proc.pid][0],
+        "postgres_kib": total - parts[hub.proc.pid][0],
+        "parts": sorted(([name, kib] for kib, name in parts.values()), key=lambda p: -p[1])})}
 
 
 # --- a large log ---------------------------------------------------------------------------------

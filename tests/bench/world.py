@@ -65,6 +65,14 @@ def rss_kib(pid):
     raise Unmeasured(f"process {pid} has no memory")
 
 
+def pss_kib(pid):
+    """Resident memory, of what several processes share the proportional part."""
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise Unmeasured(f"process {pid} has no memory")
+
+
 def median(values):
     return statistics.median(list(values))
 
@@ -207,11 +215,12 @@ class Hub(harness.Hub):
     like. Its settings are the defaults but for what a load on one machine needs: it may push to
     loopback and over plain HTTP, and one address may send as much as it likes."""
 
-    def __init__(self, world, *args, like=None):
+    def __init__(self, world, *args, like=None, private=False):
         self.world = world
-        self.database = like.database if like else world.new_database()
-        super().__init__(world.tls, "--database", self.database, "--push-allow-http",
-                         "--rate-limit-address", "0", "--rate-limit-client", "0", *args, like=like)
+        self.database = None if private else like.database if like else world.new_database()
+        database = [] if private else ["--database", self.database]
+        super().__init__(world.tls, *database, "--push-allow-http", "--rate-limit-address", "0",
+                         "--rate-limit-client", "0", *args, like=like)
 
     def new_session(self):
         session = requests.Session()   # without the checks of tests
@@ -227,6 +236,14 @@ class Hub(harness.Hub):
 
     def rss(self):
         return rss_kib(self.proc.pid)
+
+    def family(self):
+        """{pid: name} of its processes, its private PostgreSQL included."""
+        table, family = processes(), {self.proc.pid, self.postgres_pid()}
+        while more := {p for p, (parent, *_) in table.items() if parent in family} - family:
+            family |= more
+        return {p: pathlib.Path(f"/proc/{p}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()[:60]
+                for p in family}
 
     def apply_all(self, resources):
         for i in range(0, len(resources), APPLY_MAX):
@@ -259,6 +276,22 @@ class Hub(harness.Hub):
             where kind = 'stream' and id = 'poll-0'""", count - 1)
         self.sql("""insert into stream_state (stream_id, cursor) select 'poll-' || n, cursor
             from stream_state, generate_series(1, %s) n where stream_id = 'poll-0'""", count - 1)
+        self.start()
+
+    def push_fleet(self, sink, count, alg):
+        """So many push streams of one client, each to a host of its own, made as poll_streams() does. They
+        are not pushed to: the sink need not have the addresses."""
+        self.apply({"kind": "client", "id": "fleet", "audience": "https://fleet.bench.example",
+                    "token": "token-of-fleet"},
+                   {"kind": "stream", "id": "push-0", "client": "fleet", "alg": alg,
+                    "delivery": {"method": PUSH, "endpoint_url": sink.url(0)}})
+        self.stop()
+        self.sql("""insert into resource (kind, id, version, spec)
+            select kind, 'push-' || n, version, jsonb_set(spec, '{delivery,endpoint_url}', to_jsonb(url))
+            from resource, unnest(%s) with ordinality u(url, n) where kind = 'stream' and id = 'push-0'""",
+                 [sink.url(i) for i in range(1, count)])
+        self.sql("""insert into stream_state (stream_id, cursor) select 'push-' || n, cursor
+            from stream_state, generate_series(1, %s) n where stream_id = 'push-0'""", count - 1)
         self.start()
 
     def idle(self, timeout=60):
