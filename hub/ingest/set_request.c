@@ -143,11 +143,23 @@ static void accept_set(struct set_request *s, const struct ssf_key *key)
 		refuse_set(s, &err);
 }
 
+/* Before the append nothing has happened that the transmitter would have to know of. */
+static void on_client_gone(void *arg)
+{
+	struct set_request *s = arg;
+	struct ssf_err err;
+
+	jwks_search_cancel(s->search);
+	ssf_fail(&err, SSF_E_UNAVAILABLE, "the client has gone");
+	refuse_set(s, &err);
+}
+
 static void on_key(void *arg, struct ssf_key *key, const struct ssf_err *err)
 {
 	struct set_request *s = arg;
 
 	s->search = NULL;
+	http_on_cancel(s->req, NULL, NULL); /* from here on the request runs to its end */
 	if (err != NULL) {
 		refuse_set(s, err);
 		return;
@@ -163,11 +175,17 @@ static void find_key(struct set_request *s)
 	ssf_auto(ssf_key) key = NULL;
 	struct ssf_err err;
 
-	if (jwks != NULL && jwks_find(s->in->jwks, jwks, s->jws.kid, s->jws.alg, &key, &err) == 0)
-		accept_set(s, key);
-	else if (jwks != NULL || jwks_search_start(s->in->jwks, url, s->jws.kid, s->jws.alg,
-						   on_key, s, &s->search, &err) < 0)
+	if (jwks != NULL) {
+		if (jwks_find(s->in->jwks, jwks, s->jws.kid, s->jws.alg, &key, &err) < 0)
+			refuse_set(s, &err);
+		else
+			accept_set(s, key);
+	} else if (jwks_search_start(s->in->jwks, url, s->jws.kid, s->jws.alg, on_key, s,
+				     &s->search, &err) < 0) {
 		refuse_set(s, &err);
+	} else {
+		http_on_cancel(s->req, on_client_gone, s);
+	}
 }
 
 static int parse_request(struct set_request *s, struct ssf_err *err)

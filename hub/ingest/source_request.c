@@ -165,7 +165,18 @@ static void append_signals(struct source_request *s)
 		refuse_request(s, &err);
 }
 
-/* --- authenticate and map ------------------------------------------------------------------ */
+/* --- keys, authenticate and map ------------------------------------------------------------ */
+
+/* Before the append nothing has happened that the sender would have to know of. */
+static void on_client_gone(void *arg)
+{
+	struct source_request *s = arg;
+	struct ssf_err err;
+
+	source_keys_get_cancel(s->keys);
+	ssf_fail(&err, SSF_E_UNAVAILABLE, "the client has gone");
+	refuse_request(s, &err);
+}
 
 /* keys: NULL unless the adapter has declared some. */
 static int authenticate(struct source_request *s, const void *keys, struct ssf_err *err)
@@ -185,6 +196,7 @@ static void on_keys(void *arg, const void *keys, const struct ssf_err *err)
 	struct ssf_err why;
 
 	s->keys = NULL;
+	http_on_cancel(s->req, NULL, NULL); /* from here on the request runs to its end */
 	if (err != NULL)
 		refuse_request(s, err);
 	else if (authenticate(s, keys, &why) < 0 ||
@@ -272,5 +284,7 @@ void source_request_start(struct ingest *in, struct http_req *req, const char *s
 		   source_keys_get_start(in->source_keys, adapter, s->spec, &s->view, on_keys, s,
 					 &s->keys, &err) < 0) {
 		refuse_request(s, &err);
+	} else {
+		http_on_cancel(req, on_client_gone, s);
 	}
 }

@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import socket
 import ssl
+import threading
 import time
 import uuid
 
@@ -199,6 +200,61 @@ def test_a_file_of_keys_is_read_when_it_has_changed(hub, github, tmp_path):
     assert str(path) not in refused.text
     path.write_text(json.dumps(github.keys()))
     assert hub.partner(source, github, ["file-b"]).status_code == 202
+
+
+# --- clients that go away ---------------------------------------------------------------------
+
+def leave_while_keys_are_fetched(hub, path, headers, body, asked):
+    """Sends a request, and goes away once the hub has asked for keys; the hub must give it up."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
+    before, events = hub.log().count("the client has gone"), count(hub)
+    with connect(hub) as s:
+        s.sendall(head.encode() + body)
+        wait_until(asked.is_set, what="the hub asks for keys")
+    wait_until(lambda: hub.log().count("the client has gone") == before + 1,
+               what="the request is given up")
+    assert count(hub) == events
+
+
+def test_a_report_is_given_up_when_its_sender_leaves_before_the_keys_come(hub, github, tls):
+    asked, hold = threading.Event(), threading.Event()
+
+    def handle(request):
+        asked.set()
+        return harness.Answer(200, github.keys(), hold=hold)
+    server = harness.Server(tls, handle)
+    try:
+        hub.apply({"kind": "source", "id": "ghp-leave", "type": "github-partner",
+                   "keys_url": server.url + "/keys"})
+        body = json.dumps([{"token": "left", "type": "t"}]).encode()
+        leave_while_keys_are_fetched(hub, "/in/ghp-leave", github.sign(body), body, asked)
+        hold.set()
+        assert hub.partner("ghp-leave", github, ["left"]).status_code == 202
+    finally:
+        hold.set()
+        server.close()
+
+
+def test_a_set_is_given_up_when_its_sender_leaves_before_the_keys_come(hub, tls):
+    key = jwk.JWK.generate(kty="RSA", size=2048, kid="leave")
+    asked, hold = threading.Event(), threading.Event()
+
+    def handle(request):
+        asked.set()
+        return harness.Answer(200, {"keys": [json.loads(key.export_public())]}, hold=hold)
+    server = harness.Server(tls, handle)
+    try:
+        hub.apply({"kind": "transmitter", "id": "leave", "issuer": "https://leave.example",
+                   "jwks_url": server.url + "/jwks"})
+        token = sign_set(key, hub.claims(iss="https://leave.example"))
+        leave_while_keys_are_fetched(hub, "/events", {"Content-Type": SET_TYPE}, token.encode(),
+                                     asked)
+        hold.set()
+        assert hub.send(token).status_code == 202
+    finally:
+        hold.set()
+        server.close()
 
 
 # --- limits of the listener -------------------------------------------------------------------
