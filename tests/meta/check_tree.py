@@ -152,6 +152,19 @@ def check_fuzz():
             yield f"{target.name} is not built"
 
 
+def check_adapters():
+    """Each source adapter has a page for operators and at least five seeds of its own."""
+    pages = "".join(p.read_text() for p in (ROOT / "docs/sources").glob("*.md"))
+    seeds = [p.read_bytes() for p in (ROOT / "tests/fuzz/corpus/source_adapter").glob("*")]
+    table = re.sub(r"/\*.*?\*/", "", (ROOT / "transmitters/adapters.def").read_text(), flags=re.S)
+    for type_ in re.findall(r'^ADAPTER\(\w+, "([\w-]+)"\)', table, re.M):
+        if f"`{type_}`" not in pages:
+            yield f"docs/sources has no page about `{type_}`"
+        count = sum(seed.startswith(f"{type_} ".encode()) for seed in seeds)
+        if count < 5:
+            yield f"tests/fuzz/corpus/source_adapter has {count} seeds of {type_}"
+
+
 def check_lessons():
     """docs/lessons-tests.md: a line for each clause and bug, and the tests that it names are there."""
     text = (ROOT / "docs/lessons-tests.md").read_text()
