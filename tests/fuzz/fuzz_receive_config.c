@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration file of ssf-receive, without the files that it names. */
+#include "receivers/ssf-receive/config.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "receivers/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (size > 0)
 		memcpy(text, data, size);
-	if (config_parse("fuzz", text, size, &c, &err) == 0 && c->n_rules == 0)
+	if (config_parse("fuzz", text, size, &c, &err) == 0 && c->rules.count == 0)
 		abort();
 	return 0;
 }

@@ -20,7 +20,7 @@ FENCED = {
     r"event2/": ["lib/kit", "lib/http"],
     r"libpq-fe\.h": ["hub/db"],
     r"curl/": ["lib/http"],
-    r"hiredis/": ["receivers"],
+    r"hiredis/": ["receivers/sinks/redis"],
     r"jwt\.h": ["hub/auth"],
     r"pthread\.h": ["lib/kit", "lib/http", "lib/ssf"],
 }
