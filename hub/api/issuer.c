@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One place that puts URLs of ours together, and takes paths apart. */
+/* The only place that builds the hub's URLs and takes request paths apart. */
 #include "hub/api/issuer.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@ static int check_form(const char *url, const char *host, struct ssf_err *err)
 		return ssf_fail(err, SSF_E_MALFORMED, "issuer: longer than %d bytes", ISSUER_MAX);
 	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)url[i] <= ' ' || (unsigned char)url[i] >= 0x7f || strchr("\"\\<>", url[i]) != NULL)
-			return ssf_fail(err, SSF_E_MALFORMED, "issuer: has a character that URLs do not have");
+			return ssf_fail(err, SSF_E_MALFORMED, "issuer: has a character that is not allowed in URLs");
 	}
 	if (strpbrk(url, "?#") != NULL)
 		return ssf_fail(err, SSF_E_MALFORMED, "issuer: must have no query and no fragment");
@@ -28,18 +28,18 @@ static int check_form(const char *url, const char *host, struct ssf_err *err)
 	return 0;
 }
 
-/* What our own paths begin with: with such an issuer "/v1/status" could be meant with its path or without. */
+/* If the issuer's path began like one of the hub's own, "/v1/status" could be meant with it or without. */
 static int check_path(const char *path, struct ssf_err *err)
 {
-	static const char *const own[] = { "v1", "ssf", "streams", "in", "events", "oauth2", ".well-known" };
+	static const char *const reserved[] = { "v1", "ssf", "streams", "in", "events", "oauth2", ".well-known" };
 	struct ssf_str first = { path, strcspn(path, "/") };
 
-	for (size_t i = 0; i < SSF_ARRAY_SIZE(own); i++) {
-		if (ssf_str_eq_c(first, own[i]))
-			return ssf_fail(err, SSF_E_MALFORMED, "issuer: its path must not begin as one of the hub's own");
+	for (size_t i = 0; i < SSF_ARRAY_SIZE(reserved); i++) {
+		if (ssf_str_eq_c(first, reserved[i]))
+			return ssf_fail(err, SSF_E_MALFORMED, "issuer: its path must not begin like one of the hub's own");
 	}
 	if (strstr(path, "//") != NULL || strchr(path, '%') != NULL)
-		return ssf_fail(err, SSF_E_MALFORMED, "issuer: its path must have no escapes and no empty part");
+		return ssf_fail(err, SSF_E_MALFORMED, "issuer: its path must have no escapes and no empty segment");
 	return 0;
 }
 
@@ -80,6 +80,13 @@ char *issuer_url(const struct issuer *i, const char *path)
 	return asprintf(&url, "%.*s%s", (int)i->end, i->url, path) < 0 ? NULL : url;
 }
 
+int issuer_put_url(json_t *doc, const char *member, const struct issuer *i, const char *path)
+{
+	ssf_auto_free char *url = issuer_url(i, path);
+
+	return url != NULL ? json_object_set_new(doc, member, json_string(url)) : -1;
+}
+
 char *issuer_well_known(const struct issuer *i, const char *name)
 {
 	char *url;
@@ -92,14 +99,14 @@ char *issuer_well_known(const struct issuer *i, const char *name)
 
 bool issuer_strip(const struct issuer *i, const char *path, struct ssf_buf *out)
 {
-	struct ssf_str ours = { i->url + i->origin, i->end - i->origin };
+	struct ssf_str base = { i->url + i->origin, i->end - i->origin };
 	size_t known = strlen(WELL_KNOWN), name;
 
 	if (strncmp(path, WELL_KNOWN, known) == 0) {
 		name = known + strcspn(path + known, "/");
-		return ssf_str_eq(ssf_str_c(path + name), ours) && ssf_buf_add(out, path, name) == 0;
+		return ssf_str_eq(ssf_str_c(path + name), base) && ssf_buf_add(out, path, name) == 0;
 	}
-	if (ours.len > 0 && strncmp(path, ours.ptr, ours.len) == 0 && path[ours.len] == '/')
-		path += ours.len;
+	if (base.len > 0 && strncmp(path, base.ptr, base.len) == 0 && path[base.len] == '/')
+		path += base.len;
 	return ssf_buf_adds(out, path) == 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The only user of libjwt in the hub. libjwt 1.10 refuses every typ but JWT (docs/adr/0007): tokens of
- * other types, such as at+jwt, are verified as SETs are.
+ * The only user of libjwt in the hub. libjwt 1.10 refuses every typ but JWT (docs/adr/0007), so tokens of
+ * other types, such as at+jwt, are verified by lib/ssf, like SETs.
  */
 #include "hub/auth/jwt.h"
 
@@ -16,13 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAR_FUTURE 253402300800.0 /* the year 10000: what is beyond is nobody's time */
+#define FAR_FUTURE 253402300800.0 /* the year 10000: later times are refused */
 
 static const struct ssf_json_limits limits = { .max_bytes = SSF_JWS_MAX, .max_depth = 16 };
 
 /* --- signature ------------------------------------------------------------------------------------- */
 
-/* The public key in the form that libjwt takes. */
+/* libjwt takes public keys as PEM. */
 static int public_pem(const struct ssf_key *key, struct ssf_buf *out, struct ssf_err *err)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
@@ -39,7 +39,7 @@ static int public_pem(const struct ssf_key *key, struct ssf_buf *out, struct ssf
 	return r;
 }
 
-static bool same_alg(jwt_alg_t theirs, enum ssf_alg ours)
+static bool algs_match(jwt_alg_t theirs, enum ssf_alg ours)
 {
 	return (ours == SSF_ALG_RS256 && theirs == JWT_ALG_RS256) ||
 	       (ours == SSF_ALG_ES256 && theirs == JWT_ALG_ES256);
@@ -57,7 +57,7 @@ static int libjwt_verify(struct ssf_str token, const struct ssf_key *key, struct
 	if (public_pem(key, &pem, err) < 0)
 		return -1;
 	good = jwt_decode(&jwt, text, (const unsigned char *)pem.ptr, (int)pem.len) == 0 &&
-	       same_alg(jwt_get_alg(jwt), ssf_key_alg(key));
+	       algs_match(jwt_get_alg(jwt), ssf_key_alg(key));
 	jwt_free(jwt);
 	ERR_clear_error();
 	return good ? 0 : ssf_fail(err, SSF_E_SIGNATURE, "the signature does not verify");
@@ -68,7 +68,7 @@ int jwt_verify(struct ssf_str token, const struct ssf_jws *jws, const struct ssf
 {
 	bool plain = jws->typ == NULL || jwt_is_typ(jws, "JWT");
 
-	/* ssf_jws_parse() lets RS256 and ES256 through and nothing else; the key has one of them */
+	/* ssf_jws_parse() accepts RS256 and ES256 only, and the key is for one of them */
 	if (jws->alg != ssf_key_alg(key))
 		return ssf_fail(err, SSF_E_KEY, "alg: not the key's");
 	if ((plain ? libjwt_verify(token, key, err) : ssf_jws_verify(jws, key, err)) < 0)
@@ -102,8 +102,8 @@ bool jwt_is_typ(const struct ssf_jws *jws, const char *name)
 	return ssf_str_ieq_c(typ, name);
 }
 
-/* A time that is there has to be one: -1 if it is not; absent leaves *out as it was. */
-static int time_of(const json_t *claims, const char *name, double *out, struct ssf_err *err)
+/* An absent claim leaves *out as it was. */
+static int claim_time(const json_t *claims, const char *name, double *out, struct ssf_err *err)
 {
 	const json_t *value = json_object_get(claims, name);
 
@@ -119,8 +119,8 @@ int jwt_check_times(const json_t *claims, int64_t now, int64_t *exp, struct ssf_
 {
 	double expires = -1, not_before = 0, issued = 0;
 
-	if (time_of(claims, "exp", &expires, err) < 0 || time_of(claims, "nbf", &not_before, err) < 0 ||
-	    time_of(claims, "iat", &issued, err) < 0)
+	if (claim_time(claims, "exp", &expires, err) < 0 || claim_time(claims, "nbf", &not_before, err) < 0 ||
+	    claim_time(claims, "iat", &issued, err) < 0)
 		return -1;
 	if (expires < 0)
 		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "exp: missing");
@@ -143,16 +143,16 @@ static bool is_in(const json_t *value, const char *const *list)
 	return false;
 }
 
-int jwt_check_audience(const json_t *claims, const char *const *ours, bool only,
+int jwt_check_audience(const json_t *claims, const char *const *accepted, bool only,
 		       struct ssf_err *err)
 {
 	const json_t *aud = json_object_get(claims, "aud"), *one;
 	size_t i, fit = 0;
 
-	if (json_is_string(aud) && is_in(aud, ours))
+	if (json_is_string(aud) && is_in(aud, accepted))
 		return 0;
 	json_array_foreach(aud, i, one)
-		fit += is_in(one, ours);
+		fit += is_in(one, accepted);
 	if (fit == 0 || (only && fit < json_array_size(aud)))
 		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "aud: not for this server%s",
 				only ? " alone" : "");

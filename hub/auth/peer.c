@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stamp is "SECONDS.HEX": when it was made, and the HMAC of that and of all that is signed, each part
- * with its length before it, so that no two requests read the same.
+ * A stamp is "SECONDS.HEX": the time it was made, and the HMAC of that time and of the signed parts. Each
+ * part is preceded by its length, so that no two requests have the same signed text.
  */
 #include "hub/auth/peer.h"
 
@@ -46,7 +46,7 @@ static int mac(const uint8_t key[DERIVED_KEY_LEN], const struct peer_request *r,
 	add_part(&text, (struct ssf_str){ (const char *)digest, sizeof(digest) });
 	if (ssf_buf_failed(&text) || HMAC(EVP_sha256(), key, DERIVED_KEY_LEN, (const uint8_t *)text.ptr, text.len, out,
 				&len) == NULL)
-		return ssf_fail(err, SSF_E_INTERNAL, "peer: the request cannot be signed");
+		return ssf_fail(err, SSF_E_INTERNAL, "peer: cannot sign the request");
 	return 0;
 }
 
@@ -72,7 +72,7 @@ int peer_check(const uint8_t key[DERIVED_KEY_LEN], const struct peer_request *r,
 	int64_t at_s;
 
 	if (stamp.len >= sizeof(text))
-		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "not of a process of ours");
+		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "not from a process of this hub");
 	memcpy(text, stamp.ptr, stamp.len);
 	text[stamp.len] = '\0';
 	at_s = strtoll(text, &dot, 10);
@@ -80,11 +80,11 @@ int peer_check(const uint8_t key[DERIVED_KEY_LEN], const struct peer_request *r,
 	    ssf_unhex(ssf_str_c(dot + 1), given, sizeof(given)) < 0 || at_s < now_s - WINDOW_S ||
 	    at_s > now_s + WINDOW_S || mac(key, r, at_s, expected, NULL) < 0 ||
 	    CRYPTO_memcmp(expected, given, sizeof(given)) != 0)
-		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "not of a process of ours");
+		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "not from a process of this hub");
 	return 0;
 }
 
-void peer_caller(const struct caller *caller, char out[PEER_CALLER_LEN])
+void peer_caller_format(const struct caller *caller, char out[PEER_CALLER_LEN])
 {
 	if (caller->admin)
 		snprintf(out, PEER_CALLER_LEN, "admin");

@@ -6,10 +6,10 @@
  *
  *   starting -> (registry and keys are there) taking part -> ready -> SIGTERM -> draining -> end
  */
-#include "hub/api/api.h"
-#include "hub/api/forward.h"
-#include "hub/api/upkeep.h"
-#include "hub/auth/auth.h"
+#include "hub/api/peer/peer_listener.h"
+#include "hub/api/router.h"
+#include "hub/api/monitor/monitor_metrics.h"
+#include "hub/api/ssf/ssf_verify.h"
 #include "hub/cli/cli.h"
 #include "hub/cli/conf.h"
 #include "hub/cli/supervise.h"
@@ -44,9 +44,34 @@
 #define METRICS_BODY 1024
 #define READY_WAIT_MS 60000
 
+/* The HTTP interface. */
+struct serve_api {
+	struct issuer issuer;
+	char *token_endpoint_url;
+	char *resource_metadata;   /* its URL */
+	json_t *critical;          /* critical_subject_members: array of names, or NULL */
+	struct readiness readiness;
+	struct rate_limits *limits;
+	struct access_tokens tokens;
+	struct bearer *bearer;
+	struct token_endpoint token_endpoint;
+	struct peer_client *peer_client;
+	struct peer_listener *peer_listener;
+	struct proxy *proxy;
+	struct scatter_gather *gather;
+	struct ssf_verify *verifications;
+	struct ssf_api ssf;
+	struct stream_api stream;
+	struct admin_api admin;
+	struct monitor_api monitor;
+	struct oauth_api oauth;
+	struct ingest ingest;
+	struct openapi openapi;
+	struct router router;
+};
+
 struct serve {
 	struct conf conf;
-	char *token_endpoint;      /* its URL */
 	uint8_t admin[SSF_SHA256_LEN]; /* of the admin token */
 	uint8_t metrics[SSF_SHA256_LEN]; /* of the token that may read metrics */
 	struct master_key *master;
@@ -63,11 +88,21 @@ struct serve {
 	struct document_cache *documents;
 	struct jwks *jwks;
 	struct attribution *attribution;
-	struct upkeep *upkeep;
 	struct partitions *partitions;
 	struct http_server *server;
 	struct http_server *metrics_server; /* or NULL */
-	struct api api;
+	struct db *db;
+	struct owner *owner;
+	struct event_log *log;
+	struct registry *registry;
+	struct resource_writer *writer;
+	struct keys *keys;
+	struct batch *batch;
+	struct rules_consumer *rules;
+	struct deliver *deliver;
+	struct stream_activity *activity;
+	struct pool *resolver;             /* of names that clients give: they may take long */
+	struct serve_api api;
 
 	int64_t tick_us;           /* when it should come next, monotonic */
 	unsigned ticks;
@@ -172,9 +207,10 @@ static void on_owner_ready(void *arg)
 {
 	struct serve *s = arg;
 
-	s->api.ready = true;
+	s->api.readiness.running = true;
+	stream_activity_start(s->activity);
 	log_info("hub.ready", log_str("issuer", s->api.issuer.url),
-		 log_int("port", http_server_port(s->server)), log_str("owner", owner_id(s->api.owner)));
+		 log_int("port", http_server_port(s->server)), log_str("owner", owner_id(s->owner)));
 	if (s->child.number > 0)
 		supervise_ready(&s->child);
 	else
@@ -184,15 +220,15 @@ static void on_owner_ready(void *arg)
 /* What it acts by is there: it may take its part of the work. */
 static void check_ready(struct serve *s)
 {
-	if (s->api.registry_ready && s->api.keys_ready)
-		owner_start(s->api.owner);
+	if (s->api.readiness.resources_loaded && s->api.readiness.keys_loaded)
+		owner_start(s->owner);
 }
 
 static void on_registry_ready(void *arg)
 {
 	struct serve *s = arg;
 
-	s->api.registry_ready = true;
+	s->api.readiness.resources_loaded = true;
 	check_ready(s);
 }
 
@@ -200,7 +236,7 @@ static void on_keys_ready(void *arg)
 {
 	struct serve *s = arg;
 
-	s->api.keys_ready = true;
+	s->api.readiness.keys_loaded = true;
 	check_ready(s);
 }
 
@@ -211,10 +247,10 @@ static void on_db_state(void *arg, bool up)
 	if (!up)
 		return;
 	log_info("db.up");
-	if (s->api.log != NULL)
-		event_log_look(s->api.log);
-	if (s->api.registry != NULL)
-		registry_load(s->api.registry);
+	if (s->log != NULL)
+		event_log_look(s->log);
+	if (s->registry != NULL)
+		registry_load(s->registry);
 }
 
 static void on_news(void *arg, enum owner_news what, int64_t n)
@@ -223,18 +259,18 @@ static void on_news(void *arg, enum owner_news what, int64_t n)
 
 	(void)n;
 	if (what == OWNER_EVENTS)
-		event_log_look(s->api.log);
+		event_log_look(s->log);
 	else if (what == OWNER_CHANGES)
-		registry_load(s->api.registry);
+		registry_load(s->registry);
 	else
-		ring_look(keys_ring(s->api.keys));
+		ring_look(keys_ring(s->keys));
 }
 
 static void on_appended(void *arg)
 {
 	struct serve *s = arg;
 
-	owner_say(s->api.owner, OWNER_EVENTS);
+	owner_say(s->owner, OWNER_EVENTS);
 }
 
 /* --- end --------------------------------------------------------------------------------------------- */
@@ -263,15 +299,16 @@ static void drain(void *arg)
 {
 	struct serve *s = arg;
 
-	if (s->api.draining)
+	if (s->api.readiness.draining)
 		return;
 	log_info("hub.draining");
-	s->api.draining = true;
+	s->api.readiness.draining = true;
 	s->drain_until_ms = loop_now_ms() + s->conf.drain_timeout;
 	http_server_drain(s->server);
-	forwarder_drain(s->api.forwarder);
-	deliver_drain(s->api.deliver, s->conf.drain_timeout, on_delivered, s);
-	owner_leave(s->api.owner, on_left, s);
+	stream_activity_stop(s->activity);
+	proxy_drain(s->api.proxy);
+	deliver_drain(s->deliver, s->conf.drain_timeout, on_delivered, s);
+	owner_leave(s->owner, on_left, s);
 }
 
 /* The tick is due every TICK_MS: what it is late by, something else has taken. */
@@ -290,19 +327,19 @@ static void on_tick(void *arg)
 
 	count_tick(s);
 	if (metrics_processes() > 1 && ++s->ticks % COLLECT_TICKS == 0)
-		api_collect(&s->api);
-	if (keys_locked_out(s->api.keys)) {
+		monitor_metrics_collect(&s->api.monitor);
+	if (keys_locked_out(s->keys)) {
 		fprintf(stderr, "ssfhub: no stored signing key opens with this master.key\n");
 		end(s, 1);
 	}
-	if (!s->api.ready && loop_now_ms() - s->api.started_ms > READY_WAIT_MS) {
+	if (!s->api.readiness.running && loop_now_ms() - s->api.monitor.started_ms > READY_WAIT_MS) {
 		fprintf(stderr, "ssfhub: not ready in time; the log says why\n");
 		end(s, 1);
 	}
-	if (!s->api.draining)
+	if (!s->api.readiness.draining)
 		return;
 	if ((s->delivered && s->left && http_server_pending(s->server) == 0 &&
-	     forwarder_pending(s->api.forwarder) == 0 && batch_pending(s->api.batch) == 0) ||
+	     peer_listener_pending(s->api.peer_listener) == 0 && batch_pending(s->batch) == 0) ||
 	    loop_now_ms() >= s->drain_until_ms)
 		end(s, s->status);
 }
@@ -337,7 +374,7 @@ static int open_database(struct serve *s, struct ssf_err *err)
 				.queue_max = DATABASE_QUEUE,
 				.timeout_ms = (int)s->conf.database_timeout };
 
-	if (db_new(s->loop, &conf, on_db_state, s, &s->api.db, err) < 0)
+	if (db_new(s->loop, &conf, on_db_state, s, &s->db, err) < 0)
 		return -1;
 	return s->cluster != NULL ? postgres_watch(s->cluster, s->loop, err) : 0;
 }
@@ -346,12 +383,15 @@ static int open_owner(struct serve *s, struct ssf_err *err)
 {
 	struct owner_conf conf = { .conninfo = s->conninfo,
 				   .timeout_ms = (int)s->conf.database_timeout,
-				   .url = forwarder_url(s->api.forwarder),
+				   .url = peer_listener_url(s->api.peer_listener),
 				   .ready = on_owner_ready,
 				   .news = on_news,
 				   .arg = s };
 
-	return owner_new(s->loop, &conf, &s->api.owner, err);
+	if (owner_new(s->loop, &conf, &s->owner, err) < 0)
+		return -1;
+	peer_listener_set_owner(s->api.peer_listener, s->owner);
+	return 0;
 }
 
 /* The issuer, if none was set made of the port, and what of ours has a URL of its own. */
@@ -363,20 +403,41 @@ static int own_urls(struct serve *s, unsigned port, struct ssf_err *err)
 	snprintf(local, sizeof(local), "%s://localhost:%u", s->conf.tls_off ? "http" : "https", port);
 	if (issuer->url == NULL && issuer_parse(local, s->conf.tls_off, issuer, err) < 0)
 		return -1;
-	s->token_endpoint = issuer_url(issuer, "/oauth2/token");
+	s->api.token_endpoint_url = issuer_url(issuer, "/oauth2/token");
 	s->api.resource_metadata = issuer_well_known(issuer, "oauth-protected-resource");
-	if (s->token_endpoint == NULL || s->api.resource_metadata == NULL)
+	if (s->api.token_endpoint_url == NULL || s->api.resource_metadata == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "issuer");
 	return 0;
 }
 
+static void on_request(void *arg, struct http_req *req)
+{
+	struct serve *s = arg;
+
+	router_serve(&s->api.router, req);
+}
+
+static void on_monitor_request(void *arg, struct http_req *req)
+{
+	struct serve *s = arg;
+
+	router_serve_monitor(&s->api.router, req);
+}
+
+static void on_peer_request(void *arg, struct http_req *req, const struct caller *caller)
+{
+	struct serve *s = arg;
+
+	router_serve_peer(&s->api.router, req, caller);
+}
+
 /* Where the others reach this process: each of several has a port of its own. */
-static int open_forwarder(struct serve *s, struct ssf_err *err)
+static int open_peer_listener(struct serve *s, struct ssf_err *err)
 {
 	const char *colon = strrchr(s->conf.peer_listen, ':');
 	unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : 0;
 	char listen[256];
-	struct forwarder_conf conf = {
+	struct peer_listener_conf conf = {
 		.listen = listen,
 		.host = s->conf.peer_host,
 		.tls_cert = s->conf.peer_host != NULL ? s->conf.tls_cert : NULL,
@@ -384,7 +445,6 @@ static int open_forwarder(struct serve *s, struct ssf_err *err)
 		.max_body = (size_t)s->conf.max_body,
 		.request_timeout_ms = (int)s->conf.request_timeout,
 		.max_connections = (unsigned)s->conf.max_connections,
-		.poll_wait_ms = s->conf.poll_wait,
 	};
 
 	if (port > 0 && s->child.number > 0)
@@ -392,7 +452,7 @@ static int open_forwarder(struct serve *s, struct ssf_err *err)
 	if (colon == NULL || (size_t)snprintf(listen, sizeof(listen), "%.*s:%lu", (int)(colon - s->conf.peer_listen),
 					      s->conf.peer_listen, port) >= sizeof(listen))
 		return ssf_fail(err, SSF_E_MALFORMED, "peer_listen: not an address with a port");
-	return forwarder_new(s->loop, &conf, &s->api, s->client, s->master, &s->api.forwarder, err);
+	return peer_listener_new(s->loop, &conf, s->master, on_peer_request, s, &s->api.peer_listener, err);
 }
 
 static int open_server(struct serve *s, struct ssf_err *err)
@@ -407,21 +467,20 @@ static int open_server(struct serve *s, struct ssf_err *err)
 		.max_body = (size_t)s->conf.max_body,
 		.request_timeout_ms = (int)s->conf.request_timeout,
 		.max_connections = (unsigned)s->conf.max_connections,
-		.answered = api_answered,
+		.answered = router_count_answer,
 	};
 	/* of several processes the first: it shows what all have counted */
 	const struct http_server_conf open = { .listen = s->child.number <= 1 ? s->conf.metrics_listen : NULL,
 					       .max_body = METRICS_BODY,
 					       .max_connections = METRICS_CONNECTIONS,
-					       .answered = api_answered };
+					       .answered = router_count_answer };
 
-	api_name_metrics();
-	if (http_server_new(s->loop, &conf, api_handle, &s->api, &s->server, err) < 0)
+	router_name_metrics();
+	if (http_server_new(s->loop, &conf, on_request, s, &s->server, err) < 0)
 		return -1;
-	if (open.listen != NULL && http_server_new(s->loop, &open, api_handle_open, &s->api,
+	if (open.listen != NULL && http_server_new(s->loop, &open, on_monitor_request, s,
 						   &s->metrics_server, err) < 0)
 		return ssf_fail_prefix(err, "metrics");
-	s->api.server = s->server;
 	return 0;
 }
 
@@ -435,18 +494,21 @@ static int on_opened(void *arg, unsigned port, struct ssf_err *err)
 
 static int open_auth(struct serve *s, struct ssf_err *err)
 {
-	struct auth_conf conf = {
-		.issuer = s->api.issuer.url,
-		.token_endpoint = s->token_endpoint,
-		.token_lifetime_s = s->conf.token_lifetime / 1000,
-		.rate_client = s->conf.rate_limit_client,
-		.rate_address = s->conf.rate_limit_address,
-		.forwarded_for = s->conf.forwarded_for,
-	};
+	struct serve_api *a = &s->api;
+	const struct rate_limits_conf limits = { s->conf.rate_limit_client, s->conf.rate_limit_address,
+						 s->conf.forwarded_for };
+	struct bearer_conf conf;
 
 	memcpy(conf.admin, s->admin, sizeof(conf.admin));
 	memcpy(conf.metrics, s->metrics, sizeof(conf.metrics));
-	return auth_new(&conf, s->api.db, s->api.registry, s->api.keys, s->jwks, &s->api.auth, err);
+	a->tokens = (struct access_tokens){ a->issuer.url, s->conf.token_lifetime / 1000, s->registry,
+					    s->keys };
+	if (rate_limits_new(&limits, &a->limits, err) < 0 ||
+	    bearer_new(&conf, &a->tokens, s->jwks, &a->bearer, err) < 0)
+		return -1;
+	a->token_endpoint = (struct token_endpoint){ a->token_endpoint_url, s->db, s->registry, s->jwks,
+						     a->limits, &a->tokens };
+	return 0;
 }
 
 /* Rounded up: what is on stays on. */
@@ -473,16 +535,118 @@ static int critical_members(const char *text, json_t **out, struct ssf_err *err)
 
 static int open_attribution(struct serve *s, struct ssf_err *err)
 {
-	struct attribution_deps deps = { s->loop, s->api.db, s->api.owner, s->api.log,
-					 s->api.registry, s->client, s->master };
+	struct attribution_deps deps = { s->loop, s->db, s->owner, s->log, s->registry, s->client, s->master };
 
 	return attribution_new(&deps, &s->attribution, err);
+}
+
+static int open_writers(struct serve *s, struct ssf_err *err)
+{
+	const struct resource_writer_deps writer = { s->registry, s->log, s->resolver, s->guard };
+	struct stream_activity_deps activity = { .loop = s->loop, .db = s->db, .owner = s->owner,
+					  .registry = s->registry, .batch = s->batch,
+					  .deliver = s->deliver };
+
+	if (resource_writer_new(&writer, &s->writer, err) < 0)
+		return -1;
+	activity.writer = s->writer;
+	return stream_activity_new(&activity, &s->activity, err);
+}
+
+static int open_peers(struct serve *s, struct ssf_err *err)
+{
+	struct serve_api *a = &s->api;
+	struct proxy_deps proxy = { s->loop, s->owner, NULL };
+	struct scatter_gather_deps gather = { s->loop, s->owner, NULL };
+
+	if (peer_client_new(s->client, s->master, &a->peer_client, err) < 0)
+		return -1;
+	proxy.client = gather.client = a->peer_client;
+	return proxy_new(&proxy, s->conf.poll_wait, &a->proxy, err) < 0 ?
+		       -1 :
+		       scatter_gather_new(&gather, &a->gather, err);
+}
+
+static int open_api(struct serve *s, struct ssf_err *err)
+{
+	const struct conf *c = &s->conf;
+	struct serve_api *a = &s->api;
+
+	a->verifications = ssf_verify_new();
+	if (a->verifications == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "api");
+	if (open_writers(s, err) < 0 || open_peers(s, err) < 0 ||
+	    critical_members(c->critical_subject_members, &a->critical, err) < 0)
+		return -1;
+	a->readiness.db = s->db;
+	a->readiness.owner = s->owner;
+	a->ssf = (struct ssf_api){ .registry = s->registry,
+				   .writer = s->writer,
+				   .activity = s->activity,
+				   .keys = s->keys,
+				   .master = s->master,
+				   .policy = s->guard,
+				   .issuer = &a->issuer,
+				   .critical_members = a->critical,
+				   .max_streams = c->max_streams,
+				   .default_all = strcmp(c->default_subjects, "ALL") == 0,
+				   .verify_interval_s = c->min_verification_interval / 1000,
+				   .inactivity_s = whole_seconds(c->inactivity_timeout) };
+	a->stream = (struct stream_api){ .deliver = s->deliver,
+					 .registry = s->registry,
+					 .db = s->db,
+					 .owner = s->owner,
+					 .batch = s->batch,
+					 .activity = s->activity,
+					 .removal_grace_s = c->subject_removal_grace / 1000,
+					 .verify_interval_s = a->ssf.verify_interval_s,
+					 .verifications = a->verifications };
+	a->admin = (struct admin_api){ s->registry, s->writer, s->db, s->batch, s->keys, s->master,
+				       s->guard };
+	a->monitor = (struct monitor_api){ .readiness = &a->readiness,
+					   .db = s->db,
+					   .owner = s->owner,
+					   .log = s->log,
+					   .registry = s->registry,
+					   .batch = s->batch,
+					   .rules = s->rules,
+					   .deliver = s->deliver,
+					   .signing_pool = s->pool,
+					   .server = s->server,
+					   .push_client = s->push_client,
+					   .issuer = a->issuer.url,
+					   .version = SSFHUB_VERSION,
+					   .max_connections = c->max_connections,
+					   .crypto_threads = c->crypto_threads,
+					   .database_connections = c->database_connections,
+					   .metrics_streams = c->metrics_streams,
+					   .started_ms = loop_now_ms() };
+	a->oauth = (struct oauth_api){ &a->token_endpoint, &a->issuer, s->registry };
+	a->ingest = (struct ingest){ .registry = s->registry,
+				     .batch = s->batch,
+				     .jwks = s->jwks,
+				     .attribution = s->attribution,
+				     .master = s->master,
+				     .source_keys = s->source_keys,
+				     .issuer = a->issuer.url };
+	a->openapi.issuer = a->issuer.url;
+	a->router = (struct router){ .groups = { &a->ssf, &a->stream, &a->admin, &a->monitor, &a->oauth,
+						 &a->ingest, &a->openapi },
+				     .readiness = &a->readiness,
+				     .issuer = &a->issuer,
+				     .resource_metadata = a->resource_metadata,
+				     .bearer = a->bearer,
+				     .limits = a->limits,
+				     .registry = s->registry,
+				     .owner = s->owner,
+				     .proxy = a->proxy,
+				     .gather = a->gather };
+	return 0;
 }
 
 static int open_parts(struct serve *s, struct ssf_err *err)
 {
 	const struct conf *c = &s->conf;
-	struct api *a = &s->api;
 	const struct deliver_conf deliver = {
 		.push_timeout_ms = c->push_timeout,
 		.retry_min_ms = c->retry_min,
@@ -505,53 +669,26 @@ static int open_parts(struct serve *s, struct ssf_err *err)
 	    http_client_new(s->loop, NULL, s->trust, &s->client, err) < 0 ||
 	    document_cache_new(s->loop, s->client, &s->documents, err) < 0 ||
 	    jwks_new(s->documents, &s->jwks, err) < 0 ||
-	    open_forwarder(s, err) < 0 || open_owner(s, err) < 0 || event_log_new(s->loop, a->db, &a->log, err) < 0 ||
-	    partitions_new(s->loop, a->db, a->log, &partitions, &s->partitions, err) < 0 ||
-	    registry_new(s->loop, a->db, on_registry_ready, s, &a->registry, err) < 0 ||
-	    keys_new(s->loop, a->db, s->pool, s->master, &keys, s->api.issuer.url, on_keys_ready, s, &a->keys,
+	    open_peer_listener(s, err) < 0 || open_owner(s, err) < 0 || event_log_new(s->loop, s->db, &s->log, err) < 0 ||
+	    partitions_new(s->loop, s->db, s->log, &partitions, &s->partitions, err) < 0 ||
+	    registry_new(s->loop, s->db, on_registry_ready, s, &s->registry, err) < 0 ||
+	    keys_new(s->loop, s->db, s->pool, s->master, &keys, s->api.issuer.url, on_keys_ready, s, &s->keys,
 		     err) < 0 ||
 	    open_auth(s, err) < 0 ||
-	    batch_new(s->loop, a->db, a->log, &a->batch, err) < 0 ||
+	    batch_new(s->loop, s->db, s->log, &s->batch, err) < 0 ||
 	    open_attribution(s, err) < 0 ||
-	    rules_consumer_new(s->loop, a->db, a->owner, a->log, a->registry, s->api.issuer.url, &a->rules,
+	    rules_consumer_new(s->loop, s->db, s->owner, s->log, s->registry, s->api.issuer.url, &s->rules,
 			       err) < 0 ||
-	    deliver_new(s->loop, &deliver, a->db, a->owner, a->log, a->registry, a->keys, s->master,
-			s->push_client, &a->deliver, err) < 0)
+	    deliver_new(s->loop, &deliver, s->db, s->owner, s->log, s->registry, s->keys, s->master,
+			s->push_client, &s->deliver, err) < 0)
 		return -1;
 	ca_store_load(s->trust);
 	if (source_keys_new(s->loop, s->documents, &s->source_keys, err) < 0)
 		return -1;
-	if (critical_members(c->critical_subject_members, &a->critical, err) < 0)
-		return -1;
-	registry_share(a->registry, a->owner);
-	ring_share(keys_ring(a->keys), a->owner);
-	event_log_on_wake(a->log, on_appended, s);
-	a->pool = s->pool;
-	a->push_client = s->push_client;
-	a->master = s->master;
-	a->guard = s->guard;
-	a->max_streams = c->max_streams;
-	a->default_all = strcmp(c->default_subjects, "ALL") == 0;
-	a->removal_grace_s = c->subject_removal_grace / 1000;
-	a->verify_interval_s = c->min_verification_interval / 1000;
-	a->inactivity_s = deliver.inactivity_s;
-	a->max_connections = c->max_connections;
-	a->crypto_threads = c->crypto_threads;
-	a->database_connections = c->database_connections;
-	a->metrics_streams = c->metrics_streams;
-	a->version = SSFHUB_VERSION;
-	a->started_ms = loop_now_ms();
-	a->verified_ms = json_object();
-	if (a->verified_ms == NULL)
-		return ssf_fail(err, SSF_E_NOMEM, "api");
-	a->ingest = (struct ingest){ .registry = a->registry,
-				     .batch = a->batch,
-				     .jwks = s->jwks,
-				     .attribution = s->attribution,
-				     .master = s->master,
-				     .source_keys = s->source_keys,
-				     .issuer = a->issuer.url };
-	return upkeep_new(s->loop, a, &s->upkeep, err);
+	registry_share(s->registry, s->owner);
+	ring_share(keys_ring(s->keys), s->owner);
+	event_log_on_wake(s->log, on_appended, s);
+	return open_api(s, err);
 }
 
 /* A signal while we start is kept until the loop can take it. */
@@ -591,7 +728,7 @@ static int start(struct serve *s, struct ssf_err *err)
 {
 	if (loop_new(&s->loop, err) < 0 ||
 	    pool_new(s->loop, (unsigned)s->conf.crypto_threads, POOL_QUEUE, &s->pool, err) < 0 ||
-	    pool_new(s->loop, RESOLVER_THREADS, RESOLVER_QUEUE, &s->api.resolver, err) < 0 ||
+	    pool_new(s->loop, RESOLVER_THREADS, RESOLVER_QUEUE, &s->resolver, err) < 0 ||
 	    open_database(s, err) < 0 || open_server(s, err) < 0 ||
 	    (s->child.number == 0 && on_opened(s, http_server_port(s->server), err) < 0) ||
 	    open_parts(s, err) < 0)
@@ -647,43 +784,49 @@ static void stop(struct serve *s)
 	loop_signal_cancel(s->sigterm);
 	loop_signal_cancel(s->sigint);
 	/* whoever still waits is told, while all that they belong to is there */
-	forwarder_stop(s->api.forwarder);
-	owner_stop(s->api.owner);
-	db_stop(s->api.db);
-	keys_stop(s->api.keys);
-	upkeep_free(s->upkeep);
-	deliver_free(s->api.deliver);
-	rules_consumer_free(s->api.rules);
+	proxy_stop(s->api.proxy);
+	scatter_gather_stop(s->api.gather);
+	owner_stop(s->owner);
+	db_stop(s->db);
+	keys_stop(s->keys);
+	stream_activity_free(s->activity);
+	deliver_free(s->deliver);
+	rules_consumer_free(s->rules);
 	attribution_free(s->attribution);
-	keys_free(s->api.keys); /* cancels its jobs, which have to be there for that */
+	keys_free(s->keys); /* cancels its jobs, which have to be there for that */
 	pool_free(s->pool);
-	pool_free(s->api.resolver);
-	batch_free(s->api.batch);
+	pool_free(s->resolver);
+	batch_free(s->batch);
 	document_cache_free(s->documents);
 	source_keys_free(s->source_keys);
 	jwks_free(s->jwks);
-	auth_free(s->api.auth);
-	registry_free(s->api.registry);
+	bearer_free(s->api.bearer);
+	rate_limits_free(s->api.limits);
+	registry_free(s->registry);
+	resource_writer_free(s->writer);
 	partitions_free(s->partitions);
-	event_log_free(s->api.log);
+	event_log_free(s->log);
 	http_client_free(s->push_client);
 	http_client_free(s->client);
 	ca_store_free(s->trust);
 	http_server_free(s->metrics_server);
 	http_server_free(s->server);
-	forwarder_free(s->api.forwarder);
-	owner_free(s->api.owner);
-	db_free(s->api.db);
+	peer_listener_free(s->api.peer_listener);
+	proxy_free(s->api.proxy);
+	scatter_gather_free(s->api.gather);
+	peer_client_free(s->api.peer_client);
+	owner_free(s->owner);
+	db_free(s->db);
 	postgres_stop(s->cluster);
 	loop_free(s->loop);
-	json_decref(s->api.verified_ms);
-	free(s->api.openapi);
+	ssf_verify_free(s->api.verifications);
+	openapi_done(&s->api.openapi);
 	egress_policy_free(s->guard);
 	master_key_free(s->master);
 	issuer_done(&s->api.issuer);
 	free(s->api.resource_metadata);
 	json_decref(s->api.critical);
-	free(s->token_endpoint);
+	free(s->api.token_endpoint_url);
 	free(s->conninfo);
 	metrics_close();
 }

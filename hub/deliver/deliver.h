@@ -63,7 +63,7 @@ ssf_nodiscard int deliver_subject_before(struct deliver *d, const struct subject
 ssf_nodiscard int deliver_subject_after(struct deliver *d, const struct subject_change *ch,
 					struct ssf_err *err);
 
-/* What the upkeep of streams goes by (hub/api/upkeep.h). Times are ms since 1970. */
+/* What the upkeep of streams goes by (hub/activity/stream_activity.h). Times are ms since 1970. */
 struct deliver_life {
 	const char *stream;
 	int64_t inactivity_s;      /* inactivity_timeout; 0: none */

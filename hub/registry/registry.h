@@ -25,6 +25,8 @@ enum kind {
 	KIND_COUNT
 };
 
+#define KIND_ID_MAX 128 /* bytes of an id, without the NUL */
+
 const char *kind_name(enum kind kind);
 int kind_from_name(const char *name, enum kind *out); /* -1 if there is none */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operator applies: any JSON as a resource of each kind. What passes must show no secret. */
-#include "hub/api/kinds.h"
+#include "hub/registry/kinds.h"
 #include "lib/ssf/json.h"
 
 #include <stdint.h>

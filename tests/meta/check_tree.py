@@ -96,38 +96,45 @@ def check_metrics():
     yield from metrics.problems()
 
 
+def routes():
+    """(method, path, who, scope, operationId) of each line of hub/api/routes.def, in its order."""
+    scopes = {perm: scope for scope, perm in re.findall(
+        r'X\("([\w.]+)", PERM_(\w+)\)', (ROOT / "hub/scopes/scope.c").read_text())}
+    for macro, columns in re.findall(r'^(\w*ROUTE)\((.+)\)$', (ROOT / "hub/api/routes.def").read_text(), re.M):
+        columns = [c.strip().strip('"') for c in columns.split(",")]
+        who = "ANYBODY" if macro == "EARLY_ROUTE" else columns[2]
+        perm = "NONE" if macro in ("EARLY_ROUTE", "MONITOR_ROUTE") else columns[3]
+        yield columns[0], columns[1], who, scopes.get(perm, ""), columns[-1]
+
+
 def check_routes():
     text = (ROOT / "docs/reference/api.md").read_text()
-    for method, path in re.findall(r'\{ "([A-Z]+)", "([^"]+)", WHO', (ROOT / "hub/api/routes.c").read_text()):
+    for method, path, *_ in routes():
         pattern = re.escape(f"`{method} {path}").replace(r"\*", r"\{\w+\}")
         if not re.search(pattern + r"[`?,]", text) and not re.search(re.escape(path).replace(r"\*", r"\{\w+\}"), text):
             yield f"docs/reference/api.md does not have {method} {path}"
 
 
 def check_openapi():
-    """The document has the routes of the table, exactly: "*" there is one {name} here, who may ask
-    is who it has in its security, and what a client needs is the scope there."""
+    """The document has exactly the routes of the table: "*" there is one {name} here, who may call is the
+    security here, and the permission that a client needs is the scope there."""
     document = json.loads((ROOT / "hub/api/openapi.json").read_text())
-    # the token endpoint is for anybody, in that it looks itself who asks
+    # the token endpoint is for anybody, in that it authenticates the client itself
     who = {frozenset(): "ANYBODY", frozenset({"client"}): "ANYBODY", frozenset({"admin"}): "ADMIN",
            frozenset({"receiver", "oauth"}): "CLIENT",
            frozenset({"admin", "receiver", "oauth"}): "EMITTER",
            frozenset({"admin", "metrics"}): "SCRAPER"}
-    described, scopes = collections.Counter(), {"0": ""}
+    described = collections.Counter()
     for path, item in document["paths"].items():
         for method in set(item) - {"parameters"}:
             security = {name: " ".join(scope) for scheme in item[method].get("security", [])
                         for name, scope in scheme.items()}
             described[method.upper(), re.sub(r"\{\w+\}", "*", path), who.get(frozenset(security)),
-                      security.get("oauth", "")] += 1
-    for scope, perm in re.findall(r'\{ "([\w.]+)", (PERM_\w+) \}', (ROOT / "hub/auth/scope.c").read_text()):
-        scopes[perm] = scope
-    routes = collections.Counter(
-        (method, path, name, scopes[perm]) for method, path, name, perm in
-        re.findall(r'\{ "([A-Z]+)", "([^"]+)", WHO_(\w+), (\w+),', (ROOT / "hub/api/routes.c").read_text()))
-    for route in sorted(routes - described, key=str):
+                      security.get("oauth", ""), item[method]["operationId"]] += 1
+    served = collections.Counter(routes())
+    for route in sorted(served - described, key=str):
         yield f"hub/api/openapi.json does not have {route}"
-    for route in sorted(described - routes, key=str):
+    for route in sorted(described - served, key=str):
         yield f"hub/api/openapi.json has {route}, which is no route"
     kinds = re.findall(r'^\t\[KIND_\w+\] = "(\w+)"', (ROOT / "hub/registry/registry.c").read_text(), re.M)
     if document["components"]["schemas"]["Kind"]["enum"] != kinds:

@@ -361,7 +361,7 @@ def test_inactivity_pauses_a_stream_and_tells(hub, endpoint):
     assert wait_paused(hub, stream) - began >= 2
     (told,) = endpoint.wait(1)
     assert told.claims["events"] == {STREAM_UPDATED: {"status": "paused", "reason": "inactivity"}}
-    assert f"event=upkeep.paused stream={stream} reason=inactivity" in hub.log()
+    assert f"event=stream.paused stream={stream} reason=inactivity" in hub.log()
     assert hub.sql("select actor from resource_history where id = %s order by version desc limit 1",
                    stream) == [("hub",)]
     status = {"stream_id": stream, "status": "paused", "reason": "inactivity"}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests that processes pass on to each other: each part is signed, for one receiver and a while. */
+/* Each part of a request between processes is signed, for one receiver and half a minute. */
 #include "hub/auth/peer.h"
 
 #include <setjmp.h>
@@ -54,7 +54,7 @@ static bool passes(const struct peer_request *r, int64_t now_s, const char *stam
 	return false;
 }
 
-static void what_was_signed_passes_for_half_a_minute(void **state)
+static void a_signed_request_passes_for_half_a_minute(void **state)
 {
 	char stamp[PEER_STAMP_LEN];
 
@@ -126,13 +126,13 @@ static void callers_come_back_as_they_were(void **state)
 	char text[PEER_CALLER_LEN];
 
 	(void)state;
-	peer_caller(&in, text);
+	peer_caller_format(&in, text);
 	assert_int_equal(peer_caller_parse(ssf_str_c(text), &out), 0);
 	assert_false(out.admin);
 	assert_string_equal(out.client, in.client);
 	assert_int_equal(out.perms, 37);
 	in = (struct caller){ .admin = true };
-	peer_caller(&in, text);
+	peer_caller_format(&in, text);
 	assert_int_equal(peer_caller_parse(ssf_str_c(text), &out), 0);
 	assert_true(out.admin);
 	assert_string_equal(out.client, "");
@@ -149,14 +149,14 @@ static void what_is_no_caller_is_none(void **state)
 		assert_int_equal(peer_caller_parse(ssf_str_c(none[i]), &out), -1);
 	memset(text, 'c', sizeof(text));
 	memcpy(text, "7 ", 2);
-	text[2 + AUTH_CLIENT_LEN] = '\0';
+	text[2 + CALLER_CLIENT_LEN] = '\0';
 	assert_int_equal(peer_caller_parse(ssf_str_c(text), &out), -1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_was_signed_passes_for_half_a_minute),
+		cmocka_unit_test(a_signed_request_passes_for_half_a_minute),
 		cmocka_unit_test(any_other_request_does_not),
 		cmocka_unit_test(what_is_no_stamp_does_not),
 		cmocka_unit_test(callers_come_back_as_they_were),

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operator's endpoints that any process serves. */
+#pragma once
+
+#include "hub/api/api_request.h"
+#include "hub/ingest/batch.h"
+#include "hub/keys/keys.h"
+#include "hub/registry/kinds.h"
+#include "hub/registry/resource_writer.h"
+
+/* All borrowed. */
+struct admin_api {
+	struct registry *registry;
+	struct resource_writer *writer;
+	struct db *db;
+	struct batch *batch;
+	struct keys *keys;
+	const struct master_key *master;
+	const struct egress_policy *policy;
+};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One transaction in the database, which appends revocation.lifted. It goes on when the client goes away. */
+#include "hub/api/admin/admin_lift.h"
+
+#include "lib/http/http_error.h"
+#include "lib/kit/log.h"
+#include "lib/kit/uuid.h"
+
+static void on_lifted(void *arg, const struct db_result *r, const struct ssf_err *err)
+{
+	struct http_req *req = arg;
+	struct ssf_err why;
+
+	if (err != NULL) {
+		http_reply_error(req, 0, err);
+	} else if (db_text(r, 0, 0)[0] == 't') {
+		log_info("api.lifted", log_str("peer", http_peer(req)));
+		http_reply_json(req, 204, NULL);
+	} else {
+		ssf_fail(&why, SSF_E_NOT_FOUND, "nothing of the kind is revoked or suspended");
+		http_reply_error(req, 0, &why);
+	}
+}
+
+void admin_lift_delete(const struct admin_api *api, const struct api_request *r)
+{
+	char id[UUID_LEN];
+	const char *params[] = { r->part[0], r->part[1], r->part[2], id };
+	struct ssf_err err;
+
+	uuid_make(id);
+	if (db_exec(api->db, STMT_revocation_lift, params, on_lifted, r->http, NULL, &err) < 0)
+		http_reply_error(r->http, 0, &err);
+}
