@@ -24,7 +24,7 @@
 #define TICK_JITTER_MS 200
 #define TIMEOUT_MAX_MS 2000
 #define QUEUE_MAX 16
-#define UNITS_TEXT 512
+#define UNITS_BYTES 4096
 
 static const char session_sql[] = "set tcp_keepalives_idle = 1;"
 				  "set tcp_keepalives_interval = 1;"
@@ -274,21 +274,14 @@ static void plan_tick(struct owner *o)
 		o->timer = loop_timer_start(o->loop, TICK_MS + backoff_random_ms(TICK_JITTER_MS), on_timer, o);
 }
 
-static void numbers_text(const struct owner *o, char change[24], char keys[24])
-{
-	snprintf(change, 24, "%lld", (long long)o->numbers[OWNER_CHANGES].applied);
-	snprintf(keys, 24, "%lld", (long long)o->numbers[OWNER_KEYS].applied);
-}
-
 static int send_tick(struct owner *o)
 {
-	char change[24], keys[24];
-	const char *params[] = { o->id, change, keys, o->leaving ? "true" : "false" };
-
-	numbers_text(o, change, keys);
 	o->again = false;
 	o->asked_ms = owner_clock_ms();
-	return db_exec(o->db, STMT_owner_tick, params, on_ticked, o, &o->op, NULL);
+	return db_exec(o->db, STMT_owner_tick,
+		       DB_PARAMS(db_param_uuid(o->id), db_param_int(o->numbers[OWNER_CHANGES].applied),
+				 db_param_int(o->numbers[OWNER_KEYS].applied), db_param_bool(o->leaving)),
+		       on_ticked, o, &o->op, NULL);
 }
 
 /* --- joining, giving back, leaving ------------------------------------------------------------------- */
@@ -310,11 +303,11 @@ static void on_joined(void *arg, const struct db_result *r, const struct ssf_err
 
 static int send_join(struct owner *o)
 {
-	char change[24], keys[24];
-	const char *params[] = { o->id, o->url, change, keys };
-
-	numbers_text(o, change, keys);
-	return db_exec(o->db, STMT_owner_join, params, on_joined, o, &o->op, NULL);
+	return db_exec(o->db, STMT_owner_join,
+		       DB_PARAMS(db_param_uuid(o->id), db_param_text(o->url),
+				 db_param_int(o->numbers[OWNER_CHANGES].applied),
+				 db_param_int(o->numbers[OWNER_KEYS].applied)),
+		       on_joined, o, &o->op, NULL);
 }
 
 static void on_released(void *arg, const struct db_result *r, const struct ssf_err *err)
@@ -334,19 +327,17 @@ static void on_released(void *arg, const struct db_result *r, const struct ssf_e
 /* Those are free with the statement: whoever attends to them has nothing to do with them any more. */
 static int send_release(struct owner *o)
 {
-	char units[UNITS_TEXT] = "{";
-	const char *params[] = { units };
-	size_t len = 1, n = 0;
+	db_auto_array units = { 0 };
 
+	db_array_init(&units, DB_ELEMENT_INT8, UNITS_BYTES);
 	for (int i = 0; i < OWNER_UNITS; i++) {
 		if (o->units[i].state != UNIT_YIELDED)
 			continue;
-		len += (size_t)snprintf(units + len, sizeof(units) - len, "%s%d", n++ > 0 ? "," : "", i);
+		db_array_add_int(&units, i);
 		unit_lose(o, i);
 	}
-	snprintf(units + len, sizeof(units) - len, "}");
-	log_info("owner.released", log_int("units", (int64_t)n));
-	return db_exec(o->db, STMT_owner_release, params, on_released, o, &o->op, NULL);
+	log_info("owner.released", log_int("units", units.count));
+	return db_exec(o->db, STMT_owner_release, DB_PARAMS(db_param_array(&units)), on_released, o, &o->op, NULL);
 }
 
 static void left(struct owner *o)
@@ -391,7 +382,6 @@ void owner_leave(struct owner *o, loop_f *done, void *arg)
 /* One statement at a time: the next that is wanted, else the next tick in a while. */
 static void step(struct owner *o)
 {
-	const char *params[] = { o->id };
 	int sent = 0;
 
 	if (o->op != NULL || o->stopped)
@@ -406,7 +396,7 @@ static void step(struct owner *o)
 	else if (count(o, UNIT_YIELDED) > 0)
 		sent = send_release(o);
 	else if (o->leaving && !holds_any(o))
-		sent = db_exec(o->db, STMT_owner_leave, params, on_left, o, &o->op, NULL);
+		sent = db_exec(o->db, STMT_owner_leave, DB_PARAMS(db_param_uuid(o->id)), on_left, o, &o->op, NULL);
 	else if (o->again)
 		sent = send_tick(o);
 	else
@@ -461,7 +451,7 @@ int owner_new(struct loop *loop, const struct owner_conf *conf, struct owner **o
 		.queue_max = QUEUE_MAX,
 		.timeout_ms = conf->timeout_ms < TIMEOUT_MAX_MS ? conf->timeout_ms : TIMEOUT_MAX_MS,
 		.session_sql = session_sql,
-		.brisk = true,
+		.detect_dead_peer = true,
 		.notified = news_notified,
 	};
 

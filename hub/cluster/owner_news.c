@@ -40,7 +40,6 @@ static void ask(struct owner *o);
 static void say_now(struct owner *o)
 {
 	char payload[8];
-	const char *params[] = { payload };
 	size_t len = 0;
 
 	for (size_t i = 0; i < SSF_ARRAY_SIZE(letters); i++) {
@@ -51,7 +50,7 @@ static void say_now(struct owner *o)
 	o->to_say = 0;
 	o->said_ms = loop_now_ms();
 	/* if it fails, the others find out by themselves, within a second */
-	if (db_exec(o->db, STMT_owner_say, params, NULL, NULL, NULL, NULL) < 0)
+	if (db_exec_detached(o->db, STMT_owner_say, DB_PARAMS(db_param_text(payload)), NULL, NULL, NULL) < 0)
 		log_debug("owner.say.failed");
 }
 
@@ -150,16 +149,14 @@ static void on_told(void *arg, const struct db_result *r, const struct ssf_err *
 
 static void tell(struct owner *o)
 {
-	char change[24], keys[24];
-	const char *params[] = { o->id, change, keys };
-
 	o->tell_again = o->telling != NULL;
 	if (o->tell_again || !o->joined || owner_others(o) == 0)
 		return;
-	snprintf(change, sizeof(change), "%lld", (long long)o->numbers[OWNER_CHANGES].applied);
-	snprintf(keys, sizeof(keys), "%lld", (long long)o->numbers[OWNER_KEYS].applied);
-	if (db_exec(o->db, STMT_owner_applied, params, on_told, o, &o->telling, NULL) < 0)
-		o->telling = NULL;
+	if (db_exec(o->db, STMT_owner_applied,
+		    DB_PARAMS(db_param_uuid(o->id), db_param_int(o->numbers[OWNER_CHANGES].applied),
+			      db_param_int(o->numbers[OWNER_KEYS].applied)),
+		    on_told, o, &o->telling, NULL) < 0)
+		return; /* the tick says it again */
 }
 
 void owner_applied(struct owner *o, enum owner_news what, int64_t n)
@@ -247,7 +244,6 @@ static void on_asked(void *arg, const struct db_result *r, const struct ssf_err 
 /* Asks the database rather than what we know of: somebody may have joined since. */
 static void ask(struct owner *o)
 {
-	const char *params[] = { o->id };
 	struct owner_wait *w;
 
 	o->ask_again = o->asking != NULL;
@@ -257,9 +253,8 @@ static void ask(struct owner *o)
 	o->ask_timer = NULL;
 	LIST_FOREACH(w, &o->waits, link)
 		w->asked = true;
-	if (db_exec(o->db, STMT_owner_others, params, on_asked, o, &o->asking, NULL) == 0)
+	if (db_exec(o->db, STMT_owner_others, DB_PARAMS(db_param_uuid(o->id)), on_asked, o, &o->asking, NULL) == 0)
 		return;
-	o->asking = NULL;
 	settle_all(o, nothing); /* those whose time is over */
 	if (!LIST_EMPTY(&o->waits) && o->ask_timer == NULL)
 		o->ask_timer = loop_timer_start(o->loop, ASK_MS, on_ask, o);

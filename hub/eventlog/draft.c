@@ -5,7 +5,7 @@
  */
 #include "hub/eventlog/draft.h"
 
-#include "hub/db/columns.h"
+#include "hub/db/array.h"
 #include "hub/eventlog/event.h"
 #include "lib/kit/loop.h"
 #include "lib/ssf/json.h"
@@ -141,51 +141,49 @@ int draft_add(struct drafts *ds, const struct draft *d, struct ssf_err *err)
 /* The parameters of STMT_append_events, in order. */
 enum { ORIGIN, ORIGIN_ID, TYPE, TXN, CAUSE, AGENT_ID, SUB_ID, BODY, EVIDENCE, TRACE, LOOKUP, COLUMNS };
 
-static const enum column_type column_types[COLUMNS] = {
-	[ORIGIN] = COLUMN_TEXT,	  [ORIGIN_ID] = COLUMN_TEXT, [TYPE] = COLUMN_TEXT,
-	[TXN] = COLUMN_TEXT,	  [CAUSE] = COLUMN_INT8,     [AGENT_ID] = COLUMN_TEXT,
-	[SUB_ID] = COLUMN_JSONB,  [BODY] = COLUMN_JSONB,     [EVIDENCE] = COLUMN_BYTEA,
-	[TRACE] = COLUMN_TEXT,	  [LOOKUP] = COLUMN_BOOL,
+static const enum db_element elements[COLUMNS] = {
+	[ORIGIN] = DB_ELEMENT_TEXT,  [ORIGIN_ID] = DB_ELEMENT_TEXT, [TYPE] = DB_ELEMENT_TEXT,
+	[TXN] = DB_ELEMENT_TEXT,     [CAUSE] = DB_ELEMENT_INT8,	    [AGENT_ID] = DB_ELEMENT_TEXT,
+	[SUB_ID] = DB_ELEMENT_JSONB, [BODY] = DB_ELEMENT_JSONB,	    [EVIDENCE] = DB_ELEMENT_BYTEA,
+	[TRACE] = DB_ELEMENT_TEXT,   [LOOKUP] = DB_ELEMENT_BOOL,
 };
 
-static void add_row(struct column c[COLUMNS], const struct item *item)
+static void add_row(struct db_array c[COLUMNS], const struct item *item)
 {
 	const struct event *e = item->event;
 
-	column_add_text(&c[ORIGIN], e->origin);
-	column_add_text(&c[ORIGIN_ID], e->origin_id);
-	column_add_text(&c[TYPE], e->type);
-	column_add_text(&c[TXN], e->txn);
+	db_array_add_text(&c[ORIGIN], e->origin);
+	db_array_add_text(&c[ORIGIN_ID], e->origin_id);
+	db_array_add_text(&c[TYPE], e->type);
+	db_array_add_text(&c[TXN], e->txn);
 	if (e->cause != 0)
-		column_add_int(&c[CAUSE], e->cause);
+		db_array_add_int(&c[CAUSE], e->cause);
 	else
-		column_add_null(&c[CAUSE]);
-	column_add_text(&c[AGENT_ID], e->agent_id);
-	column_add_json(&c[SUB_ID], e->sub_id);
-	column_add_json(&c[BODY], e->body);
-	column_add_bytes(&c[EVIDENCE], item->has_evidence ? item->evidence : NULL, SSF_SHA256_LEN);
-	column_add_text(&c[TRACE], e->trace);
-	column_add_bool(&c[LOOKUP], item->lookup);
+		db_array_add_null(&c[CAUSE]);
+	db_array_add_text(&c[AGENT_ID], e->agent_id);
+	db_array_add_json(&c[SUB_ID], e->sub_id);
+	db_array_add_json(&c[BODY], e->body);
+	db_array_add_bytes(&c[EVIDENCE], item->has_evidence ? item->evidence : NULL, SSF_SHA256_LEN);
+	db_array_add_text(&c[TRACE], e->trace);
+	db_array_add_bool(&c[LOOKUP], item->lookup);
 }
 
 int drafts_append(struct db *db, const struct drafts *ds, db_done_f *done, void *arg, struct db_op **out,
 		  struct ssf_err *err)
 {
-	struct column columns[COLUMNS];
-	struct db_value values[COLUMNS];
-	bool good = true;
+	struct db_array columns[COLUMNS];
+	struct db_params params = { 0 };
 
 	assert(ds->count > 0);
-	for (size_t i = 0; i < COLUMNS; i++)
-		column_init(&columns[i], column_types[i], COLUMN_MAX);
+	for (size_t i = 0; i < COLUMNS; i++) {
+		db_array_init(&columns[i], elements[i], COLUMN_MAX);
+		params.list[i] = db_param_array(&columns[i]);
+	}
 	for (size_t i = 0; i < ds->count; i++)
 		add_row(columns, &ds->items[i]);
+	int r = db_exec(db, STMT_append_events, (const struct db_params *)&params, done, arg, out, err);
 	for (size_t i = 0; i < COLUMNS; i++)
-		good = good && column_value(&columns[i], &values[i]);
-	int r = good ? db_exec_values(db, STMT_append_events, values, done, arg, out, err) :
-		       ssf_fail(err, SSF_E_NOMEM, "events");
-	for (size_t i = 0; i < COLUMNS; i++)
-		column_done(&columns[i]);
+		db_array_done(&columns[i]);
 	return r;
 }
 

@@ -17,7 +17,7 @@
 #include <sys/queue.h>
 
 #define LISTENERS_MAX 8
-#define FOLLOW_BATCH "256"
+#define FOLLOW_BATCH 256
 #define FOLLOW_TICK_MS 1000
 
 struct event_log_read {
@@ -184,7 +184,7 @@ static void on_recounted(void *arg, const struct db_result *r, const struct ssf_
 void event_log_recount(struct event_log *log)
 {
 	if (log->recount == NULL && log->started &&
-	    db_exec(log->db, STMT_event_partitions, NULL, on_recounted, log, &log->recount, NULL) < 0)
+	    db_exec(log->db, STMT_event_partitions, DB_NO_PARAMS, on_recounted, log, &log->recount, NULL) < 0)
 		log->recount = NULL; /* it is counted by what was known */
 }
 
@@ -272,8 +272,7 @@ static void on_followed(void *arg, const struct db_result *r, const struct ssf_e
 
 static void follow(struct event_log *log)
 {
-	char after[24];
-	const char *params[] = { after, FOLLOW_BATCH };
+	const struct db_params *params = log->started ? DB_PARAMS(db_param_int(log->head), db_param_int(FOLLOW_BATCH)) : NULL;
 	struct ssf_err err;
 
 	if (log->follow != NULL) {
@@ -281,7 +280,6 @@ static void follow(struct event_log *log)
 		return;
 	}
 	log->again = false;
-	snprintf(after, sizeof(after), "%lld", (long long)log->head);
 	if (db_exec(log->db, log->started ? STMT_event_after : STMT_event_partitions, params, on_followed,
 		    log, &log->follow, &err) < 0)
 		log->follow = NULL; /* the tick tries again; the database's state is logged elsewhere */
@@ -475,8 +473,6 @@ int event_log_read(struct event_log *log, int64_t after, size_t max, event_log_r
 		   void *arg, struct event_log_read **out, struct ssf_err *err)
 {
 	struct event_log_read *r = calloc(1, sizeof(*r));
-	char seq[24], limit[24];
-	const char *params[] = { seq, limit };
 
 	assert(max > 0);
 	if (r == NULL)
@@ -494,10 +490,8 @@ int event_log_read(struct event_log *log, int64_t after, size_t max, event_log_r
 			return ssf_fail(err, SSF_E_NOMEM, "event log");
 		}
 	} else {
-		snprintf(seq, sizeof(seq), "%lld", (long long)after);
-		snprintf(limit, sizeof(limit), "%zu", r->max);
-		if (db_exec(log->db, STMT_event_after, params, on_read_rows, r, &r->op, err) < 0) {
-			r->op = NULL;
+		if (db_exec(log->db, STMT_event_after, DB_PARAMS(db_param_int(after), db_param_int((int64_t)r->max)),
+			    on_read_rows, r, &r->op, err) < 0) {
 			read_free(r);
 			return -1;
 		}

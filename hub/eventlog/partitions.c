@@ -108,16 +108,11 @@ static void on_step(void *arg, const struct db_result *r, const struct ssf_err *
 static void step(void *arg)
 {
 	struct partitions *p = arg;
-	char retention[24], period[24];
-	const char *params[] = { retention, period };
 
 	p->timer = NULL;
-	snprintf(retention, sizeof(retention), "%lld", (long long)p->retention_ms);
-	snprintf(period, sizeof(period), "%lld", (long long)p->period_ms);
-	if (db_exec(p->db, STMT_event_upkeep, params, on_step, p, &p->op, NULL) < 0) {
-		p->op = NULL; /* the database's state is logged elsewhere */
-		wait(p, retry_ms(p));
-	}
+	if (db_exec(p->db, STMT_event_upkeep, DB_PARAMS(db_param_int(p->retention_ms), db_param_int(p->period_ms)),
+		    on_step, p, &p->op, NULL) < 0)
+		wait(p, retry_ms(p)); /* the database's state is logged elsewhere */
 }
 
 int partitions_new(struct loop *loop, struct db *db, struct event_log *log,

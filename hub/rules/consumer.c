@@ -265,22 +265,16 @@ static void on_committed(void *arg, const struct db_result *r, const struct ssf_
 static int commit(struct rules_consumer *c, const struct rule_result *o, struct ssf_err *err)
 {
 	ssf_auto_free char *events = drafts_text(o->events);
-	ssf_auto_free char *hits = json_dumps(o->matches, JSON_COMPACT);
-	ssf_auto_free char *revocations = json_dumps(o->revocations, JSON_COMPACT);
-	char epoch[24], expected[24], cursor[24];
-	const char *params[] = { owner_id(c->owner), epoch, expected, cursor, events, hits,
-				 revocations };
 
-	if (events == NULL || hits == NULL || revocations == NULL)
+	if (events == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "rules");
 	c->epoch = owner_epoch(c->owner, OWNER_RULES);
-	snprintf(epoch, sizeof(epoch), "%lld", (long long)c->epoch);
-	snprintf(expected, sizeof(expected), "%lld", (long long)c->stored);
-	snprintf(cursor, sizeof(cursor), "%lld", (long long)c->next);
-	if (db_exec(c->db, STMT_rules_commit, params, on_committed, c, &c->op, err) < 0) {
-		c->op = NULL;
+	if (db_exec(c->db, STMT_rules_commit,
+		    DB_PARAMS(db_param_uuid(owner_id(c->owner)), db_param_int(c->epoch), db_param_int(c->stored),
+			      db_param_int(c->next), db_param_json_text(events), db_param_json(o->matches),
+			      db_param_json(o->revocations)),
+		    on_committed, c, &c->op, err) < 0)
 		return -1;
-	}
 	c->committing = true;
 	c->drafts = drafts_ref(o->events);
 	return 0;
@@ -377,9 +371,7 @@ static void step(struct rules_consumer *c)
 	if (c->retry != NULL || !c->owned || !owner_acts(c->owner, OWNER_RULES))
 		return;
 	if (!c->known) {
-		r = db_exec(c->db, STMT_consumer_cursor, NULL, on_cursor, c, &c->op, &err);
-		if (r < 0)
-			c->op = NULL;
+		r = db_exec(c->db, STMT_consumer_cursor, DB_NO_PARAMS, on_cursor, c, &c->op, &err);
 	} else if (c->cursor < event_log_head(c->log)) {
 		r = event_log_read(c->log, c->cursor, c->read_max, on_events, c, &c->read, &err);
 	}

@@ -11,10 +11,10 @@ def statements():
     text = (ROOT / "hub" / "db" / "stmt.def").read_text()
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     found = {}
-    for name, params, strings in re.findall(r"STMT\((\w+), (\d+),((?:\s*\"(?:[^\"\\]|\\.)*\")+)\)",
-                                            text):
+    for name, params, strings in re.findall(
+            r"STMT\((\w+),\s*PARAMS\(([^)]*)\),((?:\s*\"(?:[^\"\\]|\\.)*\")+)\)", text):
         sql = "".join(json.loads(s) for s in re.findall(r'"(?:[^"\\]|\\.)*"', strings))
-        found[name] = (int(params), sql)
+        found[name] = (len([t for t in params.split(",") if t.strip()]), sql)
     assert len(found) == text.count("STMT(")
     return found
 
