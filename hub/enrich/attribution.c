@@ -19,7 +19,7 @@
 #include <sys/queue.h>
 
 #define RUNNING_MAX 8
-#define ROWS_TEXT "16"      /* read at once: more than RUNNING_MAX, since some may be running */
+#define ROWS_MAX 16         /* read at once: more than RUNNING_MAX, since some may be running */
 #define TICK_MS 1000
 #define ATTEMPTS_MAX 8      /* about four minutes; then the repository decides */
 #define BACKOFF_MS 1000
@@ -101,7 +101,7 @@ static int start_commit(struct inquiry *q, const uint8_t *fingerprint, json_t *m
 	json_auto_t *detail = json_deep_copy(q->detail);
 	ssf_auto(drafts) drafts = drafts_new();
 	ssf_auto_free char *text = NULL;
-	char origin_id[640], seq[24], epoch[24];
+	char origin_id[640];
 	bool known;
 
 	if (detail == NULL || drafts == NULL ||
@@ -117,14 +117,14 @@ static int start_commit(struct inquiry *q, const uint8_t *fingerprint, json_t *m
 	text = drafts_text(drafts);
 	if (text == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "attribution");
-	snprintf(seq, sizeof(seq), "%lld", (long long)q->seq);
 	q->epoch = owner_epoch(deps->owner, OWNER_ATTRIBUTION);
-	snprintf(epoch, sizeof(epoch), "%lld", (long long)q->epoch);
-	const char *params[] = { owner_id(deps->owner), epoch, seq, text };
 	log_info("attribution.done", log_str("txn", q->txn),
 		 log_str("agent", known ? "known" : "unknown"),
 		 log_str("by", fingerprint != NULL ? "fingerprint" : "repository"));
-	return db_exec(deps->db, STMT_attribution_commit, params, on_committed, q, &q->op, err);
+	return db_exec(deps->db, STMT_attribution_commit,
+		       DB_PARAMS(db_param_uuid(owner_id(deps->owner)), db_param_int(q->epoch),
+				 db_param_int(q->seq), db_param_json_text(text)),
+		       on_committed, q, &q->op, err);
 }
 
 /* fingerprint NULL: nobody could tell, so that the repository decides. */
@@ -156,8 +156,6 @@ static void on_retry_stored(void *arg, const struct db_result *r, const struct s
 static void retry_later(struct inquiry *q, int retry_after_s)
 {
 	int64_t wait = backoff_equal_ms(BACKOFF_MS, BACKOFF_MAX_MS, q->attempts + 1);
-	char seq[24], ms[24];
-	const char *params[] = { seq, ms };
 
 	if (q->attempts + 1 >= ATTEMPTS_MAX) {
 		commit_answer(q, NULL, NULL);
@@ -167,9 +165,8 @@ static void retry_later(struct inquiry *q, int retry_after_s)
 		retry_after_s = RETRY_AFTER_MAX_S;
 	if (retry_after_s > 0 && wait < retry_after_s * 1000LL)
 		wait = retry_after_s * 1000LL;
-	snprintf(seq, sizeof(seq), "%lld", (long long)q->seq);
-	snprintf(ms, sizeof(ms), "%lld", (long long)wait);
-	if (db_exec(q->owner->deps.db, STMT_attribution_retry, params, on_retry_stored, q, &q->op,
+	if (db_exec(q->owner->deps.db, STMT_attribution_retry,
+		    DB_PARAMS(db_param_int(q->seq), db_param_int(wait)), on_retry_stored, q, &q->op,
 		    NULL) < 0) {
 		q->op = NULL;
 		inquiry_free(q);
@@ -266,13 +263,12 @@ static void on_scanned(void *arg, const struct db_result *r, const struct ssf_er
 
 static void scan_rows(struct attribution *a)
 {
-	const char *params[] = { ROWS_TEXT };
-
 	a->scan_again = a->scan != NULL;
 	if (a->scan_again || a->running >= RUNNING_MAX || a->releasing ||
 	    !owner_acts(a->deps.owner, OWNER_ATTRIBUTION))
 		return;
-	if (db_exec(a->deps.db, STMT_attribution_due, params, on_scanned, a, &a->scan, NULL) < 0)
+	if (db_exec(a->deps.db, STMT_attribution_due, DB_PARAMS(db_param_int(ROWS_MAX)), on_scanned,
+		    a, &a->scan, NULL) < 0)
 		a->scan = NULL; /* the tick tries again */
 }
 
