@@ -53,6 +53,7 @@ struct document_cache {
 	struct http_client *client;
 	size_t count;
 	size_t bytes;            /* of all texts */
+	bool stopped;
 	TAILQ_HEAD(document_list, document) list;
 	LIST_HEAD(, document) buckets[BUCKETS];
 };
@@ -288,12 +289,18 @@ int document_cache_new(struct loop *loop, struct http_client *client, struct doc
 	return 0;
 }
 
-void document_cache_free(struct document_cache *docs)
+void document_cache_stop(struct document_cache *docs)
 {
 	if (docs == NULL)
 		return;
+	docs->stopped = true;
 	while (!TAILQ_EMPTY(&docs->list))
 		document_free(TAILQ_FIRST(&docs->list));
+}
+
+void document_cache_free(struct document_cache *docs)
+{
+	document_cache_stop(docs);
 	free(docs);
 }
 
@@ -316,6 +323,8 @@ int document_get_start(struct document_cache *docs, const char *url, const struc
 	struct document *d = document_find(docs, url);
 	struct document_get *g;
 
+	if (docs->stopped)
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "shutting down");
 	if (d == NULL)
 		make_room(docs, DOCUMENTS_MAX - 1);
 	if (d == NULL && docs->count >= DOCUMENTS_MAX)

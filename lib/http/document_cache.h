@@ -27,6 +27,8 @@ struct document_form {
 
 ssf_nodiscard int document_cache_new(struct loop *loop, struct http_client *client,
 				struct document_cache **out, struct ssf_err *err);
+/* For shutdown: answers every get with SSF_E_UNAVAILABLE and accepts no more. NULL is fine. */
+void document_cache_stop(struct document_cache *d);
 void document_cache_free(struct document_cache *d);
 
 /*
