@@ -43,49 +43,50 @@ struct options {
 };
 
 static const struct setting option_table[] = {
-	{ "data", SETTING_STRING, offsetof(struct options, data), "ssfhub-data", 0, 0,
-	  "The hub's data directory." },
-	{ "url", SETTING_STRING, offsetof(struct options, url), NULL, 0, 0,
-	  "Where the hub is; default: DATA/hub.url." },
-	{ "token_file", SETTING_STRING, offsetof(struct options, token_file), NULL, 0, 0,
-	  "Admin token; default: DATA/admin.token." },
-	{ "ca_file", SETTING_STRING, offsetof(struct options, ca_file), NULL, 0, 0,
-	  "CA of the hub's certificate; default: DATA/ca.pem." },
+	{ .name = "data", .type = SETTING_STRING, .offset = offsetof(struct options, data), .initial = "ssfhub-data",
+	  .min = 0, .max = 0, .help = "The hub's data directory." },
+	{ .name = "url", .type = SETTING_STRING, .offset = offsetof(struct options, url), .initial = NULL,
+	  .min = 0, .max = 0, .help = "Where the hub is; default: DATA/hub.url." },
+	{ .name = "token_file", .type = SETTING_STRING, .offset = offsetof(struct options, token_file), .initial = NULL,
+	  .min = 0, .max = 0, .help = "Admin token; default: DATA/admin.token." },
+	{ .name = "ca_file", .type = SETTING_STRING, .offset = offsetof(struct options, ca_file), .initial = NULL,
+	  .min = 0, .max = 0, .help = "CA of the hub's certificate; default: DATA/ca.pem." },
 	{ .name = NULL },
 };
 
 static const struct setting emit_options[] = {
-	{ "subject", SETTING_STRING, offsetof(struct options, subject), NULL, 0, 0,
-	  "Whom it is about: a JSON object, or email:ADDRESS, opaque:ID, uri:URI, phone_number:+NUMBER, did:..." },
-	{ "reason", SETTING_STRING, offsetof(struct options, reason), NULL, 0, 0,
-	  "Why, for administrators (reason_admin)." },
-	{ "claims", SETTING_STRING, offsetof(struct options, claims), NULL, 0, 0,
-	  "The event's members, as a JSON object." },
-	{ "txn", SETTING_STRING, offsetof(struct options, txn), NULL, 0, 0,
-	  "What it belongs to; default: a new txn." },
+	{ .name = "subject", .type = SETTING_STRING, .offset = offsetof(struct options, subject), .initial = NULL,
+	  .min = 0, .max = 0, .help = "Whom it is about: a JSON object, or email:ADDRESS, opaque:ID, uri:URI, phone_number:+NUMBER, did:..." },
+	{ .name = "reason", .type = SETTING_STRING, .offset = offsetof(struct options, reason), .initial = NULL,
+	  .min = 0, .max = 0, .help = "Why, for administrators (reason_admin)." },
+	{ .name = "claims", .type = SETTING_STRING, .offset = offsetof(struct options, claims), .initial = NULL,
+	  .min = 0, .max = 0, .help = "The event's members, as a JSON object." },
+	{ .name = "txn", .type = SETTING_STRING, .offset = offsetof(struct options, txn), .initial = NULL,
+	  .min = 0, .max = 0, .help = "What it belongs to; default: a new txn." },
 	{ .name = NULL },
 };
 
 static const struct setting keys_options[] = {
-	{ "alg", SETTING_STRING, offsetof(struct options, alg), NULL, 0, 0,
-	  "rotate: RS256 or ES256 alone; default: both." },
-	{ "now", SETTING_BOOL, offsetof(struct options, now), "off", 0, 0,
-	  "rotate: the new key signs at once, before receivers know it." },
+	{ .name = "alg", .type = SETTING_STRING, .offset = offsetof(struct options, alg), .initial = NULL,
+	  .min = 0, .max = 0, .help = "rotate: RS256 or ES256 alone; default: both." },
+	{ .name = "now", .type = SETTING_BOOL, .offset = offsetof(struct options, now), .initial = "off",
+	  .min = 0, .max = 0, .help = "rotate: the new key signs at once, before receivers know it." },
 	{ .name = NULL },
 };
 
 static const struct setting deadletters_options[] = {
-	{ "stream", SETTING_STRING, offsetof(struct options, stream), NULL, 0, 0,
-	  "Of this stream alone; default: of all." },
-	{ "limit", SETTING_INT, offsetof(struct options, limit), "100", 1, 1000000, "At most so many." },
-	{ "all", SETTING_BOOL, offsetof(struct options, all), "off", 0, 0,
-	  "redrive: all of the stream, the oldest first." },
+	{ .name = "stream", .type = SETTING_STRING, .offset = offsetof(struct options, stream), .initial = NULL,
+	  .min = 0, .max = 0, .help = "Of this stream alone; default: of all." },
+	{ .name = "limit", .type = SETTING_INT, .offset = offsetof(struct options, limit), .initial = "100",
+	  .min = 1, .max = 1000000, .help = "At most so many." },
+	{ .name = "all", .type = SETTING_BOOL, .offset = offsetof(struct options, all), .initial = "off",
+	  .min = 0, .max = 0, .help = "redrive: all of the stream, the oldest first." },
 	{ .name = NULL },
 };
 
 static const struct setting streams_options[] = {
-	{ "to", SETTING_STRING, offsetof(struct options, to), NULL, 0, 0,
-	  "rewind: the first event to be read again, or a time: 2026-11-25T04:00:00Z." },
+	{ .name = "to", .type = SETTING_STRING, .offset = offsetof(struct options, to), .initial = NULL,
+	  .min = 0, .max = 0, .help = "rewind: the first event to be read again, or a time: 2026-11-25T04:00:00Z." },
 	{ .name = NULL },
 };
 
@@ -670,7 +671,10 @@ int cli_client(int argc, char **argv)
 	const struct command *command = find_command(argv[0]);
 	struct exchange x = { .status = 0 };
 	struct setting table[OPTIONS_MAX];
+	const struct settings all = { table, &x.options, NULL }, common = { option_table, &x.options, NULL };
+	struct settings_error e;
 	struct ssf_err err;
+	char why[512];
 	int status = 2;
 
 	if (command == NULL) {
@@ -679,15 +683,17 @@ int cli_client(int argc, char **argv)
 	}
 	options_of(command, table);
 	ssf_buf_init(&x.body, ANSWER_MAX);
-	if (settings_defaults(table, &x.options, &err) < 0 ||
-	    settings_env(option_table, &x.options, "SSFHUB", &err) < 0 ||
-	    settings_args(table, &x.options, &argc, argv, &err) < 0 || loop_new(&x.loop, &err) < 0) {
+	if (settings_defaults(&all, &e) < 0 || settings_env(&common, "SSFHUB", &e) < 0 ||
+	    settings_args(&all, &argc, argv, &e) < 0) {
+		settings_error_text(&e, why, sizeof(why));
+		fprintf(stderr, "ssfhub: %s\n", why);
+	} else if (loop_new(&x.loop, &err) < 0) {
 		fprintf(stderr, "ssfhub: %s\n", err.msg);
 	} else {
 		status = run(&x, command, argc, argv);
 		loop_free(x.loop);
 	}
 	ssf_buf_done(&x.body);
-	settings_done(table, &x.options);
+	settings_done(&all);
 	return status;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ssfhub: one program, a server and the commands that talk to it. */
 #include "hub/cli/cli.h"
-#include "hub/cli/conf.h"
+#include "hub/server/conf.h"
+#include "hub/server/serve.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,7 @@ int main(int argc, char **argv)
 	const char *command = argc > 1 ? argv[1] : "help";
 
 	if (strcmp(command, "serve") == 0)
-		return cli_serve(argc - 1, argv + 1);
+		return serve(argc - 1, argv + 1);
 	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 ||
 	    strcmp(command, "-h") == 0)
 		return help();

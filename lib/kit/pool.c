@@ -192,7 +192,7 @@ static void drop_all(struct job_list *list)
 	}
 }
 
-void pool_free(struct pool *pool)
+void pool_stop(struct pool *pool)
 {
 	if (pool == NULL)
 		return;
@@ -206,6 +206,14 @@ void pool_free(struct pool *pool)
 	drop_all(&pool->finished);
 	drop_all(&pool->waiting);
 	drop_all(&pool->later);
+	pool->n_threads = 0;
+}
+
+void pool_free(struct pool *pool)
+{
+	if (pool == NULL)
+		return;
+	pool_stop(pool);
 	loop_watch_cancel(pool->watch);
 	if (pool->wake_fd >= 0)
 		close(pool->wake_fd);
@@ -222,6 +230,8 @@ int pool_submit(struct pool *pool, const struct pool_work *work, struct pool_job
 	struct pool_job *job;
 
 	/* Only this thread adds jobs, so the length can but shrink until the insert below. */
+	if (pool->stopping)
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "shutting down");
 	if (atomic_load(&pool->queued) >= pool->queue_max)
 		return ssf_fail(err, SSF_E_BUSY, "pool: the queue is full");
 	job = calloc(1, sizeof(*job));

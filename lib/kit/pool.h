@@ -22,7 +22,11 @@ struct pool_work {
 
 ssf_nodiscard int pool_new(struct loop *loop, unsigned threads, size_t queue_max,
 			   struct pool **out, struct ssf_err *err);
-/* Cancels what is queued, waits for what runs, drops both. NULL is fine. */
+/*
+ * For shutdown: cancels the jobs that are queued, waits for those that run, drops both, and refuses
+ * further ones with SSF_E_UNAVAILABLE. NULL is fine for both functions.
+ */
+void pool_stop(struct pool *pool);
 void pool_free(struct pool *pool);
 
 /* SSF_E_BUSY when queue_max jobs wait: arg stays the caller's, nothing is called. */

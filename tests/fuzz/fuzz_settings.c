@@ -15,12 +15,17 @@ struct conf {
 };
 
 static const struct setting table[] = {
-	{ "name", SETTING_STRING, offsetof(struct conf, name), NULL, 0, 0, "" },
-	{ "on", SETTING_BOOL, offsetof(struct conf, on), NULL, 0, 0, "" },
-	{ "count", SETTING_INT, offsetof(struct conf, count), NULL, -10, 10, "" },
-	{ "wait", SETTING_DURATION, offsetof(struct conf, wait), NULL, 0, 0, "" },
-	{ "size", SETTING_SIZE, offsetof(struct conf, size), NULL, 0, 1 << 20, "" },
-	{ NULL, SETTING_STRING, 0, NULL, 0, 0, NULL },
+	{ .name = "name", .type = SETTING_STRING, .offset = offsetof(struct conf, name), .initial = NULL,
+	  .min = 0, .max = 0, .help = "" },
+	{ .name = "on", .type = SETTING_BOOL, .offset = offsetof(struct conf, on), .initial = NULL,
+	  .min = 0, .max = 0, .help = "" },
+	{ .name = "count", .type = SETTING_INT, .offset = offsetof(struct conf, count), .initial = NULL,
+	  .min = -10, .max = 10, .help = "" },
+	{ .name = "wait", .type = SETTING_DURATION, .offset = offsetof(struct conf, wait), .initial = NULL,
+	  .min = 0, .max = 0, .help = "" },
+	{ .name = "size", .type = SETTING_SIZE, .offset = offsetof(struct conf, size), .initial = NULL,
+	  .min = 0, .max = 1 << 20, .help = "" },
+	{ .name = NULL },
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,11 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct conf c = { 0 };
-	struct ssf_err err;
+	struct settings_error e;
+	const struct settings settings = { table, &c, NULL };
 
-	(void)!settings_parse(table, &c, "fuzz", (struct ssf_str){ (const char *)data, size }, &err);
+	(void)!settings_parse(&settings, "fuzz", (struct ssf_str){ (const char *)data, size }, &e);
 	if (c.count < -10 || c.count > 10 || c.wait < 0 || c.size < 0 || c.size > 1 << 20)
 		abort();
-	settings_done(table, &c);
+	settings_done(&settings);
 	return 0;
 }

@@ -10,10 +10,12 @@ import pathlib
 import re
 import sys
 
-import conformance
-import metrics
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import conformance  # noqa: E402
+import docs         # noqa: E402
+import metrics      # noqa: E402
 
 # A header from outside, and the folders that may include it.
 FENCED = {
@@ -70,26 +72,38 @@ def check_headers():
             yield f"{path.relative_to(ROOT)} has no #pragma once"
 
 
-def check_settings():
-    text = (ROOT / "docs/reference/settings.md").read_text()
-    for name in re.findall(r"^\s*CONF\(\w+, (\w+),", (ROOT / "hub/cli/conf.c").read_text(), re.M):
-        if f"`{name}`" not in text:
-            yield f"docs/reference/settings.md does not have {name}"
+def check_generated():
+    for path, _ in docs.stale():
+        yield f"{path} is stale: run scripts/docs.py"
+
+
+def logged_events():
+    """Name and level of every log call, with its file."""
+    for path in sources():
+        text = path.read_text()
+        for level, name in re.findall(r'\blog_(debug|info|warn|error)\(\s*"([a-z_.]+)"', text):
+            yield name, level, path
+        for level, one, other in re.findall(
+                r'\blog_(debug|info|warn|error)\([^;"]*\?\s*"([a-z_.]+)"\s*:\s*"([a-z_.]+)"', text):
+            yield one, level, path
+            yield other, level, path
 
 
 def check_log_events():
-    text = (ROOT / "docs/reference/log-events.md").read_text()
-    used = set()
-    for path in sources():
-        used |= set(re.findall(r'\blog_(?:debug|info|warn|error)\(\s*"([a-z_.]+)"', path.read_text()))
-        used |= set(re.findall(r'\?\s*"([a-z]+\.[a-z_.]+)"\s*:\s*"[a-z]+\.[a-z_.]+"', path.read_text()))
-    documented = set(re.findall(r"^\| `([a-z_.]+)`", text, re.M))
-    used.discard("stream.push.settled")  # the example in log.h
-    for name in sorted(used - documented):
-        yield f"docs/reference/log-events.md does not have {name}"
-    for name in sorted(documented - used):
-        if not any(name in p.read_text() for p in sources()):
-            yield f"docs/reference/log-events.md has {name}, which nothing logs"
+    """Every log call is in lib/kit/log_events.def with its level, and the other way round."""
+    listed = {name: set(levels) for _, events in docs.log_events() for name, levels, _ in events}
+    used = collections.defaultdict(set)
+    for name, level, path in logged_events():
+        if path.name == "log.h":   # the example in its head comment
+            continue
+        used[name].add(level)
+        if level not in listed.get(name, ()):
+            yield f"{path.relative_to(ROOT)} logs {name} at level {level}, which log_events.def does not have"
+    for name, levels in listed.items():
+        for level in sorted(levels - used[name]):
+            yield f"log_events.def has {name} at level {level}, which nothing logs"
+        if not re.fullmatch(r"[a-z]+(\.[a-z_]+)+", name):
+            yield f"log_events.def: {name} is not noun.verb"
 
 
 def check_metrics():

@@ -352,8 +352,8 @@ def test_pages_of_events(hub):
 
 @pytest.mark.parametrize("arguments, part", [
     (["--nonsense", "1"], "nonsense"), (["--listen", "localhost"], "listen"),
-    (["--max-body", "1"], "max_body"), (["--retry-min", "soon"], "retry_min"),
-    (["--log-level", "loud"], "log_level"), (["--push-allow", "everything"], "allow"),
+    (["--max-body", "1"], "max-body"), (["--retry-min", "soon"], "retry-min"),
+    (["--log-level", "loud"], "log-level"), (["--push-allow", "everything"], "allow"),
     (["--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"], "nonexistent"), (["x"], "serve"),
     (["--ca-file", "/nonexistent"], "nonexistent"), (["--config", "/nonexistent"], "nonexistent"),
 ])

@@ -230,6 +230,26 @@ static void freeing_drops_queued_and_running(void **state)
 	assert_int_equal(f->dropped, 4);
 }
 
+static void a_stopped_pool_has_dropped_its_jobs_and_takes_no_more(void **state)
+{
+	struct fixture *f = *state;
+	const struct pool_work work = { 0 };
+	struct pool_job *job;
+	struct ssf_err err;
+
+	submit(f, true);
+	wait_started(f, 1);
+	submit(f, false);
+	open_gate(f);
+	pool_stop(f->pool);
+	assert_int_equal(f->done, 0);
+	assert_int_equal(f->dropped, 2);
+	assert_int_equal(pool_submit(f->pool, &work, &job, &err), -1);
+	assert_int_equal(err.code, SSF_E_UNAVAILABLE);
+	pool_stop(f->pool);
+	pool_stop(NULL);
+}
+
 static void can_be_freed_in_done(void **state)
 {
 	struct fixture *f = *state;
@@ -282,6 +302,7 @@ int main(void)
 		pool_test(drops_a_queued_job_at_once),
 		pool_test(drops_a_running_job_on_the_loop),
 		pool_test(freeing_drops_queued_and_running),
+		pool_test(a_stopped_pool_has_dropped_its_jobs_and_takes_no_more),
 		pool_test(can_be_freed_in_done),
 		pool_test(what_may_wait_has_one_turn_in_eight),
 	};

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the processes. It must never start more than one in one place, nor end as long as one runs, nor keep
- * a socket open that nobody listens at.
+ * Owns the processes. It never runs two processes with one number, never ends while one runs, and never
+ * keeps a listening socket open that no process accepts from.
  */
-#include "hub/cli/supervise.h"
+#include "hub/server/supervise.h"
 
+#include "hub/server/listen_address.h"
 #include "lib/http/http_server.h"
 #include "lib/kit/log.h"
 #include "lib/kit/loop.h"
@@ -25,15 +26,15 @@
 #define HEALTHY_MS 10000
 
 struct worker {
-	struct supervisor *of;
+	struct supervisor *supervisor;
 	unsigned number;
-	pid_t pid;                 /* 0: it does not run */
-	int listen_fd;             /* for the process to be started; -1: not open, or it has it */
-	int ready_fd;              /* what it writes to when it is ready; -1: it has */
+	pid_t pid;                 /* 0: not running */
+	int listen_fd;             /* for the next process; -1: not open, or passed on */
+	int ready_fd;              /* the process writes to the other end when it is ready; -1: done */
 	struct loop_watch *ready;
 	int64_t started_ms, backoff_ms;
 	struct loop_timer *start;
-	bool was_ready;            /* once */
+	bool was_ready;            /* at least once */
 };
 
 struct supervisor {
@@ -42,47 +43,40 @@ struct supervisor {
 	struct worker workers[SUPERVISE_MAX];
 	unsigned count;
 	unsigned port;
-	char listen[128];              /* with the port that it is */
-	bool told_ready, stopping;
+	char listen[LISTEN_ADDRESS_MAX]; /* with the port that the kernel chose */
+	bool all_ready, stopping;
 	int status;
-	struct supervise_child *child; /* filled: this is a process */
+	struct supervise_child *child; /* filled in a process */
 	bool is_child;
-	struct loop_signal *sigterm, *sigint, *sigchld;
+	struct loop_signal *sigterm, *sigint, *sighup, *sigchld;
 	struct loop_timer *kill;
 };
 
 static void on_start(void *arg);
 
-static void signals(int how)
+static void mask_signals(int how)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(how, &set, NULL);
 }
 
 /* --- sockets -------------------------------------------------------------------------------------------- */
 
-/* The address with the port that was found. */
-static int set_listen(struct supervisor *s, struct ssf_err *err)
-{
-	const char *text = s->conf->listen, *colon = strrchr(text, ':');
-	int host = colon != NULL ? (int)(colon - text) : -1;
-
-	if (host < 0 ||
-	    (size_t)snprintf(s->listen, sizeof(s->listen), "%.*s:%u", host, text, s->port) >= sizeof(s->listen))
-		return ssf_fail(err, SSF_E_MALFORMED, "listen: not an address with a port");
-	return 0;
-}
-
 static int open_sockets(struct supervisor *s, struct ssf_err *err)
 {
-	if (http_listen(s->conf->listen, HTTP_SHARED_FIRST, &s->workers[0].listen_fd, &s->port, err) < 0 ||
-	    set_listen(s, err) < 0)
+	struct listen_address address;
+
+	if (listen_address_parse(s->conf->listen, &address, err) < 0)
+		return ssf_fail_prefix(err, "listen");
+	if (http_listen(s->conf->listen, HTTP_SHARED_FIRST, &s->workers[0].listen_fd, &s->port, err) < 0)
 		return -1;
+	listen_address_text(&address, s->port, s->listen);
 	for (unsigned i = 1; i < s->count; i++) {
 		if (http_listen(s->listen, HTTP_SHARED, &s->workers[i].listen_fd, &s->port, err) < 0)
 			return -1;
@@ -97,7 +91,7 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------ */
+/* --- end ------------------------------------------------------------------------------------------------ */
 
 static void check_end(struct supervisor *s)
 {
@@ -135,16 +129,22 @@ static void stop_all(struct supervisor *s, int status)
 	for (unsigned i = 0; i < s->count; i++) {
 		loop_timer_cancel(s->workers[i].start);
 		s->workers[i].start = NULL;
-		close_fd(&s->workers[i].listen_fd); /* nobody is to wait for who does not come any more */
+		close_fd(&s->workers[i].listen_fd); /* no client may connect to a process that will not start */
 	}
 	signal_all(s, SIGTERM);
 	s->kill = loop_timer_start(s->loop, s->conf->stop_ms, on_kill, s);
 	check_end(s);
 }
 
-static void on_signal(void *arg)
+static void on_stop_signal(void *arg)
 {
 	stop_all(arg, 0);
+}
+
+/* The parent uses no setting that can change. */
+static void on_reload(void *arg)
+{
+	signal_all(arg, SIGHUP);
 }
 
 /* --- processes ------------------------------------------------------------------------------------------------ */
@@ -155,9 +155,9 @@ static void check_ready(struct supervisor *s)
 		if (!s->workers[i].was_ready)
 			return;
 	}
-	if (!s->told_ready)
+	if (!s->all_ready)
 		s->conf->ready(s->conf->arg, s->port);
-	s->told_ready = true;
+	s->all_ready = true;
 }
 
 static void ready_done(struct worker *w)
@@ -177,17 +177,17 @@ static void on_ready(void *arg, bool readable, bool writable)
 	(void)writable;
 	ready_done(w);
 	if (n != 1)
-		return; /* it has ended instead */
+		return; /* the process ended instead */
 	w->was_ready = true;
-	check_ready(w->of);
+	check_ready(w->supervisor);
 }
 
-/* In the process: nothing of the parent's is left, and the loop ends for supervise() to return. */
+/* In the new process: ends the copy of the parent's loop, so that supervise() returns. */
 static void become_child(struct worker *w, int ready_fd, pid_t parent)
 {
-	struct supervisor *s = w->of;
+	struct supervisor *s = w->supervisor;
 
-	/* a hub that was killed is killed: it must not serve on with nobody to stop it */
+	/* a process must not outlive its parent: nothing could stop it then */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
@@ -197,10 +197,10 @@ static void become_child(struct worker *w, int ready_fd, pid_t parent)
 	loop_stop(s->loop);
 }
 
-/* The socket is the process's alone: with it goes the queue of connections that nobody would take. */
+/* The parent keeps no copy of the socket: it, and the connections queued at it, end with the process. */
 static int start_process(struct worker *w, struct ssf_err *err)
 {
-	struct supervisor *s = w->of;
+	struct supervisor *s = w->supervisor;
 	pid_t parent = getpid();
 	int fds[2];
 
@@ -210,15 +210,15 @@ static int start_process(struct worker *w, struct ssf_err *err)
 		close_fd(&w->listen_fd);
 		return ssf_fail(err, SSF_E_UNAVAILABLE, "no pipe for a process");
 	}
-	/* a handler that ran in the process would write into the pipe of the parent's loop */
-	signals(SIG_BLOCK);
+	/* a signal handler in the new process would write into the pipe of the parent's loop */
+	mask_signals(SIG_BLOCK);
 	w->pid = fork();
 	if (w->pid == 0) {
 		close(fds[0]);
 		become_child(w, fds[1], parent);
 		return 0;
 	}
-	signals(SIG_UNBLOCK);
+	mask_signals(SIG_UNBLOCK);
 	int reason = errno;
 	close(fds[1]);
 	close_fd(&w->listen_fd);
@@ -236,7 +236,7 @@ static int start_process(struct worker *w, struct ssf_err *err)
 
 static void start_later(struct worker *w, int64_t ms)
 {
-	w->start = loop_timer_start(w->of->loop, ms, on_start, w);
+	w->start = loop_timer_start(w->supervisor->loop, ms, on_start, w);
 	w->backoff_ms = w->backoff_ms * 2 < BACKOFF_MAX_MS ? w->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
 
@@ -252,9 +252,9 @@ static void on_start(void *arg)
 	}
 }
 
-static void ended(struct worker *w, int status)
+static void worker_ended(struct worker *w, int status)
 {
-	struct supervisor *s = w->of;
+	struct supervisor *s = w->supervisor;
 
 	w->pid = 0;
 	if (w->ready != NULL)
@@ -268,7 +268,7 @@ static void ended(struct worker *w, int status)
 	log_error("process.exited", log_int("number", w->number),
 		  log_int("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 		  log_int("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
-	if (!s->told_ready) { /* what keeps one from starting keeps all of them: it has said what */
+	if (!s->all_ready) { /* the same fault keeps all from starting; the process has printed it */
 		stop_all(s, 1);
 		return;
 	}
@@ -284,16 +284,17 @@ static void on_child(void *arg)
 
 	for (unsigned i = 0; i < s->count; i++) {
 		if (s->workers[i].pid != 0 && waitpid(s->workers[i].pid, &status, WNOHANG) > 0)
-			ended(&s->workers[i], status);
+			worker_ended(&s->workers[i], status);
 	}
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- supervise ------------------------------------------------------------------------------------------------------- */
 
-static void release(struct supervisor *s)
+static void supervisor_release(struct supervisor *s)
 {
 	loop_signal_cancel(s->sigterm);
 	loop_signal_cancel(s->sigint);
+	loop_signal_cancel(s->sighup);
 	loop_signal_cancel(s->sigchld);
 	loop_timer_cancel(s->kill);
 	for (unsigned i = 0; i < s->count; i++) {
@@ -303,24 +304,25 @@ static void release(struct supervisor *s)
 		close_fd(&s->workers[i].ready_fd);
 	}
 	if (s->is_child)
-		postgres_forget(s->conf->cluster);
+		postgres_forget(s->conf->postgres);
 	else
-		postgres_stop(s->conf->cluster);
+		postgres_stop(s->conf->postgres);
 	loop_free(s->loop);
 }
 
-static int begin(struct supervisor *s, struct ssf_err *err)
+static int supervisor_begin(struct supervisor *s, struct ssf_err *err)
 {
 	if (open_sockets(s, err) < 0 || s->conf->opened(s->conf->arg, s->port, err) < 0)
 		return -1;
-	s->sigterm = loop_signal_start(s->loop, SIGTERM, on_signal, s);
-	s->sigint = loop_signal_start(s->loop, SIGINT, on_signal, s);
+	s->sigterm = loop_signal_start(s->loop, SIGTERM, on_stop_signal, s);
+	s->sigint = loop_signal_start(s->loop, SIGINT, on_stop_signal, s);
+	s->sighup = loop_signal_start(s->loop, SIGHUP, on_reload, s);
 	s->sigchld = loop_signal_start(s->loop, SIGCHLD, on_child, s);
-	if (s->sigterm == NULL || s->sigint == NULL || s->sigchld == NULL)
+	if (s->sigterm == NULL || s->sigint == NULL || s->sighup == NULL || s->sigchld == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "loop");
 	for (unsigned i = 0; i < s->count; i++)
 		start_later(&s->workers[i], 0);
-	return s->conf->cluster != NULL ? postgres_watch(s->conf->cluster, s->loop, err) : 0;
+	return s->conf->postgres != NULL ? postgres_watch(s->conf->postgres, s->loop, err) : 0;
 }
 
 int supervise(const struct supervise_conf *conf, bool *is_child, struct supervise_child *child,
@@ -332,25 +334,25 @@ int supervise(const struct supervise_conf *conf, bool *is_child, struct supervis
 	if (loop_new(&s.loop, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < s.count; i++)
-		s.workers[i] = (struct worker){ .of = &s, .number = i + 1, .listen_fd = -1, .ready_fd = -1,
+		s.workers[i] = (struct worker){ .supervisor = &s, .number = i + 1, .listen_fd = -1, .ready_fd = -1,
 						.backoff_ms = BACKOFF_MIN_MS };
-	if (begin(&s, err) < 0) {
-		release(&s);
+	if (supervisor_begin(&s, err) < 0) {
+		supervisor_release(&s);
 		return -1;
 	}
-	signals(SIG_UNBLOCK);
+	mask_signals(SIG_UNBLOCK);
 	loop_run(s.loop);
-	signals(SIG_BLOCK);
+	mask_signals(SIG_BLOCK);
 	*is_child = s.is_child;
 	if (s.is_child && loop_after_fork(s.loop, err) < 0)
 		_exit(1);
-	release(&s);
+	supervisor_release(&s);
 	return s.is_child ? 0 : s.status;
 }
 
 void supervise_ready(const struct supervise_child *child)
 {
 	if (write(child->ready_fd, "r", 1) < 0)
-		log_warn("process.unheard");
+		log_warn("supervisor.lost");
 	close(child->ready_fd);
 }
