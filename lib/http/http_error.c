@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shows an error to the peer. The message is ours and names no values. */
+/* The message of an error is written in this program and never quotes a value, so that a client may see it. */
 #include "lib/http/http_error.h"
 
+#include "lib/http/error_body.h"
 #include "lib/kit/log.h"
 #include "lib/ssf/attr.h"
-
-#include <jansson.h>
 
 #include <stdio.h>
 
@@ -14,23 +13,11 @@ void http_reply_error(struct http_req *req, int status, const struct ssf_err *er
 	http_reply_error_hint(req, status, err, &(struct http_hint){ .challenge = NULL });
 }
 
-char *http_error_text(const struct ssf_err *err)
-{
-	const struct ssf_code_info *info = ssf_code_info(err->code);
-	/* what has no code in RFC 8935 section 2.4 goes by our own name */
-	const char *name = info->set_err != NULL ? info->set_err : info->name;
-	/* what went wrong inside is for the log, not for strangers */
-	const char *shown = err->code == SSF_E_INTERNAL ? "internal error; see the log" : err->msg;
-	json_auto_t *body = json_pack("{s:s, s:s}", "err", name, "description", shown);
-
-	return body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
-}
-
 void http_reply_error_hint(struct http_req *req, int status, const struct ssf_err *err,
 			   const struct http_hint *hint)
 {
 	const struct ssf_code_info *info = ssf_code_info(err->code);
-	ssf_auto_free char *text = http_error_text(err);
+	ssf_auto_free char *text = http_error_body(err);
 	struct http_answer a = {
 		.status = status != 0 ? status : info->http_status,
 		.content_type = "application/json",

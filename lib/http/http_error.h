@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Errors on the wire: {"err","description"} as in RFC 8935 section 2.3, for every endpoint alike. */
+/* Answers with errors: {"err","description"} as in RFC 8935 section 2.3, for every endpoint alike. */
 #pragma once
 
-#include "lib/http/http_server.h"
+#include "lib/http/server/request.h"
 
 /* Answers with the status of the code, or with this one if it is not 0. 503 and 429 say when to try again. */
 void http_reply_error(struct http_req *req, int status, const struct ssf_err *err);
@@ -14,6 +14,3 @@ struct http_hint {
 };
 void http_reply_error_hint(struct http_req *req, int status, const struct ssf_err *err,
 			   const struct http_hint *hint);
-
-/* The body alone; the caller frees it, NULL when out of memory. */
-char *http_error_text(const struct ssf_err *err);

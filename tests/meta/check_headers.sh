@@ -6,7 +6,7 @@ set -eu
 
 cd "$(dirname "$0")/../.."
 FLAGS="-std=gnu11 -D_GNU_SOURCE -I. -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror -fsyntax-only"
-LIBRARIES="jansson libcrypto libssl libevent_core libevent_extra libevent_openssl libcurl libpq
+LIBRARIES="jansson libcrypto libssl libevent_core libcurl libpq
 	hiredis cmocka libjwt"
 passed=0
 failed=0

@@ -332,6 +332,13 @@ void raw_clear(struct raw *r)
 	r->got[0] = '\0';
 }
 
+void raw_end_sending(struct raw *r)
+{
+	if (r->ssl != NULL)
+		SSL_shutdown(r->ssl);
+	shutdown(r->fd, SHUT_WR);
+}
+
 void raw_close(struct raw *r)
 {
 	SSL_free(r->ssl);

@@ -68,4 +68,5 @@ void raw_send_bytes(struct raw *r, const char *bytes, size_t len);
 void raw_until(struct raw *r, const char *wanted);   /* these bytes are among the received */
 void raw_until_eof(struct raw *r);
 void raw_clear(struct raw *r);
+void raw_end_sending(struct raw *r); /* FIN, with TLS after close_notify */
 void raw_close(struct raw *r);

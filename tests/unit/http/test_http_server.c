@@ -292,13 +292,17 @@ static void notices_that_a_client_left(void **state)
 	int64_t start = loop_now_ms();
 	raw_close(&r[0]);
 	fixture_until_closed(f, 1);
-	/* With input that nobody has read, the kernel sends a reset. */
 	raw_send(&r[1], "GET /more HTTP/1.1\r\n");
-	raw_close(&r[1]);
+	setsockopt(r[1].fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
+	raw_close(&r[1]); /* with a reset */
 	fixture_until_closed(f, 2);
 	assert_true(loop_now_ms() - start < 5000);
-	fixture_until_connections(f, 1);
-	/* The request is still whole, and its answer goes nowhere. */
+	/*
+	 * The first may have closed its sending side only, and is kept until it has been answered. (With TLS there are
+	 * session tickets that it has not read, so that the kernel sends a reset.)
+	 */
+	fixture_until_connections(f, f->cert == NULL ? 2 : 1);
+	/* The requests are still whole. */
 	assert_int_equal(http_server_pending(f->server), 3);
 	assert_string_equal(http_query(f->held[0], "q"), "v");
 	assert_true(ssf_str_eq_c(http_header(f->held[0], "X-Test"), "h"));
@@ -375,11 +379,11 @@ static void a_cleared_cancel_hook_is_not_called(void **state)
 	raw_close(&r[0]);
 	raw_close(&r[1]);
 	fixture_until_closed(f, 1); /* of the second */
-	fixture_until_connections(f, 0);
 	http_on_cancel(f->held[0], answer_on_close, f); /* would be called late ... */
 	http_on_cancel(f->held[0], NULL, NULL);
 	fixture_reply(f->held[1], 200, "{}");
 	fixture_reply(f->held[0], 200, "{}");
+	fixture_until_connections(f, 0);
 	assert_int_equal(f->n_closed, 1);
 }
 

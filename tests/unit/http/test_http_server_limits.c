@@ -81,8 +81,8 @@ static void limits_the_time_of_a_whole_request(void **state)
 {
 	static const char *const requests[] = {
 		"GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-		"GET / HTTP/1.1\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-		"POST / HTTP/1.1\r\nContent-Length: 999\r\n\r\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"GET / HTTP/1.1\r\nHost: x\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
 	struct fixture *f = *state;
 
@@ -112,7 +112,7 @@ static void slow_but_in_time(void **state)
 {
 	struct fixture *f = *state;
 	struct raw r;
-	struct drip d = { &r, "GET /a HTTP/1.1\r\n\r\n", 0 };
+	struct drip d = { &r, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", 0 };
 
 	f->conf.request_timeout_ms = 15000;
 	fixture_start(f);
@@ -133,7 +133,7 @@ static void counts_only_the_request(void **state)
 	f->conf.request_timeout_ms = 300;
 	fixture_start(f);
 	raw_open(&r, f);
-	raw_send(&r, "GET /hold HTTP/1.1\r\n\r\n");
+	raw_send(&r, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
 	fixture_until_held(f, 1);
 	/* Another connection's 408 tells that the limit has passed. */
 	raw_open(&clock, f);
@@ -146,7 +146,7 @@ static void counts_only_the_request(void **state)
 	raw_send(&clock, "GET");
 	raw_until_eof(&clock);
 	raw_close(&clock);
-	raw_send(&r, "GET /again HTTP/1.1\r\n\r\n");
+	raw_send(&r, "GET /again HTTP/1.1\r\nHost: x\r\n\r\n");
 	raw_until(&r, "/again");
 	raw_close(&r);
 }
@@ -160,7 +160,7 @@ static void closes_idle_connections(void **state)
 	fixture_start(f);
 	raw_open(&fresh, f);
 	raw_open(&used, f);
-	raw_send(&used, "GET /a HTTP/1.1\r\n\r\n");
+	raw_send(&used, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
 	raw_until_eof(&used);
 	assert_non_null(strstr(used.got, "200 OK"));
 	raw_until_eof(&fresh);
@@ -220,17 +220,17 @@ static void refuses_large_bodies_with_an_answer(void **state)
 
 	f->conf.max_body = 1000;
 	fixture_start(f);
-	send_large_body(f, "POST / HTTP/1.1\r\nContent-Length: 4194304\r\n\r\n", "HTTP/1.1 413 ");
-	send_large_body(f, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n400000\r\n",
+	send_large_body(f, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4194304\r\n\r\n", "HTTP/1.1 413 ");
+	send_large_body(f, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n400000\r\n",
 			"HTTP/1.1 413 ");
-	send_large_body(f, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n7d0\r\n",
+	send_large_body(f, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n7d0\r\n",
 			"HTTP/1.1 413 ");
-	send_large_body(f, "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
+	send_large_body(f, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
 			"HTTP/1.1 4");
-	send_large_body(f, "POST / HTTP/1.1\r\nExpect: 100-continue\r\n"
+	send_large_body(f, "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
 			   "Content-Length: 4194304\r\n\r\n", "HTTP/1.1 413 ");
 	send_large_body(f, "GET /", "HTTP/1.1 400 ");
-	send_large_body(f, "GET / HTTP/1.1\r\nX: ", "HTTP/1.1 400 ");
+	send_large_body(f, "GET / HTTP/1.1\r\nHost: x\r\nX: ", "HTTP/1.1 400 ");
 	assert_int_equal(f->n_requests, 0);
 }
 
@@ -245,7 +245,7 @@ static void says_what_is_wrong_with_a_body_that_is_a_little_too_large(void **sta
 	fixture_start(f);
 	memset(body, 'a', sizeof(body));
 	raw_open(&r, f);
-	raw_send(&r, "POST / HTTP/1.1\r\nContent-Length: 1500\r\n\r\n");
+	raw_send(&r, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1500\r\n\r\n");
 	raw_send_bytes(&r, body, sizeof(body));
 	raw_until_eof(&r);
 	assert_non_null(strstr(r.got, "HTTP/1.1 413 "));
@@ -267,13 +267,13 @@ static void takes_bodies_up_to_the_limit(void **state)
 	fixture_start(f);
 	raw_open(&r, f);
 	memset(text, 'a', sizeof(text));
-	head = sprintf(text, "POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n", 1024 * 1024);
+	head = sprintf(text, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 1024 * 1024);
 	text[head] = 'a';
 	raw_send_bytes(&r, text, (size_t)head + 1024 * 1024);
 	raw_until(&r, "\"length\":1048576");
 	raw_clear(&r);
 	memset(text, 'a', sizeof(text));
-	head = sprintf(text, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n");
+	head = sprintf(text, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n");
 	text[head] = 'a';
 	memcpy(text + head + 1024 * 1024, "\r\n0\r\n\r\n", 7);
 	raw_send_bytes(&r, text, (size_t)head + 1024 * 1024 + 7);
@@ -281,7 +281,7 @@ static void takes_bodies_up_to_the_limit(void **state)
 	raw_close(&r);
 }
 
-#define ENDLESS "POST /endless HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n1;"
+#define ENDLESS "POST /endless HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n1;"
 
 /* What has come of it would be looked through from its beginning whenever there is a byte more. */
 static void a_line_before_a_chunk_has_to_end(void **state)
@@ -312,7 +312,7 @@ static void what_came_before_such_a_line_is_answered(void **state)
 	raw_open(&r, f);
 	memset(line, 'a', sizeof(line));
 	line[sizeof(line) - 1] = '\0';
-	raw_send(&r, "GET /hold HTTP/1.1\r\n\r\n" ENDLESS);
+	raw_send(&r, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n" ENDLESS);
 	fixture_until_held(f, 1);
 	raw_send(&r, line);
 	raw_send(&r, line);
@@ -332,12 +332,14 @@ static void continues(void **state)
 
 	fixture_start(f);
 	raw_open(&r, f);
-	raw_send(&r, "POST /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+	raw_send(&r, "POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
 	raw_until(&r, "HTTP/1.1 100 Continue\r\n\r\n");
 	raw_send(&r, "hi");
 	raw_until(&r, "\"body\":\"hi\"");
 	raw_close(&r);
 }
+
+#define CHUNKED "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 static void refuses_ambiguous_requests(void **state)
 {
@@ -345,40 +347,55 @@ static void refuses_ambiguous_requests(void **state)
 		const char *request;
 		const char *status;
 	} cases[] = {
-		{ "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		  "400" },
-		{ "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n",
 		  "400" },
-		{ "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "400" },
-		{ "POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\na", "400" },
-		{ "POST / HTTP/1.1\r\nContent-Length: 1 \r\nContent-Length: 01\r\n\r\na", "400" },
-		{ "POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\na", "400" },
-		{ "POST / HTTP/1.1\r\nContent-Length:\r\n\r\n", "400" },
-		{ "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "400" },
-		{ "POST / HTTP/1.1\r\nContent-Length : 1\r\n\r\na", "400" },
-		{ "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "400" },
-		{ "POST / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", "400" },
-		{ "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\na", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1 \r\nContent-Length: 01\r\n\r\na", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\na", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length : 1\r\n\r\na", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
 		  "Transfer-Encoding: identity\r\n\r\n0\r\n\r\n", "400" },
-		{ "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
 		  "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400" },
-		{ "POST / HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n", "400" },
-		{ "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "4" },
-		{ "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", "4" },
-		{ "HEAD / HTTP/1.1\r\nContent-Length: 4\r\n\r\nGET ", "400" },
-		{ "GET / HTTP/1.1\r\nX Y: 1\r\n\r\n", "400" },
-		{ "GET / HTTP/1.1\r\n: 1\r\n\r\n", "400" },
-		{ "GET / HTTP/1.1\r\nX: a\x01" "b\r\n\r\n", "400" },
-		{ "GET / HTTP/1.1\r\nX\r\n\r\n", "400" },
-		{ "GET / HTTP/1.1\r\n folded: 1\r\n\r\n", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "4" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", "4" },
+		{ "HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nGET ", "400" },
+		{ "GET / HTTP/1.1\r\nHost: x\r\nX Y: 1\r\n\r\n", "400" },
+		{ "GET / HTTP/1.1\r\nHost: x\r\n: 1\r\n\r\n", "400" },
+		{ "GET / HTTP/1.1\r\nHost: x\r\nX: a\x01" "b\r\n\r\n", "400" },
+		{ "GET / HTTP/1.1\r\nHost: x\r\nX\r\n\r\n", "400" },
+		{ "GET / HTTP/1.1\r\nHost: x\r\n folded: 1\r\n\r\n", "400" },
 		{ "GET / HTTP/2.0\r\n\r\n", "400" },
 		{ "GET / FTP/1.1\r\n\r\n", "400" },
 		{ "GET /\r\n\r\n  and some more to make it long\r\n\r\n", "400" },
 		{ "\x16\x03\x01 is no HTTP at all\r\n\r\n", "400" },
-		{ "BREW / HTTP/1.1\r\n\r\n", "501" },
-		{ "get / HTTP/1.1\r\n\r\n", "501" },
-		{ "TRACE / HTTP/1.1\r\n\r\n", "501" },
-		{ "POST / HTTP/1.1\r\nExpect: wonders\r\nContent-Length: 1\r\n\r\na", "417" },
+		{ "BREW / HTTP/1.1\r\nHost: x\r\n\r\n", "501" },
+		{ "get / HTTP/1.1\r\nHost: x\r\n\r\n", "501" },
+		{ "TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", "501" },
+		{ "GET / HTTP/1.1\nHost: x\n\n", "400" },
+		{ "GET / HTTP/1.1\r\nHost: x\n\r\n", "400" },
+		{ "GET / HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n", "400" },
+		{ "GET / HTTP/1.1\r\nX: no host\r\n\r\n", "400" },
+		{ "GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", "400" },
+		{ CHUNKED "0x5\r\nhello\r\n0\r\n\r\n", "400" },
+		{ CHUNKED "+5\r\nhello\r\n0\r\n\r\n", "400" },
+		{ CHUNKED " 5\r\nhello\r\n0\r\n\r\n", "400" },
+		{ CHUNKED "5 \r\nhello\r\n0\r\n\r\n", "400" },
+		{ CHUNKED "5\r\nhello0\r\n\r\n", "400" },
+		{ CHUNKED "5\nhello\r\n0\r\n\r\n", "400" },
+		{ CHUNKED "0\n\n", "400" },
+		{ CHUNKED "0 0\r\n\r\n", "400" },
+		{ CHUNKED "000\r\n\r\n", "400" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nContent-Length: 1\r\n\r\na", "417" },
 	};
 	struct fixture *f = *state;
 
@@ -404,6 +421,94 @@ static void refuses_ambiguous_requests(void **state)
 	assert_int_equal(f->n_requests, 0);
 }
 
+#define BYTES(text) { (text), sizeof(text) - 1 }
+
+static void refuses_nul_bytes(void **state)
+{
+	static const struct ssf_str requests[] = {
+		BYTES("GET / HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n"),
+		BYTES("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\0\r\n\r\nhello"),
+		BYTES("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\0\r\n\r\n0\r\n\r\n"),
+		BYTES(CHUNKED "5\0\r\nhello\r\n0\r\n\r\n"),
+	};
+	struct fixture *f = *state;
+
+	fixture_start(f);
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		struct raw r;
+
+		raw_open(&r, f);
+		raw_send_bytes(&r, requests[i].ptr, requests[i].len);
+		raw_until_eof(&r);
+		assert_memory_equal(r.got, "HTTP/1.1 400 ", 13);
+		assert_true(is_error(&r, "invalid_request"));
+		raw_close(&r);
+	}
+	fixture_until_connections(f, 0);
+	assert_int_equal(f->n_requests, 0);
+}
+
+/* What stands behind a request that was good is told in the same form. */
+static void an_unreadable_pipelined_request_gets_the_same_error(void **state)
+{
+	struct fixture *f = *state;
+	struct raw r;
+
+	fixture_start(f);
+	raw_open(&r, f);
+	raw_send(&r, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nNONSENSE\r\n\r\n");
+	fixture_until_held(f, 1);
+	fixture_reply(f->held[0], 202, NULL);
+	raw_until(&r, "\r\n\r\n");
+	assert_memory_equal(r.got, "HTTP/1.1 202 ", 13);
+	raw_until_eof(&r);
+	char *second = strstr(r.got, "HTTP/1.1 400 ");
+	assert_non_null(second);
+	memmove(r.got, second, strlen(second) + 1);
+	assert_true(is_error(&r, "invalid_request"));
+	raw_close(&r);
+	fixture_until_connections(f, 0);
+	assert_int_equal(f->n_requests, 1);
+}
+
+/* FIN, and close_notify of TLS before it. */
+static void a_client_that_sends_no_more_gets_its_answers(void **state)
+{
+	struct fixture *f = *state;
+	struct raw r;
+
+	fixture_start(f);
+	raw_open(&r, f);
+	raw_send(&r, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /second HTTP/1.1\r\nHost: x\r\n\r\n");
+	fixture_until_held(f, 1);
+	raw_end_sending(&r);
+	fixture_until_closed(f, 1); /* the cancel hook was called */
+	fixture_reply(f->held[0], 200, "\"first\"");
+	raw_until(&r, "/second");
+	assert_non_null(strstr(r.got, "\"first\""));
+	raw_until_eof(&r);
+	raw_close(&r);
+	fixture_until_connections(f, 0);
+}
+
+/* Whatever the limit, the answer comes as soon as the head says that the body is too large. */
+static void refuses_a_large_body_at_its_head(void **state)
+{
+	struct fixture *f = *state;
+	struct raw r;
+
+	f->conf.max_body = 4 * 1024 * 1024;
+	fixture_start(f);
+	raw_open(&r, f);
+	raw_send(&r, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6291456\r\n\r\n");
+	raw_until_eof(&r);
+	assert_memory_equal(r.got, "HTTP/1.1 413 ", 13);
+	assert_true(is_error(&r, "invalid_request"));
+	raw_close(&r);
+	send_large_body(f, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6291456\r\n\r\n", "HTTP/1.1 413 ");
+	assert_int_equal(f->n_requests, 0);
+}
+
 static void is_no_proxy(void **state)
 {
 	struct fixture *f = *state;
@@ -411,8 +516,9 @@ static void is_no_proxy(void **state)
 
 	fixture_start(f);
 	raw_open(&r, f);
-	raw_send(&r, "CONNECT example.com:443 HTTP/1.1\r\n\r\n");
+	raw_send(&r, "CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n");
 	raw_until(&r, "HTTP/1.1 501 ");
+	raw_until_eof(&r);
 	assert_int_equal(f->n_requests, 0);
 	raw_close(&r);
 }
@@ -426,11 +532,11 @@ static void limits_headers(void **state)
 	f->conf.max_header = 1024;
 	fixture_start(f);
 	raw_open(&r, f);
-	snprintf(text, sizeof(text), "GET /a HTTP/1.1\r\nX: %0900d\r\n\r\n", 0);
+	snprintf(text, sizeof(text), "GET /a HTTP/1.1\r\nHost: x\r\nX: %0900d\r\n\r\n", 0);
 	raw_send(&r, text);
 	raw_until(&r, "}");
 	raw_clear(&r);
-	snprintf(text, sizeof(text), "GET /a HTTP/1.1\r\nX: %01100d\r\n\r\n", 0);
+	snprintf(text, sizeof(text), "GET /a HTTP/1.1\r\nHost: x\r\nX: %01100d\r\n\r\n", 0);
 	raw_send(&r, text);
 	raw_until_eof(&r);
 	assert_memory_equal(r.got, "HTTP/1.1 400 ", 13);
@@ -449,8 +555,8 @@ static void pauses_at_the_number_of_connections(void **state)
 	raw_open(&second, f);
 	fixture_until_connections(f, 2);
 	raw_open_tcp(&third, f); /* the kernel takes it, we do not */
-	raw_send(&third, "GET /third HTTP/1.1\r\n\r\n");
-	raw_send(&first, "GET /first HTTP/1.1\r\n\r\n");
+	raw_send(&third, "GET /third HTTP/1.1\r\nHost: x\r\n\r\n");
+	raw_send(&first, "GET /first HTTP/1.1\r\nHost: x\r\n\r\n");
 	raw_until(&first, "/first");
 	assert_int_equal(http_server_connections(f->server), 2);
 	assert_int_equal(f->n_requests, 1);
@@ -469,7 +575,7 @@ static void gives_up_on_clients_that_do_not_read(void **state)
 	f->conf.idle_timeout_ms = 300;
 	fixture_start(f);
 	raw_open(&r, f);
-	raw_send(&r, "GET /large HTTP/1.1\r\n\r\n");
+	raw_send(&r, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
 	fixture_until_connections(f, 1);
 	fixture_until_connections(f, 0);
 	assert_int_equal(f->n_requests, 1);
@@ -485,10 +591,11 @@ struct flood {
 static bool flooded(void *arg)
 {
 	struct flood *w = arg;
-	static char requests[19 * 3000];
+	static const char request[] = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+	static char requests[(sizeof(request) - 1) * 2000];
 
-	for (size_t i = 0; i + 19 <= sizeof(requests); i += 19)
-		memcpy(requests + i, "GET /a HTTP/1.1\r\n\r\n", 19);
+	for (size_t i = 0; i < sizeof(requests); i += sizeof(request) - 1)
+		memcpy(requests + i, request, sizeof(request) - 1);
 	ssize_t n = send(w->r->fd, requests, sizeof(requests), MSG_NOSIGNAL | MSG_DONTWAIT);
 	w->refused = n < 0 ? w->refused + 1 : 0;
 	w->sent += n > 0 ? (size_t)n : 0;
@@ -505,7 +612,7 @@ static void does_not_buffer_without_end(void **state)
 	f->conf.max_body = 1000;
 	fixture_start(f);
 	raw_open(&r, f);
-	raw_send(&r, "GET /hold HTTP/1.1\r\n\r\n");
+	raw_send(&r, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
 	fixture_until_held(f, 1);
 	fixture_until(f, flooded, &w);
 	assert_int_equal(w.refused, 100);
@@ -543,6 +650,13 @@ int main(void)
 		plain(continues),
 		tls(continues),
 		plain(refuses_ambiguous_requests),
+		plain(refuses_nul_bytes),
+		plain(an_unreadable_pipelined_request_gets_the_same_error),
+		tls(an_unreadable_pipelined_request_gets_the_same_error),
+		plain(a_client_that_sends_no_more_gets_its_answers),
+		tls(a_client_that_sends_no_more_gets_its_answers),
+		plain(refuses_a_large_body_at_its_head),
+		tls(refuses_a_large_body_at_its_head),
 		plain(is_no_proxy),
 		plain(limits_headers),
 		plain(pauses_at_the_number_of_connections),
