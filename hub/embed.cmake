@@ -1,5 +1,5 @@
 # Builds files into the program, as arrays of bytes: a string literal may not be that long
-# (-Woverlength-strings). They are made anew when one of the files changes or a new one appears.
+# (-Woverlength-strings). They are generated again when one of the files changes or a new one appears.
 
 # The initializer of an array that holds the file and a NUL.
 function(embed_bytes file out_var)
@@ -10,16 +10,16 @@ function(embed_bytes file out_var)
 	set(${out_var} "{\n\t${bytes}0x00\n}" PARENT_SCOPE)
 endfunction()
 
-# embed_migrations(OUT_VAR) sets OUT_VAR to a generated C file that defines migrations[]
-# (hub/db/migrate.h) from sql/NNNN_name.sql.
-function(embed_migrations out_var)
+# embed_sql(OUT_VAR) sets OUT_VAR to a generated C file that defines what hub/db/migrate.h declares: migrations[] from
+# sql/schema/NNNN_name.sql, sql_functions[] from sql/functions/NAME.sql, sql_functions_revision from
+# sql/functions/REVISION.
+function(embed_sql out_var)
 	cmake_path(SET dir NORMALIZE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../sql")
-	file(GLOB files CONFIGURE_DEPENDS "${dir}/*.sql")
-	list(SORT files)
-
 	set(texts "")
-	set(table "")
+	set(schema "")
 	set(versions "")
+	file(GLOB files CONFIGURE_DEPENDS "${dir}/schema/*.sql")
+	list(SORT files)
 	foreach(file IN LISTS files)
 		cmake_path(GET file FILENAME name)
 		if(NOT name MATCHES "^([0-9][0-9][0-9][0-9])_([a-z0-9_]+)\\.sql$")
@@ -32,14 +32,25 @@ function(embed_migrations out_var)
 			message(FATAL_ERROR "${file}: its number is 0 or taken")
 		endif()
 		list(APPEND versions ${version})
-
 		embed_bytes("${file}" bytes)
-		string(APPEND texts "static const unsigned char sql_${number}[] = ${bytes};\n\n")
-		string(APPEND table
-			"\t{ ${version}, \"${title}\", (const char *)sql_${number} },\n")
+		string(APPEND texts "static const unsigned char schema_${number}[] = ${bytes};\n\n")
+		string(APPEND schema "\t{ ${version}, \"${title}\", (const char *)schema_${number} },\n")
 	endforeach()
 
-	set(out "${CMAKE_CURRENT_BINARY_DIR}/migrations.c")
+	set(functions "")
+	file(GLOB files CONFIGURE_DEPENDS "${dir}/functions/*.sql")
+	list(SORT files)
+	foreach(file IN LISTS files)
+		cmake_path(GET file STEM name)
+		embed_bytes("${file}" bytes)
+		string(APPEND texts "static const unsigned char function_${name}[] = ${bytes};\n\n")
+		string(APPEND functions "\t{ \"${name}\", (const char *)function_${name} },\n")
+	endforeach()
+	set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${dir}/functions/REVISION")
+	file(STRINGS "${dir}/functions/REVISION" revision LIMIT_COUNT 1)
+	string(REGEX REPLACE " .*" "" revision "${revision}")
+
+	set(out "${CMAKE_CURRENT_BINARY_DIR}/sql.c")
 	file(CONFIGURE OUTPUT "${out}" @ONLY CONTENT
 "/* Generated from sql/ by hub/embed.cmake. */
 #include \"hub/db/migrate.h\"
@@ -47,8 +58,14 @@ function(embed_migrations out_var)
 #include <stddef.h>
 
 ${texts}const struct migration migrations[] = {
-${table}\t{ 0, NULL, NULL },
+${schema}\t{ 0, NULL, NULL },
 };
+
+const struct sql_function sql_functions[] = {
+${functions}\t{ NULL, NULL },
+};
+
+const int sql_functions_revision = ${revision};
 ")
 	set(${out_var} "${out}" PARENT_SCOPE)
 endfunction()

@@ -43,7 +43,7 @@ enum owner_unit {
 struct owner;
 struct owner_wait;
 
-/* The unit of a stream, as shard_of() in sql/0007_processes.sql has it. */
+/* The unit of a stream, as shard_of() in sql/schema has it. */
 int owner_shard(const char *stream);
 
 /* What processes tell each other of. Changes and keys are numbered. */

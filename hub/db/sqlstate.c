@@ -7,8 +7,11 @@
 
 enum ssf_code sqlstate_code(const char *state)
 {
-	/* connection, resources, locks, operator (shutdown, timeout), I/O, standby, deadlock */
-	static const char *const transient[] = { "08", "53", "55", "57", "58", "25006", "40P01" };
+	/*
+	 * Connection, resources, locks, operator (shutdown, timeout), I/O, standby, deadlock; and, while a newer program
+	 * has replaced the functions: undefined function, changed result type of a prepared statement.
+	 */
+	static const char *const transient[] = { "08", "53", "55", "57", "58", "25006", "40P01", "42883", "0A000" };
 
 	if (state == NULL)
 		return SSF_E_INTERNAL;

@@ -17,7 +17,7 @@
 
 #define EVENT_RING 4096
 #define EVENT_RING_BYTES (64 << 20) /* of their weights */
-#define EVENT_PARTITION_SEQS 1000000000LL /* event_width() in sql/0005_partitions.sql */
+#define EVENT_PARTITION_SEQS 1000000000LL /* event_width() in sql/functions */
 #define EVENT_ORIGIN_RULES "rules"
 #define EVENT_ORIGIN_ATTRIBUTION "attribution"
 

@@ -489,38 +489,6 @@ def test_keys_at_rest_are_sealed(new_hub):
     assert "PRIVATE" not in hub.log()
 
 
-def test_keys_of_an_older_version_go_on(new_hub, endpoint):
-    """A database from before keys had times: its keys sign on, and are rotated like others."""
-    postgres = harness.Postgres()
-    try:
-        hub = new_hub("--database", postgres.conninfo, *WAITING)
-        old = {k["kid"] for k in hub.get("/v1/keys")}
-        hub.stop()
-        connection = psycopg2.connect(postgres.conninfo)
-        with connection, connection.cursor() as c:
-            c.execute("""create schema kept;
-                create table kept.signing_key as select kid, alg, public, sealed, created_at from signing_key;
-                alter table schema_migration set schema kept;
-                drop schema public cascade;
-                create schema public;
-                alter table kept.schema_migration set schema public;
-                delete from schema_migration where version > 1""")
-            c.execute((harness.ROOT / "sql" / "0001_base.sql").read_text())
-            c.execute("""insert into signing_key (kid, alg, public, sealed, created_at)
-                select * from kept.signing_key; drop schema kept cascade""")
-        connection.close()
-        hub.start()
-        hub.use_idp()
-        hub.push_stream(endpoint)
-        assert {k["kid"] for k in ring(hub, state="signing")} == old
-        assert all(k["created_at"] == k["signs_from"] for k in ring(hub))
-        assert kid_of(push_of(hub, endpoint).token) in old
-        assert len(rotate(hub)) == 2
-        hub.stop()
-    finally:
-        postgres.close()
-
-
 def test_lost_master_key(new_hub, procs, endpoint):
     """docs/how-to/signing-keys.md: no start with another one, until the operator says that the old keys are lost."""
     postgres = harness.Postgres()

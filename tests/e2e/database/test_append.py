@@ -10,17 +10,19 @@ import pytest
 
 import harness
 from harness import wait_until
-from harness.statements import python_form, statements
+from harness.statements import python_form, schema_sql, statements
 
 READ = python_form(statements()["event_after"][1])
 NO_LOCK = "create or replace function append_lock() returns void language sql as $$ select $$"
+ME = "00000000-0000-4000-8000-000000000001"
 # before the sessions meet: what the ways of appending below need
-PREPARED = """
+PREPARED = f"""
+    update ownership set owners = array_fill('{ME}'::uuid, '{{66}}'), epochs = array_fill(1::bigint, '{{66}}');
     insert into attribution (seq) values (1);
     insert into revocation (effect, target_kind, target, not_before, reason, rule_id, seq, txn)
         values ('revoke', 'agent', 'a', now(), 'r', 'r', 1, 't');
-    insert into resource (kind, id, version, spec) values ('client', 'c', 1, '{}');
-    insert into resource (kind, id, version, spec) values ('stream', 's', 1, '{"client": "c"}')"""
+    insert into resource (kind, id, version, spec) values ('client', 'c', 1, '{{}}');
+    insert into resource (kind, id, version, spec) values ('stream', 's', 1, '{{"client": "c"}}')"""
 
 
 def draft(name):
@@ -30,10 +32,10 @@ def draft(name):
 # every way in which a hub appends: what is ingested, what the others make of it
 WAYS = {
     "append_events": ("select * from append_events(%s)", [[draft("other")]]),
-    "rules_commit": ("select rules_commit(0, 1, %s, '[]', '[]')", [[draft("other")]]),
-    "attribution_commit": ("select attribution_commit(1, %s)", [[draft("other")]]),
+    "rules_commit": ("select rules_commit(%s, 1, 0, 1, %s, '[]', '[]')", [ME, [draft("other")]]),
+    "attribution_commit": ("select attribution_commit(%s, 1, 1, %s)", [ME, [draft("other")]]),
     "lift_revocation": ("select lift_revocation('revoke', 'agent', 'a', %s)", ["other"]),
-    "put_resources": ("select * from put_resources(%s)", [[{
+    "write_resources": ("select * from write_resources(%s)", [[{
         "kind": "stream", "id": "s", "actor": "admin",
         "spec": {"client": "c", "status": "paused"}}]]),
 }
@@ -50,8 +52,7 @@ class Log:
         self.sessions = []
         self.reader = self.session()
         self.reader.autocommit = True
-        for path in sorted((harness.ROOT / "sql").glob("*.sql")):
-            self.sql(path.read_text())
+        self.sql(schema_sql())
         self.sql(PREPARED)
         self.seen = []
 

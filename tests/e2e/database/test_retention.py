@@ -183,7 +183,7 @@ def test_streams_that_are_behind_are_told(old, endpoint):
     append(old, {})
     endpoint.wait(4)
     for stream in (up_to_date, other.id, off.id):
-        wait_until(lambda s=stream: old.sql("select cursor from stream_position where stream_id = %s", s)[0][0] >= seqs[2])
+        wait_until(lambda s=stream: old.sql("select cursor from stream_positions() where stream_id = %s", s)[0][0] >= seqs[2])
     rules_pass(old, seqs[2])
     assert [(s[0], s[4]) for s in upkeep(old, retention=HOUR)] == [("dropped", 2)]
     assert sorted(old.sql("select stream_id, from_seq, to_seq, reason from stream_dropped")) == sorted(
@@ -200,31 +200,6 @@ def test_streams_that_are_behind_are_told(old, endpoint):
     assert upkeep(old, retention=HOUR) == []
     old.admin("DELETE", f"/v1/stream/{behind.id}")
     assert old.sql("select stream_id from stream_dropped") == [(paused.id,)]
-
-
-# --- from before ----------------------------------------------------------------------------------
-
-def test_what_was_there_before_partitions_is_the_first_one(hub):
-    """0005_partitions.sql over a database with rows; in a schema of its own that nobody keeps."""
-    files = sorted((harness.ROOT / "sql").glob("000[1-5]_*.sql"))
-    with contextlib.closing(hub.connect()) as connection, connection.cursor() as c:
-        c.execute("create schema before; set local search_path = before")
-        for path in files[:-1]:
-            c.execute(path.read_text())
-        c.execute("""insert into event (seq, origin, origin_id, type, txn, body, evidence)
-            select nextval('event_seq'), 'source:s', n::text, 't', 'txn-' || n, '{}', '\\x00' from generate_series(1, 1000) n;
-            insert into rule_hit (seq, rule_id, file_id, digest, mode, severity, trace, actions)
-            values (5, 'r', 'f', 'd', 'enforce', 'high', '[]', '[]')""")
-        c.execute(files[-1].read_text())
-        c.execute("select k, first_seq, last_seq from event_partitions()")
-        assert c.fetchall() == [(0, 1, 1000), (1, None, None)]
-        c.execute("select seq, appended from append_events(%s::jsonb) order by ord", (json.dumps([
-            {"origin": "source:s", "origin_id": id_, "type": "t", "txn": "x", "body": {}} for id_ in ("7", "new")]),))
-        assert c.fetchall() == [(7, False), (1001, True)]
-        c.execute("select explain_txn('txn-5')")
-        explained = c.fetchone()[0]
-        assert explained["events"][0]["evidence_sha256"] == "00" and explained["rules"][0]["rule"] == "r"
-        connection.rollback()
 
 
 # --- the hub does so itself -----------------------------------------------------------------------

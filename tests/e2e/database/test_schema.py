@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from harness import ROOT
-from harness.statements import python_form, statements
+from harness.statements import python_form, schema_sql, statements
 
 EVENTS = 20_000
 STREAMS = 5_000
@@ -82,8 +82,7 @@ def with_rows(hub_template):
     database: it would wait for what is not committed."""
     connection = psycopg2.connect(hub_template.new_database())
     with connection.cursor() as c:
-        for migration in sorted((ROOT / "sql").glob("*.sql")):
-            c.execute(migration.read_text())
+        c.execute(schema_sql())
         connection.commit()
         c.execute("set statement_timeout = '60s'")
         c.execute("""
@@ -92,6 +91,7 @@ def with_rows(hub_template):
                 case when n % 3 = 0 then 'secret.leaked' else 'x' end,
                 'txn-' || n, case when n % 2 = 0 then 'agent:a' end, '{"format":"opaque"}', '{}'
             from generate_series(1000000, 1000000 + %s) n;
+            select setval('event_seq', 2000000);
             insert into stream_subject (stream_id, key, subject, wanted)
                 select 's' || n % 5000, decode(md5(n::text), 'hex'), '{}', true from generate_series(1, 20000) n;
             insert into stream_state (stream_id, cursor) select 's' || n, n
@@ -109,8 +109,8 @@ def with_rows(hub_template):
                 seq, txn)
             select 'revoke', 'agent', 't' || n, now(), 'r', 'r', n, 'txn-' || n
             from generate_series(1, %s) n;
-            insert into resource_history (kind, id, version, spec, actor)
-            select 'stream', 's' || n, 1, '{}', 'test' from generate_series(1, %s) n;
+            insert into resource_history (kind, id, version, spec, actor, change)
+            select 'stream', 's' || n, 1, '{}', 'test', n from generate_series(1, %s) n;
             insert into signing_key (kid, alg, public, sealed) values ('k', 'RS256', '{}', '');
             update ownership set epochs = array_fill(1::bigint, '{66}'),
                 owners = array_fill('00000000-0000-4000-8000-000000000001'::uuid, '{66}');
@@ -287,9 +287,9 @@ def test_cursor_of_the_rules_moves_only_from_where_it_is(filled):
     with filled.cursor() as c:
         c.execute("savepoint attempt")
         with pytest.raises(psycopg2.errors.SerializationFailure):
-            c.execute("select rules_commit(3, 9, '[]', '[]', '[]')")
+            c.execute("select rules_commit(%s, 1, 3, 9, '[]', '[]', '[]')", (ME,))
         c.execute("rollback to savepoint attempt")
-        c.execute("select rules_commit(0, 9, '[]', '[]', '[]')")
+        c.execute("select rules_commit(%s, 1, 0, 9, '[]', '[]', '[]')", (ME,))
         c.execute("select cursor from consumer where name = 'rules'")
         assert c.fetchall() == [(9,)]
 
@@ -328,7 +328,7 @@ def test_b12_what_is_written_under_an_old_epoch_is_refused(filled):
         stream, rewound = stream_of(c, 7)
         entry = {stream: {"rewound": rewound, "cursor": 9, "acked": "{[11,12)}", "delivered": 3}}
         save(c, ME, 1, 7, 1, entry)
-        assert rows(c, "select cursor, acked::text, delivered from stream_position where stream_id = %s",
+        assert rows(c, "select cursor, acked::text, delivered from stream_positions() where stream_id = %s",
                     stream) == [(9, "{[11,12)}", 3)]
         for unit in (7, 64, 65):
             c.execute("update ownership set epochs[%s] = 2, owners[%s] = %s", (unit + 1, unit + 1, OTHER))
@@ -336,7 +336,7 @@ def test_b12_what_is_written_under_an_old_epoch_is_refused(filled):
             refused(c, "select save_checkpoint(%s::uuid, 2, '{7}', array[%s]::bigint[], '{}', null, '{}')", me, epoch)
             refused(c, "select rules_commit(%s::uuid, %s::bigint, 0, 9, '[]', '[]', '[]')", me, epoch)
             refused(c, "select attribution_commit(%s::uuid, %s::bigint, 77, '[]')", me, epoch)
-            refused(c, "select put_subject(%s::uuid, %s, %s, '\\x00', '{}', true, null, false)", me, epoch, stream)
+            refused(c, "select write_subject(%s::uuid, %s, %s, '\\x00', '{}', true, null, false)", me, epoch, stream)
         # of several units one is enough
         refused(c, "select save_checkpoint(%s::uuid, 2, '{6,7}', '{1,1}', '{}', null, '{}')", ME)
         save(c, OTHER, 1, 7, 2, entry)
@@ -350,8 +350,8 @@ def test_a_checkpoint_is_one_row_however_many_streams(filled):
         for nth, cursor in ((2, 20), (1, 10), (3, 30)):
             save(c, ME, nth, 3, 1, {stream: {"rewound": rewound, "cursor": cursor}})
             assert rows(c, "select count(*), max(n) from checkpoint") == [(1, max(2, nth))]
-        assert rows(c, "select cursor from stream_position where stream_id = %s", stream) == [(30,)]
-        others = rows(c, "select count(*) from stream_position where cursor = 5")[0][0]
+        assert rows(c, "select cursor from stream_positions() where stream_id = %s", stream) == [(30,)]
+        others = rows(c, "select count(*) from stream_positions() where cursor = 5")[0][0]
         assert others == STREAMS - 1, "the others are where they were"
         save(c, ME, 4, 3, 1, {}, gone="{%s}" % stream)
         assert rows(c, "select state ? %s from checkpoint", stream) == [(False,)]
@@ -366,9 +366,9 @@ def test_what_was_saved_of_another_life_of_a_stream_does_not_count(filled):
                   "returning rewound", (stream,))
         ((again,),) = c.fetchall()
         assert save(c, ME, 2, 3, 1, {stream: {"rewound": rewound, "cursor": 50}}) == [stream]
-        assert rows(c, "select cursor from stream_position where stream_id = %s", stream) == [(2,)]
+        assert rows(c, "select cursor from stream_positions() where stream_id = %s", stream) == [(2,)]
         assert save(c, ME, 3, 3, 1, {stream: {"rewound": again, "cursor": 3}}) == []
-        assert rows(c, "select cursor from stream_position where stream_id = %s", stream) == [(3,)]
+        assert rows(c, "select cursor from stream_positions() where stream_id = %s", stream) == [(3,)]
         assert save(c, ME, 4, 3, 1, {"nobody": {"rewound": 1, "cursor": 3}}) == ["nobody"]
 
 
@@ -376,12 +376,12 @@ def test_who_acquires_a_unit_begins_where_the_one_before_was(filled):
     with filled.cursor() as c:
         stream, rewound = stream_of(c, 3)
         save(c, ME, 2, 3, 1, {stream: {"rewound": rewound, "cursor": 44, "delivered": 7}})
-        before = dict(rows(c, "select stream_id, cursor from stream_position"))
+        before = dict(rows(c, "select stream_id, cursor from stream_positions()"))
         c.execute("select owner_join(%s::uuid, 'http://127.0.0.1:1', 0, 0)", (OTHER,))
         taken = rows(c, "select acquire_units(%s::uuid, 66)", OTHER)[0][0]
         assert sorted(t["unit"] for t in taken) == list(range(66))
         assert {t["epoch"] for t in taken} == {2}
-        assert dict(rows(c, "select stream_id, cursor from stream_position")) == before
+        assert dict(rows(c, "select stream_id, cursor from stream_positions()")) == before
         refused(c, "select save_checkpoint(%s::uuid, 3, array[%s]::smallint[], '{1}', '{}', null, '{}')", ME,
                 taken[0]["unit"])
         c.execute("select owner_leave(%s::uuid)", (OTHER,))
@@ -390,7 +390,7 @@ def test_who_acquires_a_unit_begins_where_the_one_before_was(filled):
 def test_what_a_stream_came_to_before_it_was_rewound_is_not_saved(filled):
     """A checkpoint of before, which comes after; and what is owed is paid once."""
     def state(c, stream):
-        return rows(c, "select cursor, acked::text, owed::text, rewound from stream_position where stream_id = %s",
+        return rows(c, "select cursor, acked::text, owed::text, rewound from stream_positions() where stream_id = %s",
                     stream)[0]
     with filled.cursor() as c:
         stream, was = stream_of(c, 3)
@@ -403,7 +403,7 @@ def test_what_a_stream_came_to_before_it_was_rewound_is_not_saved(filled):
         before = state(c, stream)
         now = before[3]
         assert before[:3] == (1000049, "{}", "{[5,6),[7,8)}") and now != was
-        assert rows(c, "select delivered from stream_position where stream_id = %s", stream) == [(4,)]
+        assert rows(c, "select delivered from stream_positions() where stream_id = %s", stream) == [(4,)]
         paid = {stream: {"rewound": was, "paid": "{[5,6)}"}}
         assert save(c, ME, 3, 3, 1, {stream: {**entry, "cursor": 1000100}}, paid) == [stream]
         assert state(c, stream) == before
@@ -445,8 +445,7 @@ def test_later_watermark_of_one_target_wins(filled):
                 "rule_id": "r", "seq": day, "txn": "x"}
 
     def commit(c, at, *revocations):
-        c.execute("select rules_commit(%s, %s, '[]', '[]', %s)",
-                  (at, at + 1, json.dumps(revocations)))
+        c.execute("select rules_commit(%s, 1, %s, %s, '[]', '[]', %s)", (ME, at, at + 1, json.dumps(revocations)))
         c.execute("select not_before::date::text, until::date::text, reason from revocation "
                   "where target_kind = 'token' and target = 't'")
         return c.fetchone()

@@ -59,7 +59,7 @@ def rewind(hub, stream, status=200, **body):
 
 def state(hub, stream):
     """What is stored of where it is, and what it has given up."""
-    return (hub.sql("select cursor, acked::text, owed::text, rewound from stream_position where stream_id = %s", stream),
+    return (hub.sql("select cursor, acked::text, owed::text, rewound from stream_positions() where stream_id = %s", stream),
             hub.sql("select seq from dead_letter where stream_id = %s order by seq", stream))
 
 
@@ -67,7 +67,7 @@ def settled(hub, stream):
     """Nothing waits, and that is stored."""
     wait_until(lambda: hub.stream_status(stream)["backlog"] == 0, what="nothing waits")
     cursor = hub.stream_status(stream)["cursor"]
-    wait_until(lambda: hub.sql("select 1 from stream_position where stream_id = %s and cursor = %s and owed = '{}'",
+    wait_until(lambda: hub.sql("select 1 from stream_positions() where stream_id = %s and cursor = %s and owed = '{}'",
                                stream, cursor), what="it is stored")
 
 
@@ -198,7 +198,7 @@ def test_what_a_crash_leaves_above_the_cursor_comes_once(new_hub, endpoint):
     redrive(hub, stream, seq=first["seq"])
     redrive(hub, stream, seq=second["seq"])
     endpoint.wait(302)
-    assert hub.sql("select cursor < %s from stream_position where stream_id = %s", first["seq"], stream) == [(True,)]
+    assert hub.sql("select cursor < %s from stream_positions() where stream_id = %s", first["seq"], stream) == [(True,)]
     hub.kill9()
     before = len(endpoint.accepted())
     hub.start()
@@ -527,7 +527,7 @@ def test_a_paused_stream_is_told_whatever_it_holds(new_hub, endpoint):
     (told,) = endpoint.wait(1)
     assert told.claims["events"] == {STREAM_UPDATED: {"status": "paused"}}
     seq = hub.sql("select seq from event where txn = %s", told.txn)[0][0]
-    wait_until(lambda: hub.sql("select acked @> %s::bigint and cursor < %s from stream_position where stream_id = %s",
+    wait_until(lambda: hub.sql("select acked @> %s::bigint and cursor < %s from stream_positions() where stream_id = %s",
                                seq, seq, stream) == [(True,)], what="it is settled, and the rest is not")
     hub.kill9()
     hub.start()
@@ -559,7 +559,7 @@ def test_news_of_a_paused_stream_that_its_window_comes_to_is_not_passed(new_hub,
     endpoint.wait(1)
     status = wait_until(lambda: (s := hub.stream_status(stream))["unread_seqs"] == 0 and s, what="all is in the window")
     assert status["waiting_events"] == 2048 and status["backlog"] == 2048
-    wait_until(lambda: hub.sql("select 1 from stream_position where stream_id = %s and cursor = %s", stream,
+    wait_until(lambda: hub.sql("select 1 from stream_positions() where stream_id = %s and cursor = %s", stream,
                                status["cursor"]), what="it is stored")
     hub.kill9()
     endpoint.decide = None
@@ -620,7 +620,7 @@ def test_a_stream_that_fails_still_does_after_a_restart(hub, endpoint, stream):
     hub.emit("b")
     wait_until(lambda: not hub.stream_status(stream)["healthy"])
     hub.proc.wait_log("deliver.push.failed")
-    wait_until(lambda: hub.sql("select failing from stream_position where stream_id = %s", stream) == [(True,)])
+    wait_until(lambda: hub.sql("select failing from stream_positions() where stream_id = %s", stream) == [(True,)])
     hold = threading.Event()
     endpoint.decide = lambda push: Answer(202, hold=hold)
     hub.kill9()

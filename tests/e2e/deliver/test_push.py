@@ -347,7 +347,7 @@ def test_status_tells_how_far_a_stream_is(hub, endpoint, stream):
     wait_until(lambda: hub.stream_status(stream)["waiting_events"] == 0)
     head = hub.get("/v1/status")["log"]["head"]
     assert hub.stream_status(stream)["cursor"] == head
-    wait_until(lambda: hub.sql("select cursor, delivered from stream_position where stream_id = %s",
+    wait_until(lambda: hub.sql("select cursor, delivered from stream_positions() where stream_id = %s",
                                stream) == [(head, 3)], what="the checkpoint")
 
 

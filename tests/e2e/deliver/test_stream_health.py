@@ -304,7 +304,7 @@ def test_heartbeats_go_on_after_a_kill_as_if_nothing_was(new_hub, endpoint):
     endpoint.wait(1)
     hub.apply({**hub.form(f"/v1/stream/{stream}"), "heartbeat": 3600})
     before = len(heartbeats(hub, stream))
-    wait_until(lambda: hub.sql("""select 1 from stream_position where last_success_at is not null and heartbeat_seq =
+    wait_until(lambda: hub.sql("""select 1 from stream_positions() where last_success_at is not null and heartbeat_seq =
         (select max(seq) from event where origin_id like 'heartbeat.%%')"""), what="all of it is saved")
     hub.backdate("heartbeat_at", "3596 s")
     (due,) = hub.sql("select extract(epoch from heartbeat_at)::float + 3600 from stream_state where stream_id = %s", stream)[0]
@@ -325,7 +325,7 @@ def test_heartbeats_that_a_crash_has_not_recorded_are_not_repeated(new_hub, sink
     hub.start()
     assert len(wait_heartbeats(hub, stream, 1)) == 1, "what was missed in five days is not made up for"
     endpoint.wait(1)
-    assert hub.sql("select heartbeat_seq from stream_position where stream_id = %s", stream) == [(0,)]
+    assert hub.sql("select heartbeat_seq from stream_positions() where stream_id = %s", stream) == [(0,)]
     hub.kill9()
     hub.start()
     clock = hub.push_stream(sink.endpoint(), heartbeat=1)
@@ -465,7 +465,7 @@ def test_inactivity_a_kill_neither_resets_nor_forgets(new_hub, sink):
     time.sleep(3)   # into the period
     receiver(hub, active, "GET", f"/ssf/streams?stream_id={active}")
     last = time.time()
-    wait_until(lambda: hub.sql("select active_at from stream_position where stream_id = %s and active_at > now() - "
+    wait_until(lambda: hub.sql("select active_at from stream_positions() where stream_id = %s and active_at > now() - "
                                "interval '2 s'", active), what="the next checkpoint has it")
     hub.kill9()
     hub.start()
@@ -495,15 +495,15 @@ def test_inactivity_yields_to_a_change_that_comes_first(hub, endpoint):
     """The pause waits to be stored, and the resource changes before it."""
     stream = hub.push_stream(endpoint, inactivity_timeout=1)
     waiting = """select count(*) from pg_stat_activity where datname = current_database() and \
-        wait_event = 'advisory' and query like '%%change_resources%%'"""
+        wait_event = 'advisory' and query like '%%write_resources%%'"""
     with contextlib.closing(hub.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(7236520, 2)")
         wait_until(lambda: hub.sql(waiting)[0][0] == 1, what="the pause waits")
         cursor.execute("""with changed as (
             update resource set version = version + 1, spec = spec || '{"inactivity_timeout": 0}'
             where kind = 'stream' and id = %s returning *)
-            insert into resource_history (kind, id, version, spec, actor)
-            select kind, id, version, spec, 'test' from changed""", (stream,))
+            insert into resource_history (kind, id, version, spec, actor, change)
+            select kind, id, version, spec, 'test', (select max(change) + 1 from resource_history) from changed""", (stream,))
         connection.commit()
     wait_until(lambda: hub.get(f"/v1/stream/{stream}")["inactivity_timeout"] == 0, what="the hub knows")
     idle = hub.push_stream(endpoint, inactivity_timeout=1)

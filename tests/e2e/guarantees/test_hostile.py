@@ -85,7 +85,7 @@ def revoked(hub):
 def test_what_somebody_else_has_stored_is_known(hub):
     """Whatever wrote it: another process, or an operator by hand."""
     hub.apply({"kind": "person", "id": "gone", "name": "x"})
-    hub.sql("select put_resources(%s)", json.dumps([
+    hub.sql("select write_resources(%s)", json.dumps([
         {"kind": "person", "id": "late", "spec": {"name": "x"}, "actor": "other"},
         {"kind": "person", "id": "gone", "spec": None, "actor": "other"}]))
     wait_until(lambda: hub.admin("GET", "/v1/person/late").status_code == 200, what="it is known")

@@ -181,7 +181,7 @@ class Hub(AdminClient, EventSource):
                    "failing", "active_at", "heartbeat_at", "heartbeat_seq", "backlog", "backlog_base")
         self.sql("update stream_state s set rewound = nextval('stream_rewound'), " + ", ".join(
             f"{c} = p.{c}" + (f" - interval '{interval}'" if c == column else "") for c in columns) +
-            " from stream_position p where p.stream_id = s.stream_id and "
+            " from stream_positions() p where p.stream_id = s.stream_id and "
             "coalesce(p.stream_id = %s, true)", stream)
 
     # --- what HTTP libraries hide ---------------------------------------------------------------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL statements of the hub (hub/db/stmt.def)."""
+"""The SQL of the hub: its statements (hub/db/stmt.def), and its schema as the program applies it (sql/)."""
 import json
 import re
 
@@ -17,6 +17,13 @@ def statements():
         found[name] = (len([t for t in params.split(",") if t.strip()]), sql)
     assert len(found) == text.count("STMT(")
     return found
+
+
+def schema_sql():
+    """Tables, then functions: one of these may name another that comes after it."""
+    files = sorted((ROOT / "sql/schema").glob("*.sql")), sorted((ROOT / "sql/functions").glob("*.sql"))
+    schema, functions = ("\n".join(p.read_text() for p in part) for part in files)
+    return f"{schema}\nset check_function_bodies = off;\n{functions}\nreset check_function_bodies;"
 
 
 def python_form(sql):

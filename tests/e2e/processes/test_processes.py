@@ -371,7 +371,7 @@ def test_b11_b12_a_stale_owner_is_refused_and_stops(two, ask, sink):
         endpoint.decide = None
         wait_until(lambda: dict(ask(OWNERS))[stream] == other, what="it has another owner")
         endpoint.wait(1, txn=txn)
-        wait_until(lambda: ask("select cursor >= (select seq from event where txn = %s) from stream_position "
+        wait_until(lambda: ask("select cursor >= (select seq from event where txn = %s) from stream_positions() "
                                "where stream_id = %s", txn, stream)[0][0], what="its acknowledgement is saved")
     finally:
         first.proc.send_signal(signal.SIGCONT)

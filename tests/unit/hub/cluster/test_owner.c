@@ -436,7 +436,7 @@ static void wait_for_changes(struct fixture *f)
 	open_party(f, &f->a);
 	run_until(f, a_has_all);
 	f->a.holds_news = true;
-	pg_run(f->database, "select change_resources('[{\"kind\":\"person\",\"id\":\"p\",\"spec\":{},"
+	pg_run(f->database, "select write_resources('[{\"kind\":\"person\",\"id\":\"p\",\"spec\":{},"
 			    "\"actor\":\"test\"}]', null)");
 	kill_session(f, &f->a);
 	run_until(f, a_is_paused);
@@ -486,7 +486,7 @@ static void nothing_is_done_before_changes_are_known(void **state)
 {
 	struct fixture *f = *state;
 
-	pg_run(f->database, "select change_resources('[{\"kind\":\"person\",\"id\":\"p\",\"spec\":{},"
+	pg_run(f->database, "select write_resources('[{\"kind\":\"person\",\"id\":\"p\",\"spec\":{},"
 			    "\"actor\":\"test\"}]', null)");
 	f->a.holds_news = true;
 	open_party(f, &f->a);
@@ -521,7 +521,7 @@ static void a_change_settles_when_all_have_it(void **state)
 	open_party(f, &f->b);
 	run_until(f, a_knows_b);
 	f->b.holds_news = true;
-	pg_run(f->database, "select change_resources('[{\"kind\":\"person\",\"id\":\"p\",\"spec\":{},"
+	pg_run(f->database, "select write_resources('[{\"kind\":\"person\",\"id\":\"p\",\"spec\":{},"
 			    "\"actor\":\"test\"}]', null)");
 	owner_applied(f->a.owner, OWNER_CHANGES, 1);
 	assert_int_equal(owner_settle_start(f->a.owner, OWNER_CHANGES, 1, on_settled, &f->a, &wait, &err), 0);
@@ -542,7 +542,7 @@ static void a_change_settles_without_who_is_stuck(void **state)
 	open_party(f, &f->b);
 	run_until(f, a_knows_b);
 	f->b.holds_news = true;
-	pg_run(f->database, "select change_resources('[{\"kind\":\"person\",\"id\":\"p\",\"spec\":{},"
+	pg_run(f->database, "select write_resources('[{\"kind\":\"person\",\"id\":\"p\",\"spec\":{},"
 			    "\"actor\":\"test\"}]', null)");
 	owner_applied(f->a.owner, OWNER_CHANGES, 1);
 	assert_int_equal(owner_settle_start(f->a.owner, OWNER_CHANGES, 1, on_settled, &f->a, &wait, &err), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* With migrations of its own instead of the hub's. */
+/* With a schema and functions of its own instead of the hub's. */
 #include "hub/db/migrate.h"
 
 #include "hub/postgres/postgres.h"
@@ -27,6 +27,15 @@ const struct migration migrations[] = {
 	{ 4, "third", "insert into a values (2);" },
 	{ 0, NULL, NULL },
 };
+
+/* The first names the second, which is created after it. */
+const struct sql_function sql_functions[] = {
+	{ "answer", "create function answer() returns int language sql as 'select half() * 2'" },
+	{ "half", "create function half() returns int language sql as 'select 21';"
+		  "create function half(n int) returns int language sql as 'select n / 2'" },
+	{ NULL, NULL },
+};
+const int sql_functions_revision = 3;
 
 static char *server_dir;
 static struct postgres *server;
@@ -82,6 +91,9 @@ static void assert_migrates(void)
 		      "1 first 64, 2 second 64, 4 third 64");
 	assert_answer("select sum(n) from a", "3");
 	assert_answer("select count(*) from b", "1");
+	assert_answer("select string_agg(name || ' ' || revision, ', ' order by name) from schema_function",
+		      "answer 3, half 3");
+	assert_answer("select answer() + half(84)", "84");
 }
 
 static void assert_refused(const char *conninfo, enum ssf_code code, const char *text)
@@ -137,13 +149,50 @@ static void test_refuses_what_it_does_not_know(void **state)
 	assert_migrates();
 }
 
+static void test_functions_that_changed_or_disappeared_are_replaced(void **state)
+{
+	(void)state;
+	assert_migrates();
+	/* as an older program left them: one more, and one with another signature */
+	pg_run(database, "update schema_function set revision = 2, sha256 = 'x' where name = 'half';"
+			 "insert into schema_function values ('older', 'x', 2);"
+			 "create function older() returns int language sql as 'select 1';"
+			 "drop function half(int); create function half(n text) returns int language sql as 'select 1';"
+			 "create function mine() returns int language sql as 'select 1'");
+	assert_migrates();
+	assert_answer("select string_agg(proname || '(' || pg_get_function_arguments(oid) || ')', ', '"
+		      " order by proname, pronargs) from pg_proc where pronamespace = 'public'::regnamespace",
+		      "answer(), half(), half(n integer), mine()");
+}
+
+/* A function must not stand in the way of a migration that drops its result type. */
+static void test_functions_go_before_a_migration(void **state)
+{
+	(void)state;
+	assert_migrates();
+	pg_run(database, "delete from schema_migration where version = 4; delete from a where n = 2;"
+			 "drop function answer(); create function answer() returns setof a language sql as 'select * from a'");
+	pg_run(database, "create table kept as select oid from pg_proc where proname = 'half'");
+	assert_migrates();
+	assert_answer("select count(*) from pg_proc p join kept k on k.oid = p.oid", "0");
+}
+
+static void test_refuses_functions_of_a_newer_program(void **state)
+{
+	(void)state;
+	assert_migrates();
+	pg_run(database, "update schema_function set revision = 4, sha256 = 'x'");
+	assert_refused(database, SSF_E_CONFLICT, "its functions have revision 4, and this program brings 3");
+	assert_answer("select count(*) from schema_function where sha256 = 'x'", "2");
+}
+
 static void test_failing_sql_leaves_nothing(void **state)
 {
 	(void)state;
 	pg_run(database, "create table c (mine int)");
 	assert_refused(database, SSF_E_INTERNAL,
-		       "migration 2 (second): database: ERROR:  relation \"c\" already exists");
-	assert_answer("select max(version) from schema_migration", "1");
+		       "migration second: database: ERROR:  relation \"c\" already exists");
+	assert_answer("select to_regclass('schema_migration') is null", "t");
 	assert_answer("select to_regclass('b') is null", "t");
 	pg_run(database, "drop table c");
 	assert_migrates();
@@ -210,6 +259,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_goes_on_from_an_older_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refuses_what_it_does_not_know, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_functions_that_changed_or_disappeared_are_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_functions_go_before_a_migration, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refuses_functions_of_a_newer_program, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failing_sql_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreachable, setup, teardown),

@@ -1,15 +1,17 @@
--- The streams of a client, without a look at all streams.
-create index resource_stream_client on resource ((spec->>'client')) where kind = 'stream';
-
--- As before; what it checks at its end grew with the streams in the batch times all that there are.
-create or replace function put_resources(batch jsonb)
-returns table (kind text, id text, version bigint) language plpgsql as $$
+-- SPDX-License-Identifier: Apache-2.0
+-- Puts or deletes (spec null) resources, all or nothing, by process "me". Each element: kind, id, spec, actor, and what
+-- must hold (40001 otherwise): "expected" is the current version (0: none), "most" how many of the kind a client may
+-- have; a stream's client must exist. A stream that is new starts at the end of the log. A change of a stream's status
+-- that its own client did not make is told by a stream-updated event in the same transaction (SSF 1.0 section 8.1.5).
+-- Gives a row for each element, with the number of the change, and whether other processes have to learn of it.
+create function write_resources(batch jsonb, me uuid default null)
+returns table (kind text, id text, version bigint, change bigint, others boolean) language plpgsql as $$
 declare
 	item record;
 	had resource;
-	v bigint;
 begin
-	perform pg_advisory_xact_lock(7236520, 2);
+	perform pg_advisory_xact_lock(7236520, 2); -- changes are numbered in the order of their commits
+	change := coalesce((select max(h.change) from resource_history h), 0);
 	for item in select * from jsonb_to_recordset(batch)
 		as b(kind text, id text, spec jsonb, actor text, expected bigint, most bigint)
 	loop
@@ -22,10 +24,13 @@ begin
 		then
 			raise exception 'this client has all it may have' using errcode = '40001';
 		end if;
-		select coalesce(max(h.version), 0) + 1 into v from resource_history h
-			where h.kind = item.kind and h.id = item.id;
-		insert into resource_history (kind, id, version, spec, actor)
-			values (item.kind, item.id, v, item.spec, item.actor);
+		kind := item.kind;
+		id := item.id;
+		change := change + 1;
+		version := 1 + coalesce((select max(h.version) from resource_history h
+			where h.kind = item.kind and h.id = item.id), 0);
+		insert into resource_history (kind, id, version, spec, actor, change)
+			values (item.kind, item.id, write_resources.version, item.spec, item.actor, write_resources.change);
 		if item.spec is null then
 			delete from resource r where r.kind = item.kind and r.id = item.id;
 			if item.kind = 'stream' then
@@ -34,9 +39,10 @@ begin
 				delete from dead_letter d where d.stream_id = item.id;
 			end if;
 		else
-			insert into resource as r (kind, id, version, spec) values (item.kind, item.id, v, item.spec)
+			insert into resource as r (kind, id, version, spec)
+				values (item.kind, item.id, write_resources.version, item.spec)
 			on conflict on constraint resource_pkey do update
-				set version = v, spec = excluded.spec, updated_at = clock_timestamp();
+				set version = excluded.version, spec = excluded.spec, updated_at = clock_timestamp();
 			if item.kind = 'stream' then
 				insert into stream_state (stream_id, cursor)
 					values (item.id, (select coalesce(max(e.seq), 0) from event e))
@@ -45,7 +51,7 @@ begin
 					and coalesce(had.spec->>'status', 'enabled') <> coalesce(item.spec->>'status', 'enabled')
 				then
 					perform append_events(jsonb_build_array(jsonb_build_object(
-						'origin', 'stream:' || item.id, 'origin_id', 'status.' || v,
+						'origin', 'stream:' || item.id, 'origin_id', 'status.' || write_resources.version,
 						'type', 'https://schemas.openid.net/secevent/ssf/event-type/stream-updated',
 						'txn', gen_random_uuid()::text,
 						'sub_id', jsonb_build_object('format', 'opaque', 'id', item.id),
@@ -55,9 +61,7 @@ begin
 				end if;
 			end if;
 		end if;
-		kind := item.kind;
-		id := item.id;
-		version := v;
+		others := exists (select from member m where m.owner is distinct from me);
 		return next;
 	end loop;
 	-- what the hub checked in its memory may have changed since

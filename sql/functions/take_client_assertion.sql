@@ -1,11 +1,5 @@
--- Client assertions that have been used (RFC 7523 section 3, "jti"), for as long as they could be again.
-create table client_assertion (
-	once       bytea       primary key, -- SHA-256 of client and jti
-	expires_at timestamptz not null
-);
-create index client_assertion_expires on client_assertion (expires_at);
-
--- Whether this is the first use. Clears away a few that have expired: more than come in.
+-- SPDX-License-Identifier: Apache-2.0
+-- Whether this is the first use of an assertion. Deletes a few that have expired: more than come in.
 create function take_client_assertion(wanted bytea, until timestamptz) returns boolean
 language plpgsql as $$
 begin
