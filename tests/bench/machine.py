@@ -7,6 +7,7 @@ import re
 import subprocess
 
 from harness import program
+from harness.postgres import bindir
 from world import Unmeasured
 
 CPUS = len(os.sched_getaffinity(0))
@@ -76,7 +77,7 @@ class Pgbench:
 
     def tps(self, seconds):
         postgres = self.world.postgres
-        out = run(postgres.bindir / "pgbench", "-n", "-M", "prepared", "-c", self.CLIENTS, "-j", CPUS,
+        out = run(bindir() / "pgbench", "-n", "-M", "prepared", "-c", self.CLIENTS, "-j", CPUS,
                   "-T", seconds, "-f", self.script, "-h", postgres.folder, "-U", "ssfhub",
                   self.database.split("dbname=")[1])
         seen["pgbench"].append(float(re.search(r"tps = ([\d.]+)", out)[1]))
@@ -98,7 +99,7 @@ def facts(world):
         "memory_mib": int(memory[1]) // 1024,
         "kernel": os.uname().release,
         "openssl": run("openssl", "version").strip(),
-        "postgres": run(world.postgres.bindir / "postgres", "--version").strip(),
+        "postgres": run(bindir() / "postgres", "--version").strip(),
         "rs256_signs_per_s": mean(seen["RS256", None]),
         "rs256_signs_per_s_all_cores": mean(seen["RS256", CPUS]),
         "es256_signs_per_s": mean(seen["ES256", None]),
