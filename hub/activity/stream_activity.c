@@ -48,20 +48,20 @@ struct stream_activity {
 
 /* --- decisions ---------------------------------------------------------------------------------------- */
 
-bool stream_activity_is_inactive(const struct deliver_life *life, int64_t since_ms, int64_t now_ms)
+bool stream_activity_is_inactive(const struct deliver_activity *stream, int64_t since_ms, int64_t now_ms)
 {
-	int64_t timeout = life->inactivity_s * 1000;
+	int64_t timeout = stream->inactivity_s * 1000;
 	int64_t grace = timeout / 10 < GRACE_MAX_MS ? timeout / 10 : GRACE_MAX_MS;
 
-	return timeout > 0 && now_ms - life->active_at_ms >= timeout && now_ms - since_ms >= grace;
+	return timeout > 0 && now_ms - stream->active_at_ms >= timeout && now_ms - since_ms >= grace;
 }
 
-bool stream_activity_heartbeat_is_due(const struct deliver_life *life, int64_t now_ms)
+bool stream_activity_heartbeat_is_due(const struct deliver_activity *stream, int64_t now_ms)
 {
-	int64_t waited = now_ms - life->heartbeat_at_ms;
+	int64_t waited = now_ms - stream->heartbeat_at_ms;
 
-	return life->heartbeat_s > 0 && life->heartbeat_settled &&
-	       (waited >= life->heartbeat_s * 1000 || waited < 0);
+	return stream->heartbeat_s > 0 && stream->heartbeat_settled &&
+	       (waited >= stream->heartbeat_s * 1000 || waited < 0);
 }
 
 /* --- jobs --------------------------------------------------------------------------------------------- */
@@ -124,17 +124,17 @@ static void on_heartbeat_appended(void *arg, const struct batch_result *first, c
 }
 
 /* The origin_id is the time of the previous heartbeat: after a crash the same one is appended again, once. */
-static void send_heartbeat(struct stream_activity *a, const struct deliver_life *life)
+static void send_heartbeat(struct stream_activity *a, const struct deliver_activity *stream)
 {
 	ssf_auto(drafts) drafts = drafts_new();
-	struct activity_job *j = drafts != NULL ? job_new(a, life->stream) : NULL;
+	struct activity_job *j = drafts != NULL ? job_new(a, stream->stream) : NULL;
 	struct ssf_err err;
 	char once[48];
 
 	if (j == NULL)
 		return;
-	snprintf(once, sizeof(once), "heartbeat.%lld", (long long)life->heartbeat_at_ms);
-	if (verification_add(drafts, life->stream, NULL, once, &err) < 0 ||
+	snprintf(once, sizeof(once), "heartbeat.%lld", (long long)stream->heartbeat_at_ms);
+	if (verification_add(drafts, stream->stream, NULL, once, &err) < 0 ||
 	    batch_append_start(a->deps.batch, drafts, on_heartbeat_appended, j, &j->append, &err) < 0)
 		job_fail(j, &err);
 }
@@ -202,9 +202,9 @@ static void on_active_at(void *arg, const struct db_result *r, const struct ssf_
 	}
 }
 
-static void pause_full(struct stream_activity *a, const struct deliver_life *life)
+static void pause_full(struct stream_activity *a, const struct deliver_activity *stream)
 {
-	struct activity_job *j = job_new(a, life->stream);
+	struct activity_job *j = job_new(a, stream->stream);
 
 	if (j == NULL)
 		return;
@@ -212,37 +212,37 @@ static void pause_full(struct stream_activity *a, const struct deliver_life *lif
 	pause_stream(j);
 }
 
-static void pause_inactive(struct stream_activity *a, const struct deliver_life *life)
+static void pause_inactive(struct stream_activity *a, const struct deliver_activity *stream)
 {
-	struct activity_job *j = job_new(a, life->stream);
-	const char *params[] = { life->stream };
+	struct activity_job *j = job_new(a, stream->stream);
+	const char *params[] = { stream->stream };
 	struct ssf_err err;
 
 	if (j == NULL)
 		return;
 	j->reason = REASON_INACTIVITY;
-	j->active_at_ms = life->active_at_ms;
+	j->active_at_ms = stream->active_at_ms;
 	if (db_exec(a->deps.db, STMT_stream_active_at, params, on_active_at, j, NULL, &err) < 0)
 		job_fail(j, &err);
 }
 
 /* --- the tick ----------------------------------------------------------------------------------------- */
 
-static void on_stream(void *arg, const struct deliver_life *life)
+static void on_stream(void *arg, const struct deliver_activity *stream)
 {
 	struct stream_activity *a = arg;
-	bool inactive = stream_activity_is_inactive(life, a->since_ms, a->now_ms);
-	bool heartbeat = stream_activity_heartbeat_is_due(life, a->now_ms);
+	bool inactive = stream_activity_is_inactive(stream, a->since_ms, a->now_ms);
+	bool heartbeat = stream_activity_heartbeat_is_due(stream, a->now_ms);
 
-	if ((!inactive && !life->backlog_passed && !heartbeat) || a->job_count >= JOBS_MAX ||
-	    has_job(a, life->stream))
+	if ((!inactive && !stream->backlog_exceeded && !heartbeat) || a->job_count >= JOBS_MAX ||
+	    has_job(a, stream->stream))
 		return;
-	if (life->backlog_passed)
-		pause_full(a, life);
+	if (stream->backlog_exceeded)
+		pause_full(a, stream);
 	else if (inactive)
-		pause_inactive(a, life);
+		pause_inactive(a, stream);
 	else
-		send_heartbeat(a, life);
+		send_heartbeat(a, stream);
 }
 
 static void on_tick(void *arg)
@@ -254,7 +254,7 @@ static void on_tick(void *arg)
 	a->now_ms = wall_now_ms();
 	if (a->since_ms == 0)
 		a->since_ms = a->now_ms;
-	deliver_lives(a->deps.deliver, on_stream, a);
+	deliver_each_due(a->deps.deliver, on_stream, a);
 }
 
 int stream_activity_new(const struct stream_activity_deps *deps, struct stream_activity **out, struct ssf_err *err)

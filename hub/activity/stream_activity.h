@@ -44,10 +44,10 @@ void stream_activity_note(struct stream_activity *a, const char *stream);
  * Whether a stream was inactive for its timeout. While the hub was down nobody could be active: after
  * since_ms, when the hub became ready, receivers get a tenth of the timeout, at most a minute, to return.
  */
-bool stream_activity_is_inactive(const struct deliver_life *life, int64_t since_ms, int64_t now_ms);
+bool stream_activity_is_inactive(const struct deliver_activity *stream, int64_t since_ms, int64_t now_ms);
 
 /*
  * Whether the next heartbeat is due. It waits until the receiver has the previous one; missed ones are not
  * made up for. If the clock was set back, the heartbeat is due at once.
  */
-bool stream_activity_heartbeat_is_due(const struct deliver_life *life, int64_t now_ms);
+bool stream_activity_heartbeat_is_due(const struct deliver_activity *stream, int64_t now_ms);

@@ -40,11 +40,13 @@ bool activity_is_stale(const struct activity *a, int64_t inactivity_s)
 	return a->active_at_ms - a->active_saved_ms >= slack_ms(inactivity_s);
 }
 
-int64_t activity_due_ms(const struct activity *a, int64_t heartbeat_s, int64_t inactivity_s)
+int64_t activity_due_ms(const struct activity *a, int64_t heartbeat_s, int64_t inactivity_s, int64_t now_ms)
 {
-	int64_t heartbeat = heartbeat_s > 0 && !a->heartbeat_open ? a->heartbeat_at_ms + heartbeat_s * 1000 :
-								    DUE_NEVER;
-	int64_t inactive = inactivity_s > 0 ? a->active_at_ms + inactivity_s * 1000 : DUE_NEVER;
+	int64_t heartbeat = DUE_NEVER, inactive = DUE_NEVER;
 
+	if (heartbeat_s > 0 && !a->heartbeat_open)
+		heartbeat = a->heartbeat_at_ms > now_ms ? now_ms : a->heartbeat_at_ms + heartbeat_s * 1000;
+	if (inactivity_s > 0)
+		inactive = a->active_at_ms + inactivity_s * 1000;
 	return heartbeat < inactive ? heartbeat : inactive;
 }

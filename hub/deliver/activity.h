@@ -28,5 +28,8 @@ void activity_touch(struct activity *a, int64_t at_ms);
  * set later.
  */
 bool activity_is_stale(const struct activity *a, int64_t inactivity_s);
-/* When a heartbeat is due, or the receiver has been inactive for too long, whichever comes first; 0 s: never. */
-int64_t activity_due_ms(const struct activity *a, int64_t heartbeat_s, int64_t inactivity_s);
+/*
+ * When a heartbeat is due, or the receiver has been inactive for too long, whichever comes first; 0 s: never. now_ms: a
+ * clock that was set back since the last heartbeat makes one due.
+ */
+int64_t activity_due_ms(const struct activity *a, int64_t heartbeat_s, int64_t inactivity_s, int64_t now_ms);

@@ -1,274 +1,129 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the outlets, one a stream, and saves where they are. */
-#include "hub/deliver/deliver_priv.h"
+/* Owns the subscriptions and wires the parts of delivery to each other. It decides nothing about events. */
+#include "hub/deliver/deliver.h"
 
+#include "hub/deliver/dispatch.h"
+#include "hub/deliver/poll/poll.h"
+#include "hub/deliver/positions.h"
+#include "hub/deliver/push/pusher.h"
+#include "hub/deliver/shards.h"
+#include "lib/http/http_error.h"
 #include "lib/kit/log.h"
-#include "lib/ssf/timestamp.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECKPOINT_SHARE 20    /* at most one twentieth of the time, */
-#define CHECKPOINT_STREAM_MS 3 /* no sooner than so long for each stream that is in it, */
-#define CHECKPOINT_MAX_MS 3000 /* but not less often than this */
-#define SCAN_SLACK 8192 /* how far the stored cursor of a stream that nothing concerns may be behind */
+#define DRAIN_TICK_MS 20
 
-struct outlet *deliver_find(const struct deliver *d, const char *id)
+struct deliver {
+	struct deliver_deps deps;
+	struct deliver_conf conf;
+	struct interest_index *index;
+	struct subscription_set set;
+	struct subscription_lists lists;
+	struct subscription_deps subscriptions;
+	struct run_queue runs;
+	struct push push;
+	struct poll_deps poll;
+	struct dispatch dispatch;
+	struct positions *positions;
+	struct shards shards;
+	struct work_list overdue; /* subscriptions whose activity is due */
+	int64_t due_at_ms;        /* when that was looked at, since 1970 */
+	size_t waiters;
+	bool incomplete;          /* there was no memory for a subscription */
+	struct loop_tick *tick;
+	bool draining;
+	loop_f *drained;
+	void *drained_arg;
+	struct loop_timer *drain_deadline;
+};
+
+static struct subscription *find(const struct deliver *d, const char *id)
 {
-	return stream_index_by_id(d->index, id);
+	return subscription_set_find(&d->set, id);
 }
 
-/* --- checkpoints ---------------------------------------------------------------------------------- */
+/* --- what subscriptions ask for --------------------------------------------------------------- */
 
-/* Settled above the cursor: entries of the window, and what was loaded and not reached yet. */
-static int acked_text(const struct outlet *o, struct ssf_buf *out)
-{
-	int64_t cursor = outlet_cursor(o);
-	const struct entry *e;
-
-	ssf_buf_addc(out, '{');
-	TAILQ_FOREACH(e, &o->entries, link) {
-		if (e->settled)
-			ssf_buf_addf(out, "%s[%lld,%lld]", out->len > 1 ? "," : "",
-				     (long long)e->event->seq, (long long)e->event->seq);
-	}
-	for (size_t i = 0; i < o->acked_count; i++) {
-		if (o->acked[i].to > cursor + 1)
-			ssf_buf_addf(out, "%s[%lld,%lld)", out->len > 1 ? "," : "",
-				     (long long)o->acked[i].from, (long long)o->acked[i].to);
-	}
-	return ssf_buf_addc(out, '}');
-}
-
-json_t *outlet_state(const struct outlet *o)
-{
-	ssf_auto_buf acked = SSF_BUF(1024 * 1024);
-	json_t *state;
-
-	if (acked_text(o, &acked) < 0)
-		return NULL;
-	state = json_pack("{s:I, s:I, s:I, s:b, s:I, s:I}", "rewound", (json_int_t)o->rewound, "cursor",
-			  (json_int_t)outlet_cursor(o), "delivered", (json_int_t)o->delivered, "failing",
-			  o->failures > 0, "backlog", (json_int_t)backlog_to_save(o), "backlog_base",
-			  (json_int_t)o->backlog_base);
-	if (acked.len > 2)
-		json_object_set_new(state, "acked", json_string(acked.ptr));
-	if (o->success_at_ms != 0)
-		json_object_set_new(state, "success_at", json_real((double)o->success_at_ms / 1e3));
-	if (o->error_at_ms != 0) {
-		json_object_set_new(state, "error_at", json_real((double)o->error_at_ms / 1e3));
-		json_object_set_new(state, "error", json_string(o->error));
-	}
-	if (o->active_at_ms != 0)
-		json_object_set_new(state, "active_at", json_real((double)o->active_at_ms / 1e3));
-	if (o->heartbeat_seq != 0) {
-		json_object_set_new(state, "heartbeat_at", json_real((double)o->heartbeat_at_ms / 1e3));
-		json_object_set_new(state, "heartbeat_seq", json_integer((json_int_t)o->heartbeat_seq));
-	}
-	return state;
-}
-
-static void outlet_saved(struct outlet *o)
-{
-	o->dirty = false;
-	o->saved_scan = outlet_cursor(o);
-	o->backlog_saved = backlog_to_save(o);
-	owed_saving(o);
-	o->active_saved_ms = o->active_at_ms;
-}
-
-void outlet_mark(struct outlet *o)
-{
-	o->dirty = o->loaded && (o->dirty || o->active_at_ms > o->active_saved_ms ||
-				 backlog_to_save(o) != o->backlog_saved || outlet_cursor(o) > o->saved_scan);
-}
-
-static void drain_step(struct deliver *d);
-
-/* Somebody else owns some of these streams: none of it was saved, and none will be. */
-static void checkpoint_refused(struct deliver *d)
-{
-	const json_t *unit;
-	size_t i;
-
-	json_array_foreach(d->saving_units, i, unit)
-		owner_refused(d->owner, (int)json_integer_value(unit),
-			      json_integer_value(json_array_get(d->saving_epochs, i)));
-}
-
-/* The longer they take and the more is in them, the less often they are made. */
-static void plan_checkpoint(struct deliver *d)
-{
-	int64_t wait = CHECKPOINT_SHARE * (loop_now_ms() - d->checkpoint_began_ms);
-	int64_t for_streams = CHECKPOINT_STREAM_MS * d->checkpoint_size;
-
-	wait = wait > for_streams ? wait : for_streams;
-	wait = wait < CHECKPOINT_MAX_MS ? wait : CHECKPOINT_MAX_MS;
-	d->checkpoint_next_ms = d->checkpoint_began_ms + wait;
-}
-
-static void on_checkpoint(void *arg, const struct db_result *r, const struct ssf_err *err)
+static struct sender *make_sender(void *arg, const struct sender_spec *spec)
 {
 	struct deliver *d = arg;
-	struct outlet *o;
 
-	d->checkpoint = NULL;
-	plan_checkpoint(d);
-	if (err != NULL) /* it may not have been saved: save all again */
-		log_warn("deliver.checkpoint.failed", log_why(err));
-	LIST_FOREACH(o, &d->outlets, link) {
-		owed_saved(o, err == NULL);
-		if (err != NULL)
-			o->dirty = o->loaded;
-	}
-	if (err != NULL && err->code == SSF_E_CONFLICT)
-		checkpoint_refused(d);
-	for (size_t row = 0; err == NULL && row < db_rows(r); row++) {
-		o = deliver_find(d, db_text(r, row, 0));
-		if (o != NULL && o->loaded)
-			outlet_reload(o); /* it was rewound, and we did not know yet */
-	}
-	if (err != NULL) {
-		shards_retry(d);
-		return; /* and the tick of the drain */
-	}
-	shards_kick(d);
-	drain_step(d);
+	if (spec->stream->method == STREAM_PUSH)
+		return pusher_new(&d->push, spec);
+	return poll_sender_new(&d->poll, spec);
 }
 
-/* What of "owed" is settled: where it is noted is another row, which is rarely written. */
-static json_t *outlet_paid(const struct outlet *o)
+static bool may_act(void *arg, int shard)
 {
-	ssf_auto_buf paid = SSF_BUF(64 * 1024);
+	const struct deliver *d = arg;
 
-	if (o->owed.paid_count == 0 || owed_paid_text(o, &paid) < 0)
-		return NULL;
-	return json_pack("{s:I, s:s}", "rewound", (json_int_t)o->rewound, "paid", paid.ptr);
+	return shards_may_act(&d->shards, shard);
 }
 
-/* Those of one shard that have something to be saved. */
-static void collect(struct deliver *d, int shard, json_t *entries, json_t *paid)
-{
-	size_t before = json_object_size(entries);
-	struct outlet *o;
-
-	LIST_FOREACH(o, &d->shards[shard].outlets, shard_link) {
-		json_t *its = o->dirty && o->loaded ? outlet_paid(o) : NULL;
-		if (o->dirty && o->loaded)
-			json_object_set_new(entries, o->stream->id, outlet_state(o));
-		if (its != NULL)
-			json_object_set_new(paid, o->stream->id, its);
-	}
-	if (json_object_size(entries) == before)
-		return;
-	json_array_append_new(d->saving_units, json_integer(shard));
-	json_array_append_new(d->saving_epochs, json_integer((json_int_t)owner_epoch(d->owner, shard)));
-}
-
-/* As an array for the database; NULL: no memory. */
-static char *gone_text(const struct deliver *d)
-{
-	json_auto_t *ids = json_array();
-	const char *id;
-	json_t *value;
-
-	json_object_foreach(d->gone, id, value) {
-		if (json_array_append_new(ids, json_string(id)) < 0)
-			return NULL;
-	}
-	return ids != NULL ? db_array(ids) : NULL;
-}
-
-static int checkpoint_start(struct deliver *d, const json_t *entries, const json_t *paid)
-{
-	ssf_auto_free char *units = db_array(d->saving_units);
-	ssf_auto_free char *epochs = db_array(d->saving_epochs);
-	ssf_auto_free char *gone = gone_text(d);
-	ssf_auto_free char *text = json_dumps(entries, JSON_COMPACT);
-	ssf_auto_free char *paid_text = json_object_size(paid) > 0 ? json_dumps(paid, JSON_COMPACT) : NULL;
-	char nth[24];
-	const char *params[] = { owner_id(d->owner), nth, units, epochs, text, paid_text, gone };
-
-	if (units == NULL || epochs == NULL || gone == NULL || text == NULL)
-		return -1;
-	snprintf(nth, sizeof(nth), "%lld", (long long)++d->checkpoint_count);
-	return db_exec(d->db, STMT_stream_checkpoint, params, on_checkpoint, d, &d->checkpoint, NULL);
-}
-
-void deliver_checkpoint(struct deliver *d)
-{
-	json_auto_t *entries = json_object(), *paid = json_object();
-	const char *id;
-	json_t *entry;
-
-	if (d->checkpoint != NULL || entries == NULL || paid == NULL)
-		return;
-	d->checkpoint_began_ms = loop_now_ms();
-	json_array_clear(d->saving_units);
-	json_array_clear(d->saving_epochs);
-	for (int i = 0; i < OWNER_SHARDS; i++) {
-		if (owner_holds(d->owner, i))
-			collect(d, i, entries, paid);
-	}
-	if (json_object_size(entries) == 0)
-		return;
-	d->checkpoint_size = (int64_t)json_object_size(entries);
-	if (checkpoint_start(d, entries, paid) < 0) {
-		d->checkpoint = NULL;
-		return;
-	}
-	json_object_clear(d->gone); /* if this is not saved they stay, and mean nothing */
-	json_object_foreach(entries, id, entry)
-		outlet_saved(deliver_find(d, id));
-}
-
-static void on_tick(void *arg)
+static void on_idle(void *arg)
 {
 	struct deliver *d = arg;
-	struct outlet *o;
 
-	LIST_FOREACH(o, &d->outlets, link) { /* what failed before is tried again */
-		outlet_fill(o);
-		if (!TAILQ_EMPTY(&o->entries))
-			push_kick(o);
-		if (outlet_cursor(o) - o->saved_scan > SCAN_SLACK)
-			o->dirty = true;
-	}
-	load_retry(d);
-	if (loop_now_ms() >= d->checkpoint_next_ms)
-		deliver_checkpoint(d);
+	shards_step_soon(&d->shards);
 }
 
-/* --- streams -------------------------------------------------------------------------------------- */
+/* --- streams ---------------------------------------------------------------------------------- */
 
-void deliver_stream_changed(struct deliver *d, const char *id, const json_t *spec)
+static void stream_deleted(struct deliver *d, const char *id)
 {
-	struct outlet *o = deliver_find(d, id);
-	struct stream *s;
-	struct ssf_err err;
+	struct subscription *s = find(d, id);
+
+	positions_stream_deleted(d->positions, id);
+	if (s == NULL)
+		return;
+	subscription_set_remove(&d->set, s);
+	subscription_free(s, DELIVERY_STREAM_GONE);
+}
+
+static void subscribe(struct deliver *d, struct stream *stream)
+{
+	const char *id = stream->id;
+	struct subscription *s = find(d, id);
+
+	if (s != NULL) {
+		subscription_reconfigure(s, stream);
+		return;
+	}
+	s = subscription_new(&d->subscriptions, stream);
+	if (s == NULL || subscription_set_add(&d->set, s) < 0) {
+		if (s != NULL)
+			subscription_free(s, DELIVERY_STOPPED);
+		log_error("deliver.stream.nomem");
+		d->incomplete = true; /* the tick tries again */
+		return;
+	}
+	if (d->draining)
+		subscription_stop(s);
+}
+
+static void stream_changed(struct deliver *d, const char *id, const json_t *spec)
+{
 	const json_t *client;
+	struct stream *stream;
+	struct ssf_err err;
 
-	if (!shards_have(d, owner_shard(id)))
+	if (!shards_has(&d->shards, owner_shard(id)))
 		return;
 	if (spec == NULL) {
-		json_object_set_new(d->gone, id, json_true());
-		outlet_free(o, DELIVER_GONE);
+		stream_deleted(d, id);
 		return;
 	}
-	client = registry_get(d->registry, KIND_CLIENT,
-			      json_string_value(json_object_get(spec, "client")));
+	client = registry_get(d->deps.registry, KIND_CLIENT, json_string_value(json_object_get(spec, "client")));
 	if (client == NULL)
 		return; /* it comes later in the same request, and its streams with it */
-	if (stream_parse(id, spec, client, &s, &err) < 0) {
+	if (stream_parse(id, spec, client, &stream, &err) < 0) {
 		log_error("deliver.stream.unusable", log_str("stream", id), log_why(&err));
 		return;
 	}
-	json_object_del(d->gone, id); /* what is saved of it from now on counts */
-	if (o != NULL)
-		outlet_reconfigure(o, s);
-	else if (outlet_new(d, s) == NULL)
-		log_error("deliver.stream.nomem", log_str("stream", id));
+	positions_stream_exists(d->positions, id);
+	subscribe(d, stream);
 }
 
 static void on_resource(void *arg, enum kind kind, const char *id, const json_t *spec)
@@ -277,17 +132,31 @@ static void on_resource(void *arg, enum kind kind, const char *id, const json_t 
 	const char *stream;
 	json_t *stream_spec;
 
-	if (!registry_is_ready(d->registry))
+	if (!registry_is_ready(d->deps.registry))
 		return;
 	if (kind == KIND_STREAM)
-		deliver_stream_changed(d, id, spec);
+		stream_changed(d, id, spec);
 	if (kind != KIND_CLIENT || spec == NULL)
 		return;
 	/* a client's audience is that of its streams */
-	json_object_foreach((json_t *)registry_all(d->registry, KIND_STREAM), stream, stream_spec) {
+	json_object_foreach((json_t *)registry_all(d->deps.registry, KIND_STREAM), stream, stream_spec) {
 		const char *client = json_string_value(json_object_get(stream_spec, "client"));
 		if (strcmp(client, id) == 0)
-			deliver_stream_changed(d, stream, stream_spec);
+			stream_changed(d, stream, stream_spec);
+	}
+}
+
+/* Makes the subscriptions that are missing. */
+static void on_fill(void *arg)
+{
+	struct deliver *d = arg;
+	const char *id;
+	json_t *spec;
+
+	d->incomplete = false;
+	json_object_foreach((json_t *)registry_all(d->deps.registry, KIND_STREAM), id, spec) {
+		if (find(d, id) == NULL)
+			stream_changed(d, id, spec);
 	}
 }
 
@@ -295,71 +164,39 @@ static void on_resource(void *arg, enum kind kind, const char *id, const json_t 
 static void on_key_gone(void *arg)
 {
 	struct deliver *d = arg;
-	struct outlet *o;
+	struct subscription *s = NULL;
 
-	LIST_FOREACH(o, &d->outlets, link)
-		push_again(o);
-}
-
-int deliver_new(struct loop *loop, const struct deliver_conf *conf, struct db *db,
-		struct owner *owner, struct event_log *log, struct registry *registry, struct keys *keys,
-		const struct master_key *master, struct http_client *client, struct deliver **out,
-		struct ssf_err *err)
-{
-	struct deliver *d = calloc(1, sizeof(*d));
-
-	if (d == NULL)
-		return ssf_fail(err, SSF_E_NOMEM, "delivery");
-	*d = (struct deliver){ .loop = loop, .conf = *conf, .db = db, .owner = owner, .log = log,
-			       .registry = registry, .keys = keys, .master = master,
-			       .client = client };
-	LIST_INIT(&d->outlets);
-	LIST_INIT(&d->endpoints);
-	TAILQ_INIT(&d->to_load);
-	TAILQ_INIT(&d->loading);
-	shards_init(d);
-	d->index = stream_index_new();
-	d->saving_units = json_array();
-	d->saving_epochs = json_array();
-	d->gone = json_object();
-	d->tick = loop_tick_start(loop, conf->checkpoint_ms, on_tick, d);
-	if (d->tick == NULL || d->index == NULL || d->saving_units == NULL || d->saving_epochs == NULL ||
-	    d->gone == NULL) {
-		deliver_free(d);
-		return ssf_fail(err, SSF_E_NOMEM, "delivery");
+	while ((s = subscription_set_next(&d->set, s)) != NULL) {
+		if (s->sender != NULL)
+			s->sender->ops->resend(s->sender);
 	}
-	registry_listen(registry, on_resource, d);
-	event_log_listen(log, dispatch_head, d);
-	keys_listen(keys, on_key_gone, d);
-	*out = d;
-	return 0;
 }
 
-void deliver_free(struct deliver *d)
+/* --- the tick --------------------------------------------------------------------------------- */
+
+static void on_tick(void *arg)
 {
-	if (d == NULL)
-		return;
-	keys_listen(d->keys, NULL, NULL);
-	d->draining = true;
-	while (!LIST_EMPTY(&d->outlets))
-		outlet_free(LIST_FIRST(&d->outlets), DELIVER_STOPPED);
-	shards_stop(d);
-	load_stop(d);
-	json_decref(d->saving_units);
-	json_decref(d->saving_epochs);
-	json_decref(d->gone);
-	stream_index_free(d->index);
-	loop_defer_cancel(d->dispatch);
-	free(d->found);
-	db_cancel(d->checkpoint);
-	loop_tick_cancel(d->tick);
-	loop_timer_cancel(d->drain_deadline);
-	free(d);
+	struct deliver *d = arg;
+	struct work_list *retry = &d->lists.retry;
+	struct subscription *s;
+
+	for (size_t left = retry->count; left > 0; left--) { /* one that fails again comes back into the list */
+		if ((s = work_list_pop(retry)) != NULL) {
+			subscription_advance(s);
+			if (s->sender != NULL)
+				s->sender->ops->wake(s->sender);
+		}
+	}
+	if (d->incomplete)
+		on_fill(d);
+	if (dispatch_is_behind(&d->dispatch))
+		dispatch_head(&d->dispatch, event_log_head(d->deps.log));
+	positions_tick(d->positions);
 }
 
-/* --- drain ----------------------------------------------------------------------------------------- */
+/* --- drain ------------------------------------------------------------------------------------ */
 
-static void drain_finish(struct deliver *d)
+static void drain_end(struct deliver *d)
 {
 	loop_f *f = d->drained;
 
@@ -376,224 +213,321 @@ static void on_drain_deadline(void *arg)
 
 	d->drain_deadline = NULL;
 	log_warn("deliver.drain.late");
-	drain_finish(d);
+	drain_end(d);
 }
 
-/* Finished when nothing is in flight and nothing is dirty, or the database is away. */
-static void drain_step(struct deliver *d)
-{
-	const struct outlet *o;
-
-	if (!d->draining || d->drained == NULL)
-		return;
-	LIST_FOREACH(o, &d->outlets, link) {
-		if (o->in_flight > 0)
-			return; /* push_kick comes back when it has ended */
-	}
-	deliver_checkpoint(d);
-	if (d->checkpoint == NULL)
-		drain_finish(d);
-}
-
+/* It ends when nothing is in flight and everything is saved, or the database is away. */
 static void on_drain_tick(void *arg)
 {
-	drain_step(arg);
+	struct deliver *d = arg;
+	struct subscription *s = NULL;
+
+	if (d->drained == NULL)
+		return;
+	while ((s = subscription_set_next(&d->set, s)) != NULL) {
+		struct sender_status status;
+		subscription_sender_status(s, &status);
+		if (status.in_flight > 0)
+			return;
+		subscription_mark_unsaved(s);
+	}
+	positions_checkpoint(d->positions);
+	if (!positions_are_saving(d->positions))
+		drain_end(d);
 }
 
 void deliver_drain(struct deliver *d, int64_t ms, loop_f *done, void *arg)
 {
-	struct outlet *o;
+	struct subscription *s = NULL;
 
 	d->draining = true;
 	d->drained = done;
 	d->drained_arg = arg;
-	d->drain_deadline = loop_timer_start(d->loop, ms, on_drain_deadline, d);
-	LIST_FOREACH(o, &d->outlets, link) {
-		poll_stop(o);
-		watch_end_all(o, DELIVER_STOPPED);
-		outlet_mark(o);
-	}
+	d->drain_deadline = loop_timer_start(d->deps.loop, ms, on_drain_deadline, d);
+	dispatch_stop(&d->dispatch);
+	while ((s = subscription_set_next(&d->set, s)) != NULL)
+		subscription_stop(s);
 	loop_tick_cancel(d->tick);
-	d->tick = loop_tick_start(d->loop, 20, on_drain_tick, d);
+	d->tick = loop_tick_start(d->deps.loop, DRAIN_TICK_MS, on_drain_tick, d);
 }
 
-/* --- subjects -------------------------------------------------------------------------------------- */
-
-int deliver_subject_before(struct deliver *d, const struct subject_change *ch, struct ssf_err *err)
+static void on_checkpoint_ended(void *arg)
 {
-	struct outlet *o = deliver_find(d, ch->stream);
+	struct deliver *d = arg;
 
-	if (o == NULL)
-		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
-	if (!ch->add || o->subjects == NULL)
-		return 0;
-	return subjects_add(o->subjects, ch->subject, err);
+	if (positions_have_failed(d->positions))
+		shards_retry(&d->shards);
+	else
+		shards_step_soon(&d->shards);
 }
 
-int deliver_subject_after(struct deliver *d, const struct subject_change *ch, struct ssf_err *err)
-{
-	struct outlet *o = deliver_find(d, ch->stream);
+/* --- polls ------------------------------------------------------------------------------------ */
 
-	if (o == NULL)
-		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
-	if (o->subjects == NULL) {
-		o->subjects_stale = true; /* what is being read may be from before */
-		return 0;
+void deliver_poll(struct deliver *d, struct http_req *req, const char *stream, const char *client)
+{
+	struct subscription *s = find(d, stream);
+	struct ssf_err err;
+
+	/* another client's stream does not exist for this one */
+	if (s != NULL && (s->stream->method != STREAM_POLL || strcmp(s->stream->client, client) != 0)) {
+		ssf_fail(&err, SSF_E_NOT_FOUND, "no such poll stream");
+		http_reply_error(req, 0, &err);
+	} else if (s != NULL ? !may_act(d, s->shard) || s->sender == NULL : shards_are_filling(&d->shards)) {
+		ssf_fail(&err, SSF_E_UNAVAILABLE, "the stream is moving to another process");
+		http_reply_error(req, 0, &err);
+	} else if (s == NULL) {
+		ssf_fail(&err, SSF_E_NOT_FOUND, "no such poll stream");
+		http_reply_error(req, 0, &err);
+	} else {
+		poll_request(s->sender, req);
 	}
-	/* added again, as it may have been loaded in between */
-	if (ch->add)
-		return subjects_add(o->subjects, ch->subject, err);
-	return subjects_remove(o->subjects, ch->subject, ch->until, err);
 }
 
-/* --- upkeep ---------------------------------------------------------------------------------------- */
+/* --- subjects --------------------------------------------------------------------------------- */
 
-void deliver_lives(struct deliver *d, deliver_life_f *f, void *arg)
+int deliver_subject_before(struct deliver *d, const struct subject_change *c, struct ssf_err *err)
 {
-	struct outlet *o;
+	struct subscription *s = find(d, c->stream);
 
-	LIST_FOREACH(o, &d->outlets, link) {
-		int64_t heartbeat_s = o->stream->heartbeat_s;
+	if (s == NULL)
+		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
+	return subject_filter_before(&s->filter, c, err);
+}
 
-		if (!o->loaded || o->stream->status != STREAM_ENABLED)
-			continue;
-		if (o->waiting_count > 0) /* a long poll is activity while it is held */
-			outlet_active(o);
-		struct deliver_life life = {
-			.stream = o->stream->id,
-			.inactivity_s = outlet_inactivity_s(o),
-			.active_at_ms = o->active_at_ms,
-			.heartbeat_s = heartbeat_s >= 0 ? heartbeat_s : d->conf.heartbeat_s,
-			.heartbeat_at_ms = o->heartbeat_at_ms,
-			.heartbeat_settled = outlet_is_settled(o, o->heartbeat_seq),
-			.backlog_passed = backlog_passed(o),
-		};
-		f(arg, &life);
+int deliver_subject_after(struct deliver *d, const struct subject_change *c, struct ssf_err *err)
+{
+	struct subscription *s = find(d, c->stream);
+
+	if (s == NULL)
+		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
+	return subject_filter_after(&s->filter, c, err);
+}
+
+/* --- activity --------------------------------------------------------------------------------- */
+
+static void report_due(struct subscription *s, deliver_activity_f *f, void *arg)
+{
+	const struct activity *a = &s->report.activity;
+	const struct deliver_activity report = {
+		.stream = s->id,
+		.inactivity_s = subscription_inactivity_s(s),
+		.active_at_ms = a->active_at_ms,
+		.heartbeat_s = subscription_heartbeat_s(s),
+		.heartbeat_at_ms = a->heartbeat_at_ms,
+		.heartbeat_settled = !a->heartbeat_open,
+		.backlog_exceeded = subscription_backlog_is_exceeded(s),
+	};
+
+	f(arg, &report);
+}
+
+void deliver_each_due(struct deliver *d, deliver_activity_f *f, void *arg)
+{
+	int64_t now = wall_now_ms();
+	int64_t until = now < d->due_at_ms ? DUE_NEVER - 1 : now; /* the clock was set back: all are looked at again */
+	struct work_node *n, *next;
+	struct subscription *s;
+
+	d->due_at_ms = now;
+	while ((s = due_queue_pop(&d->lists.activity, until)) != NULL)
+		work_list_push(&d->overdue, &s->nodes.overdue, s);
+	for (n = TAILQ_FIRST(&d->overdue.nodes); n != NULL; n = next) {
+		struct sender_status status;
+		s = n->object;
+		next = TAILQ_NEXT(n, link);
+		subscription_sender_status(s, &status);
+		if (status.waiting_polls > 0) /* a long poll is activity while it is held */
+			subscription_active(s, now);
+		if (subscription_due_ms(s, now) <= now) {
+			report_due(s, f, arg);
+		} else {
+			work_node_remove(n);
+			subscription_schedule_activity(s);
+		}
 	}
 }
 
 void deliver_active(struct deliver *d, const char *stream)
 {
-	struct outlet *o = deliver_find(d, stream);
-
-	if (o != NULL)
-		outlet_active(o);
+	deliver_active_at(d, stream, wall_now_ms());
 }
 
 void deliver_active_at(struct deliver *d, const char *stream, int64_t at_ms)
 {
-	struct outlet *o = deliver_find(d, stream);
+	struct subscription *s = find(d, stream);
 
-	if (o == NULL || at_ms <= o->active_at_ms)
-		return;
-	o->active_at_ms = at_ms;
-	o->dirty = true;
+	if (s != NULL)
+		subscription_active(s, at_ms);
 }
 
 void deliver_heartbeat(struct deliver *d, const char *stream, int64_t at_ms, int64_t seq)
 {
-	struct outlet *o = deliver_find(d, stream);
+	struct subscription *s = find(d, stream);
 
-	if (o == NULL)
-		return;
-	o->heartbeat_at_ms = at_ms;
-	o->heartbeat_seq = seq;
-	o->dirty = true;
+	if (s != NULL)
+		subscription_heartbeat(s, at_ms, seq);
 }
 
-/* --- lag --------------------------------------------------------------------------------------------- */
+/* --- waiting, replay, status ------------------------------------------------------------------ */
 
-/* What goes early is not: the window is full of what is older. */
-static const struct entry *oldest(const struct outlet *o)
+int deliver_wait_start(struct deliver *d, const char *stream, int64_t seq, int64_t ms, delivery_waiter_f *f, void *arg,
+		       struct delivery_waiter **out, struct ssf_err *err)
 {
-	const struct entry *e = TAILQ_FIRST(&o->entries);
+	struct subscription *s = find(d, stream);
+	struct delivery_waiter_spec spec = { .seq = seq, .ms = ms, .total = &d->waiters };
 
-	while (e != NULL && e->early)
-		e = TAILQ_NEXT(e, link);
-	return e;
+	if (s == NULL)
+		return ssf_fail(err, SSF_E_NOT_FOUND, "no such stream");
+	if (d->draining)
+		return ssf_fail(err, SSF_E_UNAVAILABLE, "shutting down");
+	if (d->waiters >= DELIVER_WAITERS_MAX)
+		return ssf_fail(err, SSF_E_BUSY, "%d tests are under way", DELIVER_WAITERS_MAX);
+	keys_jti(d->deps.keys, seq, s->stream->audience, spec.jti);
+	*out = subscription_wait(s, &spec, f, arg);
+	return *out != NULL ? 0 : ssf_fail(err, SSF_E_NOMEM, "wait");
 }
 
-/* What was not looked at may be for nobody: then it is looked at soon, and the age was a moment's. */
-static int64_t oldest_age_ms(const struct outlet *o, int64_t now_ms)
+static struct replay_deps replay_deps(struct deliver *d)
 {
-	const struct entry *first = oldest(o);
-	int64_t at_ms = first != NULL ? first->event->at_ms : event_log_next_at_ms(o->deliver->log, outlet_scan(o));
+	return (struct replay_deps){ d->deps.db, d->deps.owner, &d->set };
+}
 
-	if (at_ms == 0 || o->stream->status == STREAM_DISABLED || at_ms > now_ms)
-		return 0;
-	return now_ms - at_ms;
+int deliver_redrive(struct deliver *d, const char *stream, int64_t seq, replay_redrive_f *f, void *arg,
+		    struct ssf_err *err)
+{
+	const struct replay_deps deps = replay_deps(d);
+
+	return replay_redrive(&deps, stream, seq, f, arg, err);
+}
+
+int deliver_rewind(struct deliver *d, const char *stream, struct replay_point to, replay_rewind_f *f, void *arg,
+		   struct ssf_err *err)
+{
+	const struct replay_deps deps = replay_deps(d);
+
+	return replay_rewind(&deps, stream, to, f, arg, err);
 }
 
 void deliver_lags(const struct deliver *d, deliver_lag_f *f, void *arg)
 {
+	const struct subscription *s = NULL;
 	int64_t now = wall_now_ms();
-	const struct outlet *o;
 
-	LIST_FOREACH(o, &d->outlets, link) {
-		struct deliver_lag lag = {
-			.stream = o->stream->id,
-			.method = o->stream->method,
-			.status = o->stream->status,
-			.failing = o->failures > 0,
-			.in_flight = o->in_flight,
-			.waiting_retries = o->waiting_retries,
-			.waiting_polls = o->waiting_count,
-			.waiting_events = backlog_count(o),
-			.dead_letters = o->dead_letters,
-			.unread_seqs = o->loaded ? event_log_count(d->log, outlet_scan(o)) : 0,
-			.age_ms = o->loaded ? oldest_age_ms(o, now) : 0,
-		};
+	while ((s = subscription_set_next(&d->set, s)) != NULL) {
+		struct stream_lag lag = status_lag(s, now);
 		f(arg, &lag);
 	}
 }
 
-/* --- status ------------------------------------------------------------------------------------------ */
-
-/* NULL: never */
-static json_t *time_json(int64_t ms)
+struct deliver_circuits deliver_circuits(const struct deliver *d)
 {
-	char text[SSF_TIMESTAMP_LEN];
+	const size_t *n = d->push.endpoints.circuits;
 
-	ssf_timestamp_text(ms, text);
-	return ms != 0 ? json_string(text) : NULL;
-}
-
-static json_t *outlet_report(const struct outlet *o)
-{
-	const struct deliver *d = o->deliver;
-	const struct entry *first = oldest(o);
-	int64_t limit = backlog_limit(o);
-	int64_t oldest_ms = first != NULL ? first->event->at_ms : 0;
-	int64_t end_ms = oldest_ms != 0 && d->conf.retention_ms > 0 ? oldest_ms + d->conf.retention_ms : 0;
-
-	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o*, s:I, s:o*, s:b, s:s*, s:o*, s:o*, s:o*}",
-		"id", o->stream->id, "client", o->stream->client, "method",
-		o->stream->method == STREAM_PUSH ? "push" : "poll", "status",
-		stream_status_name(o->stream->status), "cursor", (json_int_t)outlet_cursor(o),
-		"waiting_events", (json_int_t)outlet_backlog(o), "unread_seqs",
-		(json_int_t)event_log_count(d->log, outlet_scan(o)), "backlog", (json_int_t)backlog_count(o),
-		"oldest_age_s", (json_int_t)(oldest_ms != 0 ? (wall_now_ms() - oldest_ms) / 1000 : 0),
-		"retention_end", time_json(end_ms), "dead_letters", (json_int_t)o->dead_letters,
-		"backlog_limit", limit > 0 ? json_integer(limit) : NULL, "healthy", o->failures == 0, "circuit",
-		o->endpoint != NULL ? circuit_name(endpoint_circuit(o->endpoint)) : NULL, "last_success_at",
-		time_json(o->success_at_ms), "last_error_at", time_json(o->error_at_ms), "last_error",
-		o->error_at_ms != 0 ? json_string(o->error) : NULL);
+	return (struct deliver_circuits){ (int64_t)n[CIRCUIT_CLOSED], (int64_t)n[CIRCUIT_OPEN],
+					  (int64_t)n[CIRCUIT_HALF_OPEN] };
 }
 
 json_t *deliver_stream_status(const struct deliver *d, const char *stream)
 {
-	const struct outlet *o = deliver_find(d, stream);
+	const struct subscription *s = find(d, stream);
 
-	return o != NULL ? outlet_report(o) : NULL;
+	return s != NULL ? status_report(s, d->conf.retention_ms) : NULL;
 }
 
 json_t *deliver_status(const struct deliver *d)
 {
+	const struct subscription *s = NULL;
 	json_t *list = json_array();
-	const struct outlet *o;
 
-	LIST_FOREACH(o, &d->outlets, link)
-		json_array_append_new(list, outlet_report(o));
+	while ((s = subscription_set_next(&d->set, s)) != NULL)
+		json_array_append_new(list, status_report(s, d->conf.retention_ms));
 	return list;
+}
+
+/* --- its life --------------------------------------------------------------------------------- */
+
+static void init_lists(struct deliver *d)
+{
+	work_list_init(&d->lists.to_load, NULL, NULL);
+	work_list_init(&d->lists.unsaved, NULL, NULL);
+	work_list_init(&d->lists.retry, NULL, NULL);
+	work_list_init(&d->lists.followers, NULL, NULL);
+	work_list_init(&d->overdue, NULL, NULL);
+}
+
+/* Everything that needs no memory, so that deliver_free() can undo it. */
+static void init_parts(struct deliver *d)
+{
+	const struct deliver_deps *deps = &d->deps;
+	const struct deliver_conf *conf = &d->conf;
+
+	init_lists(d);
+	subscription_set_init(&d->set);
+	run_queue_init(&d->runs, deps->loop);
+	dispatch_init(&d->dispatch, &(struct dispatch_deps){ deps->loop, deps->log, d->index, &d->set, &d->lists,
+							     &d->runs });
+	d->poll = (struct poll_deps){ deps->loop, deps->keys, &d->runs, conf->poll_wait_ms };
+	d->subscriptions = (struct subscription_deps){
+		.conf = { conf->max_age_ms, conf->heartbeat_s, conf->inactivity_s, conf->backlog_limit },
+		.loop = deps->loop, .db = deps->db, .log = deps->log, .index = d->index,
+		.dead_letters = { deps->db, deps->owner, deps->keys },
+		.dispatched = &d->dispatch.position, .lists = &d->lists,
+		.make_sender = make_sender, .make_sender_arg = d,
+		.may_act = may_act, .idle = on_idle, .arg = d,
+	};
+}
+
+int deliver_new(const struct deliver_deps *deps, const struct deliver_conf *conf, struct deliver **out,
+		struct ssf_err *err)
+{
+	const struct push_conf push = { conf->push_timeout_ms, conf->retry_min_ms, conf->retry_max_ms };
+	const struct attempt_deps attempts = { deps->keys, deps->master, deps->client, conf->push_timeout_ms };
+	struct deliver *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "delivery");
+	d->deps = *deps;
+	d->conf = *conf;
+	d->index = interest_index_new();
+	init_parts(d);
+	const struct positions_deps positions = { deps->loop, deps->db, deps->owner, &d->set, &d->lists,
+						  &d->dispatch.position, on_checkpoint_ended, d };
+	d->tick = loop_tick_start(deps->loop, conf->checkpoint_ms, on_tick, d);
+	if (push_init(&d->push, deps->loop, &push, &attempts, &d->runs, err) < 0 || d->index == NULL ||
+	    d->tick == NULL || positions_new(&positions, &d->positions, err) < 0) {
+		deliver_free(d);
+		return ssf_fail(err, SSF_E_NOMEM, "delivery");
+	}
+	work_list_init(&d->lists.to_load, positions_load_soon, d->positions);
+	shards_init(&d->shards, &(struct shards_deps){ deps->loop, deps->owner, &d->set, d->positions, on_fill, d });
+	registry_listen(deps->registry, on_resource, d);
+	event_log_listen(deps->log, dispatch_head, &d->dispatch);
+	keys_listen(deps->keys, on_key_gone, d);
+	*out = d;
+	return 0;
+}
+
+void deliver_free(struct deliver *d)
+{
+	struct subscription *s;
+
+	if (d == NULL)
+		return;
+	keys_listen(d->deps.keys, NULL, NULL);
+	dispatch_stop(&d->dispatch);
+	while ((s = subscription_set_next(&d->set, NULL)) != NULL) {
+		subscription_set_remove(&d->set, s);
+		subscription_free(s, DELIVERY_STOPPED);
+	}
+	shards_done(&d->shards);
+	positions_free(d->positions);
+	dispatch_done(&d->dispatch);
+	run_queue_done(&d->runs);
+	push_done(&d->push);
+	subscription_set_done(&d->set);
+	due_queue_done(&d->lists.activity);
+	interest_index_free(d->index);
+	loop_tick_cancel(d->tick);
+	loop_timer_cancel(d->drain_deadline);
+	free(d);
 }

@@ -1,120 +1,163 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hands new events to the streams that may want them, in the order of the log and each once. It must
- * never pass an event over for an outlet that is live: what cannot be handed out makes outlets read
- * on by themselves.
+ * Subscriptions that were found and not offered the event yet are in a list by a node of their own: one that is freed
+ * meanwhile leaves it.
  */
-#include "hub/deliver/deliver_priv.h"
+#include "hub/deliver/dispatch.h"
 
 #include "hub/metrics/metrics.h"
 #include "lib/kit/log.h"
 
-#include <stdlib.h>
-
 #define READ_MAX 64
-#define OFFERS_MAX 8192 /* before others have their turn */
+#define CLOCK_EVERY 16 /* offers between two looks at the clock */
+
+void dispatch_init(struct dispatch *d, const struct dispatch_deps *deps)
+{
+	*d = (struct dispatch){ .deps = *deps };
+	work_list_init(&d->pending, NULL, NULL);
+}
+
+void dispatch_stop(struct dispatch *d)
+{
+	d->stopped = true;
+	loop_defer_cancel(d->defer);
+	d->defer = NULL;
+}
+
+void dispatch_done(struct dispatch *d)
+{
+	dispatch_stop(d);
+	event_free(d->event);
+	d->event = NULL;
+}
+
+/* Every subscription reads the log by itself, from where all are now, until it is up to date again. */
+static void all_lag(struct dispatch *d)
+{
+	struct subscription *s = NULL;
+
+	while ((s = subscription_set_next(d->deps.set, s)) != NULL) {
+		if (s->state != SUBSCRIPTION_LIVE)
+			continue;
+		subscription_lag(s);
+		work_list_push(&d->deps.lists->followers, &s->nodes.follow, s);
+	}
+}
 
 static void on_found(void *arg, void *owner)
 {
-	struct deliver *d = arg;
+	struct dispatch *d = arg;
+	struct subscription *s = owner;
 
-	if (d->found_count == d->found_room) {
-		size_t room = d->found_room > 0 ? 2 * d->found_room : 64;
-		struct outlet **grown = realloc(d->found, room * sizeof(*grown));
-		if (grown == NULL) {
-			d->found_failed = true;
-			return;
-		}
-		d->found = grown;
-		d->found_room = room;
-	}
-	d->found[d->found_count++] = owner;
+	d->found += s->nodes.offered.list == NULL;
+	work_list_push(&d->pending, &s->nodes.offered, s);
 }
 
-/* Every outlet reads on by itself from where all are now, and comes back when it is up to date. */
-static void all_behind(struct deliver *d)
+/* All that may want e are collected first: an offer may change the index. */
+static void begin_event(struct dispatch *d, struct event *e)
 {
-	struct outlet *o;
-
-	LIST_FOREACH(o, &d->outlets, link) {
-		if (o->live)
-			outlet_behind(o, outlet_scan(o));
-	}
-}
-
-/* The owners are collected first: an offer may change the index. */
-static size_t hand_out(struct deliver *d, struct event *e)
-{
-	int64_t began = loop_now_us();
 	struct ssf_err err;
 
-	d->found_count = 0;
-	d->found_failed = false;
-	if (stream_index_find(d->index, e, on_found, d, &err) < 0 || d->found_failed) {
+	d->event = event_ref(e);
+	d->position.offering = e->seq;
+	d->found = 0;
+	d->busy_us = 0;
+	if (interest_index_find(d->deps.index, e, on_found, d, &err) < 0) {
 		log_error("deliver.dispatch.nomem", log_int("seq", e->seq));
-		all_behind(d);
-		d->found_count = 0;
-	}
-	for (size_t i = 0; i < d->found_count; i++)
-		outlet_offer(d->found[i], e);
-	d->live = e->seq;
-	metric_observe(match_seconds, loop_now_us() - began);
-	metric_observe(match_streams, (int64_t)d->found_count);
-	return d->found_count;
-}
-
-static void dispatch(struct deliver *d);
-
-static void on_dispatch(void *arg)
-{
-	struct deliver *d = arg;
-
-	d->dispatch = NULL;
-	dispatch(d);
-}
-
-static void fill_behind(struct deliver *d)
-{
-	struct outlet *o, *next;
-
-	for (o = LIST_FIRST(&d->outlets); o != NULL; o = next) {
-		next = LIST_NEXT(o, link);
-		if (!o->live)
-			outlet_fill(o);
+		while (work_list_pop(&d->pending) != NULL)
+			;
+		all_lag(d);
 	}
 }
 
-static void dispatch(struct deliver *d)
+static void end_event(struct dispatch *d)
+{
+	d->position.done = d->event->seq;
+	metric_observe(match_seconds, d->busy_us);
+	metric_observe(match_streams, (int64_t)d->found);
+	event_free(d->event);
+	d->event = NULL;
+}
+
+/* Offers the event to those that are left, until the slice ends. */
+static void offer(struct dispatch *d, int64_t until_us)
+{
+	int64_t began_us = loop_now_us(), now_us = began_us;
+	struct subscription *s;
+
+	for (size_t n = 1; now_us < until_us && (s = work_list_pop(&d->pending)) != NULL; n++) {
+		subscription_offer(s, d->event);
+		if (n % CLOCK_EVERY == 0)
+			now_us = loop_now_us();
+	}
+	d->busy_us += loop_now_us() - began_us;
+	if (d->pending.count == 0)
+		end_event(d);
+}
+
+static void offer_events(struct dispatch *d, int64_t until_us)
 {
 	struct event *events[READ_MAX];
-	size_t count, offers = 0;
+	size_t count;
 
-	while (!d->draining && d->live < event_log_head(d->log)) {
-		if (offers >= OFFERS_MAX) {
-			if (d->dispatch == NULL)
-				d->dispatch = loop_defer_start(d->loop, on_dispatch, d);
+	if (d->event != NULL)
+		offer(d, until_us);
+	while (d->event == NULL && d->position.done < event_log_head(d->deps.log) && loop_now_us() < until_us) {
+		if (!event_log_recent(d->deps.log, d->position.done, events, READ_MAX, &count) || count == 0) {
+			/* the tail in memory has moved past us */
+			all_lag(d);
+			d->position.done = d->position.offering = event_log_head(d->deps.log);
 			return;
 		}
-		if (!event_log_recent(d->log, d->live, events, READ_MAX, &count)) {
-			/* the tail in memory has moved past us */
-			all_behind(d);
-			d->live = event_log_head(d->log);
-			break;
+		for (size_t i = 0; i < count && d->event == NULL && loop_now_us() < until_us; i++) {
+			begin_event(d, events[i]);
+			offer(d, until_us);
 		}
-		for (size_t i = 0; i < count && offers < OFFERS_MAX; i++)
-			offers += hand_out(d, events[i]) + 1;
 	}
-	fill_behind(d);
+}
+
+bool dispatch_is_behind(const struct dispatch *d)
+{
+	return d->position.known && (d->event != NULL || d->position.done < event_log_head(d->deps.log));
+}
+
+static void on_defer(void *arg);
+
+static void defer(struct dispatch *d)
+{
+	if (d->defer == NULL && !d->stopped)
+		d->defer = loop_defer_start(d->deps.loop, on_defer, d);
+}
+
+static void on_defer(void *arg)
+{
+	struct dispatch *d = arg;
+	int64_t behind = event_log_count(d->deps.log, d->position.done);
+	int64_t until_us = loop_now_us() + (behind > DISPATCH_BEHIND_MAX ? DISPATCH_BEHIND_SLICE_US : DISPATCH_SLICE_US);
+	struct work_list *followers = &d->deps.lists->followers;
+	size_t left = followers->count; /* one that has read everything comes back into the list */
+	struct subscription *s;
+
+	d->defer = NULL;
+	offer_events(d, until_us);
+	for (; left > 0 && loop_now_us() < until_us; left--) {
+		if ((s = work_list_pop(followers)) != NULL)
+			subscription_advance(s);
+	}
+	if (left > 0 || dispatch_is_behind(d))
+		defer(d);
+	run_queue_run(d->deps.runs);
 }
 
 void dispatch_head(void *arg, int64_t head)
 {
-	struct deliver *d = arg;
+	struct dispatch *d = arg;
+	struct subscription *s = NULL;
 
-	if (!d->started) {
-		d->started = true;
-		d->live = head;
+	if (!d->position.known) {
+		d->position = (struct dispatch_position){ .done = head, .offering = head, .known = true };
+		while ((s = subscription_set_next(d->deps.set, s)) != NULL)
+			subscription_advance(s);
 	}
-	if (d->dispatch == NULL)
-		dispatch(d);
+	defer(d);
 }

@@ -1,201 +1,184 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Owns which shards are ours. Handing one over: nothing begins, what is under way ends, where its
- * streams are is saved, and only then it is given back: nothing of it is sent twice, or is missing.
- */
+/* Owns which shards are held, and frees the subscriptions of those that are not any more. */
 #include "hub/deliver/shards.h"
 
-#include "hub/deliver/deliver_priv.h"
 #include "lib/kit/log.h"
 
-#include <string.h>
+#define RETRY_MS 50
 
-#define RETRY_MS 50 /* of a checkpoint that failed */
-
-bool shards_have(const struct deliver *d, int shard)
+bool shards_has(const struct shards *s, int shard)
 {
-	return d->shards[shard].held;
+	return s->shard[shard].held;
 }
 
-bool shards_act(const struct outlet *o)
+bool shards_may_act(const struct shards *s, int shard)
 {
-	return !o->deliver->shards[o->shard].yielding && owner_acts(o->deliver->owner, o->shard);
+	return !s->shard[shard].releasing && owner_acts(s->deps.owner, shard);
 }
 
-static void set_yielding(struct deliver *d, int unit, bool yielding)
+bool shards_are_filling(const struct shards *s)
 {
-	struct shard *s = &d->shards[unit];
-
-	if (s->yielding != yielding)
-		d->yields += yielding ? 1 : -1;
-	s->yielding = yielding;
+	return s->fill != NULL;
 }
 
-/* --- taken ------------------------------------------------------------------------------------------- */
+static void set_releasing(struct shards *s, int shard, bool releasing)
+{
+	struct shard *sh = &s->shard[shard];
 
-/* All that were taken in one turn, by one look at the streams. */
+	if (sh->releasing != releasing)
+		s->releasing += releasing ? 1 : -1;
+	sh->releasing = releasing;
+	sh->releasing_since_ms = loop_now_ms();
+}
+
+/* --- acquired --------------------------------------------------------------------------------- */
+
+/* For all that were acquired in one turn of the loop. */
 static void on_fill(void *arg)
 {
-	struct deliver *d = arg;
-	const char *id;
-	json_t *spec;
+	struct shards *s = arg;
 
-	d->fill_shards = NULL;
-	json_object_foreach((json_t *)registry_all(d->registry, KIND_STREAM), id, spec) {
-		if (shards_have(d, owner_shard(id)) && deliver_find(d, id) == NULL)
-			deliver_stream_changed(d, id, spec);
+	s->fill = NULL;
+	s->deps.fill(s->deps.arg);
+}
+
+static void on_acquired(void *arg, int shard, bool retained)
+{
+	struct shards *s = arg;
+	struct subscription *sub;
+
+	s->shard[shard].held = true;
+	if (retained) {
+		LIST_FOREACH(sub, &s->deps.set->shards[shard], link)
+			subscription_wake(sub);
+	} else if (s->fill == NULL) {
+		s->fill = loop_defer_start(s->deps.loop, on_fill, s);
 	}
 }
 
-static void on_taken(void *arg, int unit, bool kept)
-{
-	struct deliver *d = arg;
-	struct shard *s = &d->shards[unit];
-	struct outlet *o;
+/* --- not ours any more ------------------------------------------------------------------------ */
 
-	s->held = true;
-	if (kept) {
-		LIST_FOREACH(o, &s->outlets, shard_link) {
-			o->dirty = o->loaded; /* what could not be saved meanwhile */
-			push_kick(o);
-			poll_wake(o);
-		}
-	} else if (d->fill_shards == NULL) {
-		d->fill_shards = loop_defer_start(d->loop, on_fill, d);
+/* What is in flight may end, and is remembered in case that the shard comes back. */
+static void on_suspended(void *arg, int shard)
+{
+	struct shards *s = arg;
+	struct subscription *sub;
+
+	if (!s->shard[shard].releasing)
+		return;
+	set_releasing(s, shard, false);
+	LIST_FOREACH(sub, &s->deps.set->shards[shard], link)
+		subscription_resume(sub);
+}
+
+static void on_lost(void *arg, int shard)
+{
+	struct shards *s = arg;
+	struct subscription *sub;
+
+	set_releasing(s, shard, false);
+	s->shard[shard].held = false;
+	while ((sub = LIST_FIRST(&s->deps.set->shards[shard])) != NULL) {
+		subscription_set_remove(s->deps.set, sub);
+		subscription_free(sub, DELIVERY_STOPPED);
 	}
 }
 
-/* --- not ours any more ------------------------------------------------------------------------------- */
+/* --- handing over ----------------------------------------------------------------------------- */
 
-/* What is under way may end, and is remembered in case that the shard comes back. */
-static void on_paused(void *arg, int unit)
+static bool is_idle(const struct shards *s, int shard)
 {
-	set_yielding(arg, unit, false);
-}
+	const struct subscription *sub;
 
-static void on_lost(void *arg, int unit)
-{
-	struct deliver *d = arg;
-	struct shard *s = &d->shards[unit];
-
-	set_yielding(d, unit, false);
-	s->held = false;
-	while (!LIST_EMPTY(&s->outlets))
-		outlet_free(LIST_FIRST(&s->outlets), DELIVER_STOPPED);
-}
-
-/* --- handing over ------------------------------------------------------------------------------------ */
-
-static bool is_burying(const struct outlet *o)
-{
-	const struct entry *e;
-
-	TAILQ_FOREACH(e, &o->entries, link) {
-		if (e->burying)
-			return true;
-	}
-	return false;
-}
-
-static bool is_idle(const struct shard *s)
-{
-	const struct outlet *o;
-
-	LIST_FOREACH(o, &s->outlets, shard_link) {
-		if (o->in_flight > 0 || is_burying(o))
+	LIST_FOREACH(sub, &s->deps.set->shards[shard], link) {
+		if (!subscription_is_idle(sub))
 			return false;
 	}
 	return true;
 }
 
-/* Marks what a checkpoint has still to save; false if that is nothing. */
-static bool has_unsaved(const struct shard *s)
+/* Marks what a checkpoint still has to save; whether there is anything. */
+static bool has_unsaved(const struct shards *s, int shard)
 {
-	struct outlet *o;
+	struct subscription *sub;
 	bool any = false;
 
-	LIST_FOREACH(o, &s->outlets, shard_link) {
-		outlet_mark(o);
-		any = any || o->dirty;
-	}
+	LIST_FOREACH(sub, &s->deps.set->shards[shard], link)
+		any = subscription_mark_unsaved(sub) || any;
 	return any;
 }
 
-static void on_shards(void *arg)
+static void on_step(void *arg)
 {
-	struct deliver *d = arg;
+	struct shards *s = arg;
 	bool wanted = false;
 
-	d->kick_shards = NULL;
+	s->step = NULL;
 	for (int i = 0; i < OWNER_SHARDS; i++) {
-		struct shard *s = &d->shards[i];
-		if (!s->yielding || !is_idle(s))
+		if (!s->shard[i].releasing || !is_idle(s, i))
 			continue;
-		if (has_unsaved(s) || d->checkpoint != NULL) {
-			wanted = true;
-			continue;
+		if (has_unsaved(s, i) || positions_are_saving(s->deps.positions)) {
+			if (loop_now_ms() - s->shard[i].releasing_since_ms < SHARDS_RELEASE_MAX_MS) {
+				wanted = true;
+				continue;
+			}
+			log_warn("deliver.release.unsaved", log_int("shard", i));
 		}
-		on_lost(d, i);
-		owner_yielded(d->owner, i);
+		on_lost(s, i);
+		owner_yielded(s->deps.owner, i);
 	}
 	if (!wanted)
 		return;
-	deliver_checkpoint(d); /* comes back when it has ended */
-	if (d->checkpoint == NULL)
-		shards_retry(d);
+	positions_checkpoint(s->deps.positions); /* shards_step_soon() is called when it has ended */
+	if (!positions_are_saving(s->deps.positions))
+		shards_retry(s);
 }
 
-void shards_kick(struct deliver *d)
+void shards_step_soon(struct shards *s)
 {
-	if (d->kick_shards == NULL && d->yields > 0)
-		d->kick_shards = loop_defer_start(d->loop, on_shards, d);
+	if (s->step == NULL && s->releasing > 0)
+		s->step = loop_defer_start(s->deps.loop, on_step, s);
 }
 
 static void on_retry(void *arg)
 {
-	struct deliver *d = arg;
+	struct shards *s = arg;
 
-	d->retry_shards = NULL;
-	shards_kick(d);
+	s->retry = NULL;
+	shards_step_soon(s);
 }
 
-void shards_retry(struct deliver *d)
+void shards_retry(struct shards *s)
 {
-	if (d->retry_shards == NULL && d->yields > 0)
-		d->retry_shards = loop_timer_start(d->loop, RETRY_MS, on_retry, d);
+	if (s->retry == NULL && s->releasing > 0)
+		s->retry = loop_timer_start(s->deps.loop, RETRY_MS, on_retry, s);
 }
 
-/* Who waits for one of its streams asks again, and is led to where it is then. */
-static void on_yield(void *arg, int unit)
+/* Long polls end: the client's next request is routed to the new owner. */
+static void on_revoke(void *arg, int shard)
 {
-	struct deliver *d = arg;
-	struct outlet *o;
+	struct shards *s = arg;
+	struct subscription *sub;
 
-	set_yielding(d, unit, true);
-	LIST_FOREACH(o, &d->shards[unit].outlets, shard_link) {
-		if (o->live) /* new events are for whoever comes next */
-			outlet_behind(o, outlet_scan(o));
-		poll_stop(o);
-		watch_end_all(o, DELIVER_STOPPED);
-	}
-	shards_kick(d);
+	set_releasing(s, shard, true);
+	LIST_FOREACH(sub, &s->deps.set->shards[shard], link)
+		subscription_stop(sub);
+	shards_step_soon(s);
 }
 
-static const struct owner_hooks hooks = { on_taken, on_paused, on_lost, on_yield };
+static const struct owner_hooks hooks = { on_acquired, on_suspended, on_lost, on_revoke };
 
-void shards_init(struct deliver *d)
+void shards_init(struct shards *s, const struct shards_deps *deps)
 {
-	for (int i = 0; i < OWNER_SHARDS; i++)
-		LIST_INIT(&d->shards[i].outlets);
-	owner_attend(d->owner, 0, OWNER_SHARDS, &hooks, d);
+	*s = (struct shards){ .deps = *deps };
+	owner_attend(deps->owner, 0, OWNER_SHARDS, &hooks, s);
 }
 
-void shards_stop(struct deliver *d)
+void shards_done(struct shards *s)
 {
-	loop_defer_cancel(d->kick_shards);
-	d->kick_shards = NULL;
-	loop_timer_cancel(d->retry_shards);
-	d->retry_shards = NULL;
-	loop_defer_cancel(d->fill_shards);
-	d->fill_shards = NULL;
+	loop_defer_cancel(s->step);
+	loop_timer_cancel(s->retry);
+	loop_defer_cancel(s->fill);
+	s->step = s->fill = NULL;
+	s->retry = NULL;
 }

@@ -335,6 +335,11 @@ const struct event *window_oldest(const struct window *w)
 	return w->count > 0 ? slot_at(w, 0)->entry->event : NULL;
 }
 
+bool window_has_settled(const struct window *w)
+{
+	return w->open < w->count || w->settled.count > 0;
+}
+
 int window_settled_text(const struct window *w, struct ssf_buf *out)
 {
 	ssf_buf_addc(out, '{');

@@ -117,5 +117,6 @@ size_t window_open_count(const struct window *w);
 /* The oldest event that is not settled, but for control events ahead of the window; NULL: none is in memory. */
 const struct event *window_oldest(const struct window *w);
 
+bool window_has_settled(const struct window *w); /* something above the cursor */
 /* Appends what is settled above the cursor, as an int8multirange. -1: as after ssf_buf_add. */
 int window_settled_text(const struct window *w, struct ssf_buf *out);

@@ -8,6 +8,7 @@
 
 #include "hub/eventlog/seq_ranges.h"
 #include "lib/kit/log.h"
+#include "lib/ssf/catalog.h"
 #include "lib/ssf/json.h"
 #include "lib/ssf/subject.h"
 
@@ -94,6 +95,7 @@ struct event *event_make(const struct event *like)
 	ssf_auto(event) e = calloc(1, sizeof(*e));
 	const char *const texts[] = { like->origin, like->origin_id, like->type, like->txn, like->agent_id,
 				      like->trace };
+	const struct ssf_event_type *known;
 	size_t size = 0;
 
 	if (e != NULL) {
@@ -116,6 +118,8 @@ struct event *event_make(const struct event *like)
 	e->txn = put_text(&at, like->txn);
 	e->agent_id = put_text(&at, like->agent_id);
 	e->trace = put_text(&at, like->trace);
+	known = ssf_event_by_uri(e->type);
+	e->control = known != NULL && known->control;
 	e->weight = sizeof(*e) + size + ssf_json_weight(e->body) + ssf_json_weight(e->sub_id);
 	return SSF_STEAL(e);
 }

@@ -36,13 +36,14 @@ struct event {
 	json_t *sub_id;          /* or NULL: a signal, which no stream carries */
 	json_t *body;
 	uint8_t subject_key[SSF_SHA256_LEN]; /* of sub_id; zero without */
+	bool control;            /* verification or stream-updated: about one stream, and for its receiver alone */
 	char *text;              /* backs the strings */
 	size_t weight;           /* about how many bytes of memory it takes */
 };
 
 /*
- * Copies the texts of like, which are borrowed, and takes over its body and sub_id, also on failure. Its weight and
- * subject_key are found out. NULL when out of memory.
+ * Copies the texts of like, which are borrowed, and takes over its body and sub_id, also on failure. Its weight,
+ * subject_key and control are found out. NULL when out of memory.
  */
 struct event *event_make(const struct event *like);
 struct event *event_from_row(const struct db_result *r, size_t row); /* with the columns of event_after in stmt.def */

@@ -404,8 +404,18 @@ static int start_deliver(struct server *s, struct ssf_err *err)
 		.backlog_limit = c->backlog_limit,
 	};
 
-	return deliver_new(s->base.loop, &conf, s->base.db, s->base.owner, s->base.log, s->base.registry,
-			   s->work.keys, s->files.master, s->http.push_client, &s->work.deliver, err);
+	const struct deliver_deps deps = {
+		.loop = s->base.loop,
+		.db = s->base.db,
+		.owner = s->base.owner,
+		.log = s->base.log,
+		.registry = s->base.registry,
+		.keys = s->work.keys,
+		.master = s->files.master,
+		.client = s->http.push_client,
+	};
+
+	return deliver_new(&deps, &conf, &s->work.deliver, err);
 }
 
 static void on_deliver_drained(void *arg)

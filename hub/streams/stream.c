@@ -2,7 +2,6 @@
 /* Parses stream resources and matches events to them. */
 #include "hub/streams/stream.h"
 
-#include "lib/ssf/catalog.h"
 #include "lib/ssf/json.h"
 
 #include <stdlib.h>
@@ -156,19 +155,12 @@ void stream_free(struct stream *s)
 	free(s);
 }
 
-bool stream_is_control(const struct event *e)
-{
-	const struct ssf_event_type *known = ssf_event_by_uri(e->type);
-
-	return known != NULL && known->control;
-}
-
 bool stream_wants(const struct stream *s, const struct event *e)
 {
 	const json_t *type;
 	size_t i;
 
-	if (stream_is_control(e)) /* about one stream, and for its receiver alone */
+	if (e->control) /* about one stream, and for its receiver alone */
 		return strncmp(e->origin, STREAM_ORIGIN, strlen(STREAM_ORIGIN)) == 0 &&
 		       strcmp(e->origin + strlen(STREAM_ORIGIN), s->id) == 0;
 	if (e->sub_id == NULL) /* signals are not for receivers */

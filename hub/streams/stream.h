@@ -47,8 +47,5 @@ SSF_DEFINE_AUTO(stream)
 
 const char *stream_status_name(enum stream_status status); /* as in the resource */
 
-/* Verification and stream-updated: they go out whatever the stream asked for, and while it is paused. */
-bool stream_is_control(const struct event *e);
-
 /* Signals (without sub_id) match no stream; control events only the one that they are about. */
 bool stream_wants(const struct stream *s, const struct event *e);

@@ -26,7 +26,7 @@ struct subjects {
 	struct keymap aliases;   /* by identifier: how many active aliases have it */
 	struct shapes shapes;
 	size_t complex;          /* how many of the compounds are */
-	struct stream_index *index; /* or NULL */
+	struct interest_index *index; /* or NULL */
 	void *owner;
 };
 
@@ -42,7 +42,7 @@ struct subjects *subjects_new(bool all, size_t max)
 	return s;
 }
 
-void subjects_index(struct subjects *s, struct stream_index *x, void *owner)
+void subjects_index(struct subjects *s, struct interest_index *x, void *owner)
 {
 	assert(!s->all && s->used == 0);
 	s->index = x;
@@ -51,13 +51,13 @@ void subjects_index(struct subjects *s, struct stream_index *x, void *owner)
 
 static int index_put(struct subjects *s, const uint8_t key[SSF_SHA256_LEN])
 {
-	return s->index != NULL ? stream_index_put_subject(s->index, key, s->owner) : 0;
+	return s->index != NULL ? interest_index_put_subject(s->index, key, s->owner) : 0;
 }
 
 static void index_drop(struct subjects *s, const uint8_t key[SSF_SHA256_LEN])
 {
 	if (s->index != NULL)
-		stream_index_drop_subject(s->index, key, s->owner);
+		interest_index_drop_subject(s->index, key, s->owner);
 }
 
 static void index_leave(struct subjects *s)
@@ -69,7 +69,7 @@ static void index_leave(struct subjects *s)
 	for (size_t at = 0; (slot = keymap_next(&s->aliases, &at)) != NULL;)
 		index_drop(s, slot->key);
 	if (s->index != NULL && s->complex > 0)
-		stream_index_drop_complex(s->index, s->owner);
+		interest_index_drop_complex(s->index, s->owner);
 }
 
 void subjects_free(struct subjects *s)
@@ -145,7 +145,7 @@ static void compound_drop(struct subjects *s, struct compound *c)
 	if (c->shape != NULL) {
 		shapes_leave(&s->shapes, c);
 		if (--s->complex == 0 && s->index != NULL)
-			stream_index_drop_complex(s->index, s->owner);
+			interest_index_drop_complex(s->index, s->owner);
 	} else if (c->active) {
 		uncount_aliases(s, c, c->count);
 	}
@@ -193,7 +193,7 @@ static struct compound *new_complex(struct subjects *s, const json_t *subject, s
 		free(c);
 		return NULL;
 	}
-	if (s->complex == 0 && s->index != NULL && stream_index_put_complex(s->index, s->owner) < 0) {
+	if (s->complex == 0 && s->index != NULL && interest_index_put_complex(s->index, s->owner) < 0) {
 		shapes_leave(&s->shapes, c);
 		free(c);
 		out_of_memory(err);

@@ -25,7 +25,7 @@
 
 #include <jansson.h>
 
-#include "hub/streams/index.h"
+#include "hub/streams/interest_index.h"
 #include "lib/ssf/attr.h"
 #include "lib/ssf/err.h"
 
@@ -47,7 +47,7 @@ SSF_DEFINE_AUTO(subjects)
  * From now on owner is found in x by what is added, until subjects_free. Only with none, and before
  * anything is added.
  */
-void subjects_index(struct subjects *s, struct stream_index *x, void *owner);
+void subjects_index(struct subjects *s, struct interest_index *x, void *owner);
 
 /*
  * Both copy what they need and may be repeated. Errors: those of

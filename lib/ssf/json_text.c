@@ -161,3 +161,9 @@ int ssf_json_append(const json_t *value, bool sorted, struct ssf_buf *out)
 		add_value(out, value, sorted);
 	return ssf_buf_failed(out) ? -1 : 0;
 }
+
+int ssf_json_append_string(struct ssf_str text, struct ssf_buf *out)
+{
+	add_string(out, text.ptr, text.len);
+	return ssf_buf_failed(out) ? -1 : 0;
+}

@@ -12,3 +12,5 @@
  * must not contain itself. -1: out of memory or of the buffer's maximum, as after ssf_buf_add.
  */
 int ssf_json_append(const json_t *value, bool sorted, struct ssf_buf *out);
+/* Appends a text as a JSON string. The same errors. */
+int ssf_json_append_string(struct ssf_str text, struct ssf_buf *out);

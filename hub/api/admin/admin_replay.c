@@ -52,7 +52,7 @@ static int parse_seq(const json_t *body, int64_t *seq, struct ssf_err *err)
 
 /* --- redrive ------------------------------------------------------------------------------------------ */
 
-static void on_redriven(void *arg, const struct deliver_redriven *done, const struct ssf_err *err)
+static void on_redriven(void *arg, const struct replay_redriven *done, const struct ssf_err *err)
 {
 	struct replay_request *r = arg;
 
@@ -116,7 +116,7 @@ static void on_rewound(void *arg, int64_t first, const struct ssf_err *err)
 	free(r);
 }
 
-static int parse_point(const json_t *body, struct deliver_point *to, struct ssf_err *err)
+static int parse_point(const json_t *body, struct replay_point *to, struct ssf_err *err)
 {
 	static const char *const names[] = { "seq", "time", NULL };
 	const char *time = NULL;
@@ -134,7 +134,7 @@ static int parse_point(const json_t *body, struct deliver_point *to, struct ssf_
 static int rewind_to(const struct stream_api *api, const struct api_request *rq, struct ssf_err *err)
 {
 	json_auto_t *body = NULL;
-	struct deliver_point to = { 0 };
+	struct replay_point to = { 0 };
 	struct replay_request *r;
 
 	if (reply_parse_body(rq->http, &body, err) < 0 || parse_point(body, &to, err) < 0)

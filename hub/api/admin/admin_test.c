@@ -27,7 +27,7 @@ struct stream_test {
 	int64_t began_ms; /* monotonic */
 	int64_t wait_ms;
 	bool gone;        /* the client went away during the append */
-	struct deliver_watch *watch;
+	struct delivery_waiter *waiter;
 };
 
 static void test_free(struct stream_test *t)
@@ -47,40 +47,40 @@ static void on_client_gone(void *arg)
 	struct stream_test *t = arg;
 
 	t->gone = true;
-	if (t->watch == NULL)
+	if (t->waiter == NULL)
 		return; /* on_appended ends the test */
-	deliver_watch_cancel(t->watch);
+	delivery_waiter_cancel(t->waiter);
 	reply_gone(t->req);
 	test_free(t);
 }
 
-static void answer(struct stream_test *t, const struct deliver_seen *seen)
+static void answer(struct stream_test *t, const struct delivery_report *r)
 {
-	bool delivered = seen->fate == DELIVER_TAKEN;
+	bool delivered = r->outcome == DELIVERY_ACKNOWLEDGED;
 	int64_t ms = loop_now_ms() - t->began_ms;
 
-	log_info("api.tested", log_str("stream", t->stream), log_str("jti", seen->jti),
-		 log_str("fate", delivered ? "delivered" : seen->fate == DELIVER_BURIED ? "buried" : "late"),
+	log_info("api.tested", log_str("stream", t->stream), log_str("jti", r->jti),
+		 log_str("outcome", delivered ? "delivered" : r->outcome == DELIVERY_DEAD_LETTERED ? "dead_lettered" : "late"),
 		 log_int("ms", ms));
 	reply_json(t->req, 200,
-		   json_pack("{s:s, s:s, s:b, s:b, s:I, s:s*}", "stream", t->stream, "jti", seen->jti,
-			     "delivered", delivered, "dead_lettered", seen->fate == DELIVER_BURIED,
-			     "ms", (json_int_t)ms, "last_error", seen->error));
+		   json_pack("{s:s, s:s, s:b, s:b, s:I, s:s*}", "stream", t->stream, "jti", r->jti,
+			     "delivered", delivered, "dead_lettered", r->outcome == DELIVERY_DEAD_LETTERED,
+			     "ms", (json_int_t)ms, "last_error", r->error));
 	test_free(t);
 }
 
-static void on_settled(void *arg, const struct deliver_seen *seen)
+static void on_settled(void *arg, const struct delivery_report *r)
 {
 	struct stream_test *t = arg;
 	struct ssf_err err;
 
-	t->watch = NULL;
-	if (seen->fate == DELIVER_GONE)
+	t->waiter = NULL;
+	if (r->outcome == DELIVERY_STREAM_GONE)
 		ssf_fail(&err, SSF_E_NOT_FOUND, "the stream was deleted meanwhile");
-	else if (seen->fate == DELIVER_STOPPED)
+	else if (r->outcome == DELIVERY_STOPPED)
 		ssf_fail(&err, SSF_E_UNAVAILABLE, "shutting down");
 	else {
-		answer(t, seen);
+		answer(t, r);
 		return;
 	}
 	fail_test(t, &err);
@@ -92,7 +92,7 @@ static int wait_for_delivery(struct stream_test *t, int64_t seq, struct ssf_err 
 
 	if (t->gone)
 		return ssf_fail(err, SSF_E_UNAVAILABLE, "the client is gone");
-	if (deliver_watch_start(t->api->deliver, t->stream, seq, left > 0 ? left : 0, on_settled, t, &t->watch,
+	if (deliver_wait_start(t->api->deliver, t->stream, seq, left > 0 ? left : 0, on_settled, t, &t->waiter,
 				err) == 0)
 		return 0;
 	if (err->code == SSF_E_NOT_FOUND && registry_get(t->api->registry, KIND_STREAM, t->stream) != NULL)

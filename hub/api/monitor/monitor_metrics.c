@@ -14,7 +14,7 @@
 
 #define TEXT_MAX (32 * 1024 * 1024)
 
-static void on_lag(void *arg, const struct deliver_lag *lag)
+static void on_lag(void *arg, const struct stream_lag *lag)
 {
 	static const int64_t over_ms[LABEL_lag_COUNT] = {
 		[LABEL_lag_s1] = 1000,	   [LABEL_lag_s10] = 10000,	[LABEL_lag_s60] = 60000,

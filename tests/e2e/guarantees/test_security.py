@@ -87,7 +87,7 @@ def test_b9_address_is_checked_again_at_connect(new_hub, endpoint):
     hub.emit()
     wait_until(lambda: hub.stream_status(stream).get("last_error"), what="the push is refused")
     assert "loopback" in hub.stream_status(stream)["last_error"]
-    wait_until(lambda: hub.log().count("event=deliver.push.failed") >= 3)
+    wait_until(lambda: hub.metric("ssfhub_push_retries_total") >= 3)
     assert len(endpoint.pushes) == 1, "nothing has been connected to"
 
 

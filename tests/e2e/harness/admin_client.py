@@ -7,7 +7,7 @@ import uuid
 
 import requests
 
-from . import openapi
+from . import exposition, openapi
 from .paths import program
 from .poll import wait_until
 from .poll_stream import PollStream
@@ -94,6 +94,12 @@ class AdminClient:
         made = PollStream(self, "s-" + n, "token-" + n, f"https://{n}.example")
         wait_until(lambda: made.post({"maxEvents": 0}).status_code == 200, what="it is loaded")
         return made
+
+    def metric(self, name, **labels):
+        """A sample of the hub's metrics now; 0 if there is none."""
+        answer = self.admin("GET", "/metrics")
+        assert answer.status_code == 200, answer.text
+        return exposition.Scrape(answer.text)(name, **labels)
 
     def stream_status(self, stream):
         return next(s for s in self.get("/v1/status")["streams"] if s["id"] == stream)

@@ -13,7 +13,7 @@
 
 static void inactive_from_its_timeout_on(void **state)
 {
-	struct deliver_life life = { .inactivity_s = 3600, .active_at_ms = T0 };
+	struct deliver_activity life = { .inactivity_s = 3600, .active_at_ms = T0 };
 
 	(void)state;
 	assert_false(stream_activity_is_inactive(&life, LONG_AGO, T0));
@@ -27,7 +27,7 @@ static void inactive_from_its_timeout_on(void **state)
 
 static void never_inactive_without_a_timeout(void **state)
 {
-	struct deliver_life life = { .inactivity_s = 0, .active_at_ms = T0 };
+	struct deliver_activity life = { .inactivity_s = 0, .active_at_ms = T0 };
 
 	(void)state;
 	assert_false(stream_activity_is_inactive(&life, LONG_AGO, T0));
@@ -37,7 +37,7 @@ static void never_inactive_without_a_timeout(void **state)
 /* The hub was away, and the timeout passed: the receiver could not have been active. */
 static void a_start_leaves_time_to_come_back(void **state)
 {
-	struct deliver_life life = { .inactivity_s = 3600, .active_at_ms = T0 };
+	struct deliver_activity life = { .inactivity_s = 3600, .active_at_ms = T0 };
 	int64_t since = T0 + 5 * HOUR;
 
 	(void)state;
@@ -56,7 +56,7 @@ static void a_start_leaves_time_to_come_back(void **state)
 
 static void heartbeat_when_the_period_is_over(void **state)
 {
-	struct deliver_life life = { .heartbeat_s = 60, .heartbeat_at_ms = T0, .heartbeat_settled = true };
+	struct deliver_activity life = { .heartbeat_s = 60, .heartbeat_at_ms = T0, .heartbeat_settled = true };
 
 	(void)state;
 	assert_false(stream_activity_heartbeat_is_due(&life, T0));
@@ -69,7 +69,7 @@ static void heartbeat_when_the_period_is_over(void **state)
 
 static void no_heartbeat_while_one_waits_or_when_off(void **state)
 {
-	struct deliver_life life = { .heartbeat_s = 60, .heartbeat_at_ms = T0, .heartbeat_settled = false };
+	struct deliver_activity life = { .heartbeat_s = 60, .heartbeat_at_ms = T0, .heartbeat_settled = false };
 
 	(void)state;
 	assert_false(stream_activity_heartbeat_is_due(&life, T0 + 1000 * HOUR));

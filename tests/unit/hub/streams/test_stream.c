@@ -111,6 +111,7 @@ static void wants_what_it_asked_for(void **state)
 	assert_false(stream_wants(some, &e));
 	/* a verification event of somebody else's stream is not for this one's receiver */
 	e.type = VERIFICATION;
+	e.control = true;
 	assert_false(stream_wants(all, &e));
 	/* signals stay inside */
 	assert_false(stream_wants(all, &signal));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The index of streams against a look at each of them. */
-#include "hub/streams/index.h"
+#include "hub/streams/interest_index.h"
 #include "hub/streams/subjects.h"
 #include "lib/ssf/subject.h"
 
@@ -97,7 +97,7 @@ static bool wants(struct owner *o, const struct event *e)
 
 	if (!stream_wants(o->stream, e))
 		return false;
-	if (!stream_is_control(e))
+	if (!e->control)
 		assert_int_equal(subjects_wants(o->subjects, e->sub_id, 1000, &wanted, &err), 0);
 	return wanted;
 }
@@ -108,13 +108,13 @@ static void on_found(void *arg, void *owner)
 	((struct owner *)owner)->found = true;
 }
 
-static void check(struct stream_index *x, struct owner *owners, const struct event *e)
+static void check(struct interest_index *x, struct owner *owners, const struct event *e)
 {
 	struct ssf_err err;
 
 	for (unsigned i = 0; i < STREAMS; i++)
 		owners[i].found = false;
-	assert_int_equal(stream_index_find(x, e, on_found, NULL, &err), 0);
+	assert_int_equal(interest_index_find(x, e, on_found, NULL, &err), 0);
 	for (unsigned i = 0; i < STREAMS; i++) {
 		if (owners[i].stream != NULL && wants(&owners[i], e))
 			assert_true(owners[i].found);
@@ -123,7 +123,7 @@ static void check(struct stream_index *x, struct owner *owners, const struct eve
 	}
 }
 
-static void check_some_event(struct stream_index *x, struct owner *owners)
+static void check_some_event(struct interest_index *x, struct owner *owners)
 {
 	char *type = type_name(any(TYPES));
 	json_t *sub_id = some_subject();
@@ -146,7 +146,7 @@ static void change_subjects(struct owner *o)
 	json_decref(subject);
 }
 
-static void owner_start(struct stream_index *x, struct owner *o, unsigned n)
+static void owner_start(struct interest_index *x, struct owner *o, unsigned n)
 {
 	struct ssf_err err;
 
@@ -154,12 +154,12 @@ static void owner_start(struct stream_index *x, struct owner *o, unsigned n)
 	o->subjects = subjects_new(o->stream->all_subjects, SUBJECTS_MAX);
 	if (!o->stream->all_subjects)
 		subjects_index(o->subjects, x, o);
-	assert_int_equal(stream_index_add(x, o->stream, o, &err), 0);
+	assert_int_equal(interest_index_add(x, o->stream, o, &err), 0);
 }
 
-static void owner_end(struct stream_index *x, struct owner *o)
+static void owner_end(struct interest_index *x, struct owner *o)
 {
-	stream_index_remove(x, o->stream, o);
+	interest_index_remove(x, o->stream, o);
 	subjects_free(o->subjects);
 	stream_free(o->stream);
 	o->stream = NULL;
@@ -167,7 +167,7 @@ static void owner_end(struct stream_index *x, struct owner *o)
 
 static void finds_all_that_want_an_event(void **state)
 {
-	struct stream_index *x = stream_index_new();
+	struct interest_index *x = interest_index_new();
 	struct owner owners[STREAMS] = { 0 };
 
 	(void)state;
@@ -186,14 +186,14 @@ static void finds_all_that_want_an_event(void **state)
 		if (owners[i].stream != NULL)
 			owner_end(x, &owners[i]);
 	}
-	stream_index_free(x); /* asserts that nothing is left */
+	interest_index_free(x); /* asserts that nothing is left */
 }
 
 static void control_events_find_their_stream_alone(void **state)
 {
-	struct stream_index *x = stream_index_new();
+	struct interest_index *x = interest_index_new();
 	struct owner owners[STREAMS] = { 0 };
-	struct event e = { .type = VERIFICATION, .origin = "stream:s7" };
+	struct event e = { .type = VERIFICATION, .origin = "stream:s7", .control = true };
 
 	(void)state;
 	for (unsigned i = 0; i < STREAMS; i++)
@@ -201,17 +201,17 @@ static void control_events_find_their_stream_alone(void **state)
 	check(x, owners, &e);
 	for (unsigned i = 0; i < STREAMS; i++)
 		assert_int_equal(owners[i].found, i == 7);
-	assert_ptr_equal(stream_index_by_id(x, "s7"), &owners[7]);
-	assert_null(stream_index_by_id(x, "other"));
+	assert_ptr_equal(interest_index_by_id(x, "s7"), &owners[7]);
+	assert_null(interest_index_by_id(x, "other"));
 	for (unsigned i = 0; i < STREAMS; i++)
 		owner_end(x, &owners[i]);
-	stream_index_free(x);
+	interest_index_free(x);
 }
 
 /* What it costs does not grow with streams that take other subjects. */
 static void subjects_of_others_are_not_looked_at(void **state)
 {
-	struct stream_index *x = stream_index_new();
+	struct interest_index *x = interest_index_new();
 	struct owner owners[STREAMS] = { 0 };
 	json_t *client = json_pack("{s:s}", "audience", "https://client.example");
 	json_t *spec = json_pack("{s:s, s:s, s:{s:s}}", "client", "c", "default_subjects", "NONE",
@@ -229,7 +229,7 @@ static void subjects_of_others_are_not_looked_at(void **state)
 		assert_int_equal(stream_parse(id, spec, client, &owners[i].stream, &err), 0);
 		owners[i].subjects = subjects_new(false, SUBJECTS_MAX);
 		subjects_index(owners[i].subjects, x, &owners[i]);
-		assert_int_equal(stream_index_add(x, owners[i].stream, &owners[i], &err), 0);
+		assert_int_equal(interest_index_add(x, owners[i].stream, &owners[i], &err), 0);
 		assert_int_equal(subjects_add(owners[i].subjects, subject, &err), 0);
 		json_decref(subject);
 	}
@@ -241,7 +241,7 @@ static void subjects_of_others_are_not_looked_at(void **state)
 	json_decref(about);
 	json_decref(spec);
 	json_decref(client);
-	stream_index_free(x);
+	interest_index_free(x);
 }
 
 int main(void)

@@ -11,35 +11,35 @@
 
 #include "hub/streams/stream.h"
 
-struct stream_index;
+struct interest_index;
 
 /* NULL when out of memory. */
-struct stream_index *stream_index_new(void);
+struct interest_index *interest_index_new(void);
 /* All streams and subjects must have been taken out. NULL is fine. */
-void stream_index_free(struct stream_index *x);
+void interest_index_free(struct interest_index *x);
 
 /* s must be as it was when it is taken out. SSF_E_NOMEM. */
-ssf_nodiscard int stream_index_add(struct stream_index *x, const struct stream *s, void *owner,
+ssf_nodiscard int interest_index_add(struct interest_index *x, const struct stream *s, void *owner,
 				   struct ssf_err *err);
-void stream_index_remove(struct stream_index *x, const struct stream *s, void *owner);
+void interest_index_remove(struct interest_index *x, const struct stream *s, void *owner);
 
 /* The owner of the stream of that id, or NULL. */
-void *stream_index_by_id(const struct stream_index *x, const char *id);
+void *interest_index_by_id(const struct interest_index *x, const char *id);
 
 /*
  * Calls f for every owner whose stream may want e: all of them that do, and some that do not, one or
  * more times each. f must not change the index. SSF_E_NOMEM: it was not possible to look.
  */
-typedef void stream_index_f(void *arg, void *owner);
-ssf_nodiscard int stream_index_find(const struct stream_index *x, const struct event *e,
-				    stream_index_f *f, void *arg, struct ssf_err *err);
+typedef void interest_index_f(void *arg, void *owner);
+ssf_nodiscard int interest_index_find(const struct interest_index *x, const struct event *e,
+				    interest_index_f *f, void *arg, struct ssf_err *err);
 
 /*
  * For hub/streams/subjects.c: the owner takes the subject of this key (a simple one), or has a complex
  * one. Each put has its own drop. -1 when out of memory.
  */
-ssf_nodiscard int stream_index_put_subject(struct stream_index *x, const uint8_t key[SSF_SHA256_LEN],
+ssf_nodiscard int interest_index_put_subject(struct interest_index *x, const uint8_t key[SSF_SHA256_LEN],
 					   void *owner);
-void stream_index_drop_subject(struct stream_index *x, const uint8_t key[SSF_SHA256_LEN], void *owner);
-ssf_nodiscard int stream_index_put_complex(struct stream_index *x, void *owner);
-void stream_index_drop_complex(struct stream_index *x, void *owner);
+void interest_index_drop_subject(struct interest_index *x, const uint8_t key[SSF_SHA256_LEN], void *owner);
+ssf_nodiscard int interest_index_put_complex(struct interest_index *x, void *owner);
+void interest_index_drop_complex(struct interest_index *x, void *owner);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of owners under hashes of what leads to them. */
-#include "hub/streams/index.h"
+#include "hub/streams/interest_index.h"
 
 #include "hub/streams/keymap.h"
 #include "lib/ssf/subject.h"
@@ -14,7 +14,7 @@ struct owners {
 	void *at[];
 };
 
-struct stream_index {
+struct interest_index {
 	struct keymap ids;      /* owner */
 	struct keymap types;    /* struct owners: of streams that take all subjects */
 	struct keymap subjects; /* struct owners: of streams that take those that were added */
@@ -52,7 +52,7 @@ static void owners_drop(struct owners *l, const void *owner)
 	assert(false);
 }
 
-static void owners_call(const struct owners *l, stream_index_f *f, void *arg)
+static void owners_call(const struct owners *l, interest_index_f *f, void *arg)
 {
 	for (size_t i = 0; l != NULL && i < l->count; i++)
 		f(arg, l->at[i]);
@@ -86,12 +86,12 @@ static void drop(struct keymap *m, const uint8_t key[SSF_SHA256_LEN], const void
 	}
 }
 
-struct stream_index *stream_index_new(void)
+struct interest_index *interest_index_new(void)
 {
-	return calloc(1, sizeof(struct stream_index));
+	return calloc(1, sizeof(struct interest_index));
 }
 
-void stream_index_free(struct stream_index *x)
+void interest_index_free(struct interest_index *x)
 {
 	if (x == NULL)
 		return;
@@ -110,7 +110,7 @@ static void text_key(const char *text, uint8_t key[SSF_SHA256_LEN])
 }
 
 /* The types that lead to s, all or none; -1: how many were put before memory ran out is in *done. */
-static int put_types(struct stream_index *x, const struct stream *s, void *owner, size_t *done)
+static int put_types(struct interest_index *x, const struct stream *s, void *owner, size_t *done)
 {
 	uint8_t key[SSF_SHA256_LEN];
 
@@ -127,7 +127,7 @@ static int put_types(struct stream_index *x, const struct stream *s, void *owner
 	return 0;
 }
 
-static void drop_types(struct stream_index *x, const struct stream *s, const void *owner, size_t count)
+static void drop_types(struct interest_index *x, const struct stream *s, const void *owner, size_t count)
 {
 	uint8_t key[SSF_SHA256_LEN];
 
@@ -137,7 +137,7 @@ static void drop_types(struct stream_index *x, const struct stream *s, const voi
 	}
 }
 
-int stream_index_add(struct stream_index *x, const struct stream *s, void *owner, struct ssf_err *err)
+int interest_index_add(struct interest_index *x, const struct stream *s, void *owner, struct ssf_err *err)
 {
 	uint8_t key[SSF_SHA256_LEN];
 	struct keymap_slot *slot;
@@ -159,7 +159,7 @@ int stream_index_add(struct stream_index *x, const struct stream *s, void *owner
 	return 0;
 }
 
-void stream_index_remove(struct stream_index *x, const struct stream *s, void *owner)
+void interest_index_remove(struct interest_index *x, const struct stream *s, void *owner)
 {
 	uint8_t key[SSF_SHA256_LEN];
 	struct keymap_slot *slot;
@@ -174,7 +174,7 @@ void stream_index_remove(struct stream_index *x, const struct stream *s, void *o
 		drop_types(x, s, owner, json_array_size(s->events));
 }
 
-void *stream_index_by_id(const struct stream_index *x, const char *id)
+void *interest_index_by_id(const struct interest_index *x, const char *id)
 {
 	uint8_t key[SSF_SHA256_LEN];
 	const struct keymap_slot *slot;
@@ -184,27 +184,27 @@ void *stream_index_by_id(const struct stream_index *x, const char *id)
 	return slot != NULL ? slot->ptr : NULL;
 }
 
-int stream_index_put_subject(struct stream_index *x, const uint8_t key[SSF_SHA256_LEN], void *owner)
+int interest_index_put_subject(struct interest_index *x, const uint8_t key[SSF_SHA256_LEN], void *owner)
 {
 	return put(&x->subjects, key, owner);
 }
 
-void stream_index_drop_subject(struct stream_index *x, const uint8_t key[SSF_SHA256_LEN], void *owner)
+void interest_index_drop_subject(struct interest_index *x, const uint8_t key[SSF_SHA256_LEN], void *owner)
 {
 	drop(&x->subjects, key, owner);
 }
 
-int stream_index_put_complex(struct stream_index *x, void *owner)
+int interest_index_put_complex(struct interest_index *x, void *owner)
 {
 	return owners_add(&x->complex, owner);
 }
 
-void stream_index_drop_complex(struct stream_index *x, void *owner)
+void interest_index_drop_complex(struct interest_index *x, void *owner)
 {
 	owners_drop(x->complex, owner);
 }
 
-static void call_by(const struct keymap *m, const uint8_t key[SSF_SHA256_LEN], stream_index_f *f,
+static void call_by(const struct keymap *m, const uint8_t key[SSF_SHA256_LEN], interest_index_f *f,
 		    void *arg)
 {
 	const struct keymap_slot *slot = keymap_find(m, key);
@@ -213,7 +213,7 @@ static void call_by(const struct keymap *m, const uint8_t key[SSF_SHA256_LEN], s
 		owners_call(slot->ptr, f, arg);
 }
 
-static int call_by_subject(const struct stream_index *x, const struct event *e, stream_index_f *f,
+static int call_by_subject(const struct interest_index *x, const struct event *e, interest_index_f *f,
 			   void *arg, struct ssf_err *err)
 {
 	const json_t *list = json_object_get(e->sub_id, "identifiers");
@@ -235,15 +235,15 @@ static int call_by_subject(const struct stream_index *x, const struct event *e, 
 	return 0;
 }
 
-int stream_index_find(const struct stream_index *x, const struct event *e, stream_index_f *f, void *arg,
+int interest_index_find(const struct interest_index *x, const struct event *e, interest_index_f *f, void *arg,
 		      struct ssf_err *err)
 {
 	uint8_t key[SSF_SHA256_LEN];
 
-	if (stream_is_control(e)) {
+	if (e->control) {
 		const char *id = e->origin + strlen(STREAM_ORIGIN);
 		void *owner = strncmp(e->origin, STREAM_ORIGIN, strlen(STREAM_ORIGIN)) == 0 ?
-				      stream_index_by_id(x, id) :
+				      interest_index_by_id(x, id) :
 				      NULL;
 		if (owner != NULL)
 			f(arg, owner);
