@@ -215,14 +215,14 @@ static void pause_full(struct stream_activity *a, const struct deliver_activity 
 static void pause_inactive(struct stream_activity *a, const struct deliver_activity *stream)
 {
 	struct activity_job *j = job_new(a, stream->stream);
-	const char *params[] = { stream->stream };
 	struct ssf_err err;
 
 	if (j == NULL)
 		return;
 	j->reason = REASON_INACTIVITY;
 	j->active_at_ms = stream->active_at_ms;
-	if (db_exec(a->deps.db, STMT_stream_active_at, params, on_active_at, j, NULL, &err) < 0)
+	if (db_exec_detached(a->deps.db, STMT_stream_active_at, DB_PARAMS(db_param_text(j->stream)), on_active_at,
+			     j, &err) < 0)
 		job_fail(j, &err);
 }
 
@@ -303,10 +303,9 @@ void stream_activity_free(struct stream_activity *a)
 
 void stream_activity_note(struct stream_activity *a, const char *stream)
 {
-	const char *params[] = { stream };
-
 	if (owner_acts(a->deps.owner, owner_shard(stream)))
 		deliver_active(a->deps.deliver, stream);
-	else if (db_exec(a->deps.db, STMT_stream_active, params, NULL, NULL, NULL, NULL) < 0)
+	else if (db_exec_detached(a->deps.db, STMT_stream_active, DB_PARAMS(db_param_text(stream)), NULL, NULL,
+				  NULL) < 0)
 		log_debug("activity.note.lost", log_str("stream", stream)); /* one request less that counts */
 }

@@ -67,7 +67,10 @@ int bearer_new(const struct bearer_conf *conf, const struct access_tokens *token
 	b->tokens = tokens;
 	b->registry = tokens->registry;
 	b->jwks = jwks;
-	registry_listen(b->registry, on_resource, b);
+	if (registry_listen(b->registry, on_resource, b, err) < 0) {
+		bearer_free(b);
+		return -1;
+	}
 	*out = b;
 	return 0;
 }
@@ -208,7 +211,7 @@ static int external_check(struct bearer *b, const struct external_token *x, stru
 	if (iss == NULL || strcmp(iss, text_or(x->spec, "issuer", "")) != 0)
 		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "iss: not the expected issuer");
 	subject = jwt_id(claims, text_or(x->spec, "client_claim", "client_id"));
-	client = subject != NULL ? registry_client_of_subject(b->registry, x->issuer, subject) : NULL;
+	client = subject != NULL ? registry_find_within(b->registry, KIND_CLIENT, "subject", x->issuer, subject) : NULL;
 	if (client == NULL)
 		return ssf_fail(err, SSF_E_UNAUTHENTICATED, "no client is known by this subject");
 	caller_set(b, out, client, external_perms(claims));
@@ -233,7 +236,7 @@ static int issuer_of(const struct bearer *b, const struct ssf_jws *jws, const ch
 		return fail_unknown(err);
 	if (strcmp(iss, b->tokens->issuer) == 0)
 		return 0;
-	*issuer = registry_issuer_of(b->registry, iss);
+	*issuer = registry_find(b->registry, KIND_ISSUER, "issuer", iss);
 	return *issuer != NULL ? 0 : fail_unknown(err);
 }
 
@@ -283,7 +286,7 @@ int bearer_check(struct bearer *b, struct ssf_str authorization, struct caller *
 	if (out->admin || out->metrics)
 		return 0;
 	ssf_hex(t.digest, sizeof(t.digest), hex);
-	client = registry_client_of_token(b->registry, hex);
+	client = registry_find(b->registry, KIND_CLIENT, "token_sha256", hex);
 	if (client != NULL) {
 		caller_set(b, out, client, ~0u);
 		return 0;

@@ -500,7 +500,10 @@ int deliver_new(const struct deliver_deps *deps, const struct deliver_conf *conf
 	}
 	work_list_init(&d->lists.to_load, positions_load_soon, d->positions);
 	shards_init(&d->shards, &(struct shards_deps){ deps->loop, deps->owner, &d->set, d->positions, on_fill, d });
-	registry_listen(deps->registry, on_resource, d);
+	if (registry_listen(deps->registry, on_resource, d, err) < 0) {
+		deliver_free(d);
+		return -1;
+	}
 	event_log_listen(deps->log, dispatch_head, &d->dispatch);
 	keys_listen(deps->keys, on_key_gone, d);
 	*out = d;

@@ -12,7 +12,7 @@ int leak_report_add(struct drafts *drafts, struct draft *d, const struct registr
 	if (fingerprint != NULL) {
 		ssf_hex(fingerprint, SSF_SHA256_LEN, hex);
 		json_object_set_new(detail, "fingerprint", json_string(hex));
-		credential = registry_credential_of(registry, hex);
+		credential = registry_find(registry, KIND_CREDENTIAL, "fingerprint", hex);
 		if (credential != NULL) {
 			const json_t *spec = registry_get(registry, KIND_CREDENTIAL, credential);
 			agent = json_string_value(json_object_get(spec, "agent"));
@@ -20,7 +20,7 @@ int leak_report_add(struct drafts *drafts, struct draft *d, const struct registr
 			json_object_set_new(detail, "credential", json_string(credential));
 		}
 	} else if (repository != NULL) {
-		agent = registry_agent_of_repository(registry, repository);
+		agent = registry_find(registry, KIND_AGENT, "repositories", repository);
 		by = agent != NULL ? "repository" : NULL;
 	}
 	if (by != NULL)

@@ -197,7 +197,7 @@ static int parse_request(struct set_request *s, struct ssf_err *err)
 	if (ssf_jws_parse(http_body(s->req), &s->jws, err) < 0 ||
 	    ssf_set_peek_issuer(&s->jws, s->issuer, sizeof(s->issuer), err) < 0)
 		return -1;
-	id = registry_transmitter_of(s->in->registry, s->issuer);
+	id = registry_find(s->in->registry, KIND_TRANSMITTER, "issuer", s->issuer);
 	if (id == NULL)
 		return ssf_fail(err, SSF_E_ISSUER, "the issuer is not a registered transmitter");
 	s->transmitter = json_incref((json_t *)registry_get(s->in->registry, KIND_TRANSMITTER, id));

@@ -207,7 +207,7 @@ static void on_marked_used(void *arg, const struct db_result *r, const struct ss
 	g->op = NULL;
 	if (err != NULL) {
 		answer_unauthenticated(g, err);
-	} else if (db_rows(r) == 0 || db_text(r, 0, 0)[0] != 't') {
+	} else if (db_rows(r) == 0 || !db_bool(r, 0, 0)) {
 		log_warn("oauth.assertion.replayed", log_str("client", g->client),
 			 log_str("peer", http_peer(g->req)));
 		ssf_fail(&why, SSF_E_UNAUTHENTICATED, "jti: used before");
@@ -219,12 +219,12 @@ static void on_marked_used(void *arg, const struct db_result *r, const struct ss
 
 static int mark_used(struct grant *g, const struct client_assertion *assertion, struct ssf_err *err)
 {
-	char once[SSF_SHA256_HEX], until[24];
-	const char *params[] = { once, until };
+	char once[SSF_SHA256_HEX];
 
 	ssf_hex(assertion->once, sizeof(assertion->once), once);
-	snprintf(until, sizeof(until), "%lld", (long long)assertion->remember_until);
-	return db_exec(g->endpoint->db, STMT_client_assertion_take, params, on_marked_used, g, &g->op, err);
+	return db_exec(g->endpoint->db, STMT_client_assertion_take,
+		       DB_PARAMS(db_param_text(once), db_param_int(assertion->remember_until)), on_marked_used, g,
+		       &g->op, err);
 }
 
 static void verify_assertion(struct grant *g, const struct ssf_key *key)

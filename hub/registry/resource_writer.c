@@ -5,6 +5,8 @@
  */
 #include "hub/registry/resource_writer.h"
 
+#include "hub/registry/resource_check.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -26,7 +28,6 @@ struct resource_txn {
 	struct ssf_err err;
 	int resolved;
 	struct pool_job *job;
-	struct registry_put *put;
 	resource_done_f *done;
 	void *arg;
 };
@@ -77,29 +78,10 @@ void resource_writer_discard(struct resource_txn *t)
 	free(t);
 }
 
-int resource_writer_add(struct resource_txn *t, enum kind kind, const char *id, json_t *spec,
-			struct resource_condition condition, struct ssf_err *err)
+static int add_url(void *arg, const char *url, struct ssf_err *err)
 {
-	const json_t *stored = registry_get(t->writer->deps.registry, kind, id);
-	const json_t *delivery = json_object_get(spec, "delivery");
-	const char *url = json_string_value(json_object_get(delivery, "endpoint_url"));
-	json_t *item = json_pack("{s:s, s:s, s:o?, s:s}", "kind", kind_name(kind), "id", id, "spec",
-				 spec, "actor", t->actor);
+	struct resource_txn *t = arg;
 
-	if (item == NULL)
-		return ssf_fail(err, SSF_E_NOMEM, "resource");
-	if (condition.check != RESOURCE_ANY_VERSION)
-		json_object_set_new(item, "expected", json_integer(condition.version));
-	t->precondition = t->precondition || condition.check == RESOURCE_IF_MATCH;
-	if (condition.max_per_client > 0)
-		json_object_set_new(item, "most", json_integer(condition.max_per_client));
-	if (json_array_append_new(t->batch, item) < 0)
-		return ssf_fail(err, SSF_E_NOMEM, "resource");
-	/* an unchanged address is checked at every connect; pausing a stream must not depend on its name */
-	if (kind != KIND_STREAM || url == NULL ||
-	    json_equal(json_object_get(json_object_get(stored, "delivery"), "endpoint_url"),
-		       json_object_get(delivery, "endpoint_url")))
-		return 0;
 	if (t->url_count == RESOURCE_TXN_URLS_MAX)
 		return ssf_fail(err, SSF_E_LIMIT, "more than %d push streams at once",
 				RESOURCE_TXN_URLS_MAX);
@@ -108,6 +90,28 @@ int resource_writer_add(struct resource_txn *t, enum kind kind, const char *id, 
 		return ssf_fail(err, SSF_E_NOMEM, "resource");
 	t->url_count++;
 	return 0;
+}
+
+int resource_writer_add(struct resource_txn *t, enum kind kind, const char *id, json_t *spec,
+			struct resource_condition condition, struct ssf_err *err)
+{
+	json_t *item = json_pack("{s:s, s:s, s:o?, s:s}", "kind", kind_name(kind), "id", id, "spec",
+				 spec, "actor", t->actor);
+
+	if (item == NULL)
+		return ssf_fail(err, SSF_E_NOMEM, "resource");
+	t->precondition = t->precondition || condition.check == RESOURCE_IF_MATCH;
+	if ((condition.check != RESOURCE_ANY_VERSION &&
+	     json_object_set_new(item, "expected", json_integer(condition.version)) < 0) ||
+	    (condition.max_per_client > 0 &&
+	     json_object_set_new(item, "most", json_integer(condition.max_per_client)) < 0)) {
+		json_decref(item);
+		return ssf_fail(err, SSF_E_NOMEM, "resource");
+	}
+	if (json_array_append_new(t->batch, item) < 0)
+		return ssf_fail(err, SSF_E_NOMEM, "resource");
+	/* an unchanged address is checked at every connect; pausing a stream must not depend on its name */
+	return resource_new_urls(kind, spec, registry_get(t->writer->deps.registry, kind, id), add_url, t, err);
 }
 
 static void finish(struct resource_txn *t, const json_t *versions, const struct ssf_err *err)
@@ -134,7 +138,7 @@ static void on_stored(void *arg, const json_t *versions, const struct ssf_err *e
 
 static int store(struct resource_txn *t, struct ssf_err *err)
 {
-	return registry_put_start(t->writer->deps.registry, t->batch, on_stored, t, &t->put, err);
+	return registry_write_start(t->writer->deps.registry, t->batch, on_stored, t, err);
 }
 
 static void resolve_in_pool(void *arg)

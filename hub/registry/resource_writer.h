@@ -2,7 +2,8 @@
 /*
  * Stores resources on behalf of a request or of the hub itself. A transaction is all or nothing. Before it
  * is stored, the addresses that its streams push to are resolved, in threads of their own, so that a
- * name that leads somewhere forbidden is refused. What a resource may look like is for kinds.h.
+ * name that leads somewhere forbidden is refused. What a resource may look like is checked before
+ * (resource_check.h).
  */
 #pragma once
 
@@ -34,7 +35,7 @@ struct resource_txn *resource_writer_begin(struct resource_writer *w, const char
 /* Ends a transaction that was not committed. NULL is fine. */
 void resource_writer_discard(struct resource_txn *t);
 
-enum resource_check {
+enum resource_expect {
 	RESOURCE_ANY_VERSION,
 	RESOURCE_VERSION,  /* the stored version must be "version", or SSF_E_CONFLICT */
 	RESOURCE_IF_MATCH, /* the same as a precondition of the request: any conflict is SSF_E_PRECONDITION */
@@ -42,7 +43,7 @@ enum resource_check {
 
 /* What must hold when the resource is stored; all zero: nothing. */
 struct resource_condition {
-	enum resource_check check;
+	enum resource_expect check;
 	int64_t version;        /* 0: not stored yet */
 	int64_t max_per_client; /* resources of this kind that the client may have, with this one, or SSF_E_CONFLICT; 0: any */
 };

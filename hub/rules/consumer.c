@@ -454,7 +454,10 @@ int rules_consumer_new(struct loop *loop, struct db *db, struct owner *owner, st
 		rules_consumer_free(c);
 		return ssf_fail(err, SSF_E_NOMEM, "rules");
 	}
-	registry_listen(registry, on_resource, c);
+	if (registry_listen(registry, on_resource, c, err) < 0) {
+		rules_consumer_free(c);
+		return -1;
+	}
 	event_log_listen(log, on_head, c);
 	owner_attend(owner, OWNER_RULES, 1, &hooks, c);
 	*out = c;

@@ -308,6 +308,11 @@ static int start_registry(struct server *s, struct ssf_err *err)
 	registry_share(s->base.registry, s->base.owner);
 	return 0;
 }
+
+static void cancel_registry(struct server *s)
+{
+	registry_stop(s->base.registry);
+}
 STOP(registry, registry_free, base.registry)
 
 static int start_keys(struct server *s, struct ssf_err *err)
@@ -551,8 +556,7 @@ static void fill_stream_groups(struct server *s)
 				   .writer = s->base.writer,
 				   .activity = s->work.activity,
 				   .keys = s->work.keys,
-				   .master = s->files.master,
-				   .policy = s->http.egress,
+				   .check = { s->base.registry, s->files.master, s->http.egress },
 				   .issuer = &a->issuer,
 				   .critical_members = a->critical,
 				   .max_streams = c->max_streams,
@@ -608,7 +612,7 @@ static int start_api(struct server *s, struct ssf_err *err)
 	fill_stream_groups(s);
 	fill_monitor_group(s);
 	a->admin = (struct admin_api){ s->base.registry, s->base.writer, s->base.db, s->work.batch,
-				       s->work.keys, s->files.master, s->http.egress };
+				       s->work.keys, a->ssf.check };
 	a->oauth = (struct oauth_api){ &a->token_endpoint, &a->issuer, s->base.registry };
 	a->ingest = (struct ingest){ .registry = s->base.registry,
 				     .batch = s->work.batch,
@@ -655,7 +659,7 @@ const struct part server_parts[] = {
 	{ "leases", start_owner, NULL, NULL, cancel_owner, stop_owner },
 	{ "event log", start_event_log, NULL, NULL, NULL, stop_event_log },
 	{ "partitions", start_partitions, NULL, NULL, NULL, stop_partitions },
-	{ "registry", start_registry, NULL, NULL, NULL, stop_registry },
+	{ "registry", start_registry, NULL, NULL, cancel_registry, stop_registry },
 	{ "keys", start_keys, NULL, NULL, cancel_keys, stop_keys },
 	{ "auth", start_auth, NULL, NULL, NULL, stop_auth },
 	{ "appender", start_appender, NULL, appender_is_drained, NULL, stop_appender },

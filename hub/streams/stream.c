@@ -6,9 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-#define EVENTS_MAX 64
-
 static int parse_method(const json_t *delivery, struct stream *s, struct ssf_err *err)
 {
 	static const char *const push[] = { "method", "endpoint_url", "authorization_header", NULL };
@@ -132,7 +129,7 @@ int stream_parse(const char *id, const json_t *spec, const json_t *client, struc
 	if (ssf_json_only(spec, names, err) < 0 ||
 	    ssf_json_get_str(spec, "client", &s->client, err) < 0 ||
 	    ssf_json_opt_str(spec, "description", &description, err) < 0 ||
-	    ssf_json_opt_strings(spec, "events", EVENTS_MAX, &s->events, err) < 0 ||
+	    ssf_json_opt_strings(spec, "events", STREAM_EVENTS_MAX, &s->events, err) < 0 ||
 	    parse_audience(spec, client, s, err) < 0 ||
 	    parse_method(json_object_get(spec, "delivery"), s, err) < 0 ||
 	    parse_status(spec, s, err) < 0 || parse_alg(spec, client, s, err) < 0 ||

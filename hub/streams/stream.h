@@ -15,6 +15,7 @@
 #define STREAM_METHOD_POLL "urn:ietf:rfc:8936"
 #define STREAM_ORIGIN "stream:" /* and the id: origin of control events of ours */
 
+#define STREAM_EVENTS_MAX 64 /* event types that a stream names */
 #define STREAM_BACKLOG_MAX 1000000000
 #define STREAM_SECONDS_MAX 31536000 /* heartbeat and inactivity_timeout: a year */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operator applies: any JSON as a resource of each kind. What passes must show no secret. */
-#include "hub/registry/kinds.h"
+#include "hub/registry/resource_check.h"
 #include "lib/ssf/json.h"
 
 #include <stdint.h>
@@ -11,7 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct kinds kinds;
+static struct resource_checker checker;
+static struct resource_peers peers;
 
 static void ready(void *arg)
 {
@@ -29,7 +30,7 @@ static int set_up(void)
 	struct db *db;
 	struct registry *registry;
 	struct master_key *master;
-	struct egress_policy *guard;
+	struct egress_policy *policy;
 
 	if (fd < 0)
 		return -1;
@@ -37,15 +38,15 @@ static int set_up(void)
 	unlink(path);
 	if (loop_new(&loop, NULL) < 0 || db_new(loop, &conf, NULL, NULL, &db, NULL) < 0 ||
 	    registry_new(loop, db, ready, NULL, &registry, NULL) < 0 ||
-	    egress_policy_new(NULL, false, &guard, NULL) < 0)
+	    egress_policy_new(NULL, false, &policy, NULL) < 0)
 		return -1;
 	struct ssf_err err;
 	if (master_key_open(path, &master, &err) < 0)
 		return -1;
 	unlink(path);
-	kinds = (struct kinds){ .registry = registry, .master = master, .guard = guard };
+	checker = (struct resource_checker){ registry, master, policy };
 	for (int k = 0; k < KIND_COUNT; k++)
-		kinds.pending[k] = json_pack("{s:{s:s}}", "x", "audience", "https://x.example");
+		peers.pending[k] = json_pack("{s:{s:s}}", "x", "audience", "https://x.example");
 	return 0;
 }
 
@@ -54,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json_auto_t *in = NULL;
 	struct ssf_err err;
 
-	if (kinds.registry == NULL && set_up() < 0)
+	if (checker.registry == NULL && set_up() < 0)
 		abort();
 	if (ssf_json_parse((struct ssf_str){ (const char *)data, size }, &ssf_json_default, &in, &err) < 0 ||
 	    !json_is_object(in))
@@ -62,11 +63,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* files are not for strangers to name */
 	json_object_del(in, "keys_file");
 	for (int k = 0; k < KIND_COUNT; k++) {
-		json_t *spec = NULL, *shown;
-		if (kind_check(&kinds, (enum kind)k, "x", in, &spec, &err) < 0)
+		const struct ssf_json_path root = { NULL, NULL, 0 };
+		const struct resource_input input = { (enum kind)k, "x", in, &root };
+		struct ssf_diagnostic d = { .text = { (const char *)data, size } };
+		json_t *spec = NULL;
+		if (resource_check(&checker, &peers, &input, &spec, &d) < 0) {
+			if (!ssf_utf8_valid(ssf_str_c(d.err.msg)) || !ssf_utf8_valid(ssf_str_c(d.path)))
+				abort();
 			continue;
-		shown = kind_show((enum kind)k, "x", spec);
-		json_decref(shown);
+		}
+		json_decref(resource_show((enum kind)k, "x", spec));
 		json_decref(spec);
 	}
 	return 0;

@@ -5,7 +5,7 @@
 #include "hub/api/api_request.h"
 #include "hub/ingest/batch.h"
 #include "hub/keys/keys.h"
-#include "hub/registry/kinds.h"
+#include "hub/registry/resource_check.h"
 #include "hub/registry/resource_writer.h"
 
 /* All borrowed. */
@@ -15,6 +15,5 @@ struct admin_api {
 	struct db *db;
 	struct batch *batch;
 	struct keys *keys;
-	const struct master_key *master;
-	const struct egress_policy *policy;
+	struct resource_checker check;
 };

@@ -13,7 +13,7 @@ static void on_lifted(void *arg, const struct db_result *r, const struct ssf_err
 
 	if (err != NULL) {
 		http_reply_error(req, 0, err);
-	} else if (db_text(r, 0, 0)[0] == 't') {
+	} else if (db_bool(r, 0, 0)) {
 		log_info("api.lifted", log_str("peer", http_peer(req)));
 		http_reply_json(req, 204, NULL);
 	} else {
@@ -25,10 +25,12 @@ static void on_lifted(void *arg, const struct db_result *r, const struct ssf_err
 void admin_lift_delete(const struct admin_api *api, const struct api_request *r)
 {
 	char id[UUID_LEN];
-	const char *params[] = { r->part[0], r->part[1], r->part[2], id };
 	struct ssf_err err;
 
 	uuid_make(id);
-	if (db_exec(api->db, STMT_revocation_lift, params, on_lifted, r->http, NULL, &err) < 0)
+	if (db_exec_detached(api->db, STMT_revocation_lift,
+			     DB_PARAMS(db_param_text(r->part[0]), db_param_text(r->part[1]),
+				       db_param_text(r->part[2]), db_param_text(id)),
+			     on_lifted, r->http, &err) < 0)
 		http_reply_error(r->http, 0, &err);
 }

@@ -61,7 +61,7 @@ static void on_client_gone(void *arg)
 }
 
 static void report(const struct admin_api *api, const struct api_request *r, enum stmt stmt,
-		   const char *const *params, row_f *row, bool single)
+		   const struct db_params *params, row_f *row, bool single)
 {
 	struct report *p = calloc(1, sizeof(*p));
 	struct ssf_err err;
@@ -102,36 +102,32 @@ static json_t *row_event(const struct db_result *r, size_t row)
 
 /* --- pages ------------------------------------------------------------------------------------------------ */
 
-/* A number in the query string, 0 to max; initial if it is absent. */
-static int query_number(const struct api_request *r, const char *name, int64_t initial, int64_t max,
-			char out[24], struct ssf_err *err)
+/* A number in the query string, 0 to max; absent leaves *out as it was. */
+static int query_number(const struct api_request *r, const char *name, int64_t max, int64_t *out,
+			struct ssf_err *err)
 {
 	const char *text = http_query(r->http, name);
-	int64_t value = initial;
 	char *end = NULL;
 
-	if (text != NULL) {
-		value = strtoll(text, &end, 10);
-		if (*text < '0' || *text > '9' || *end != '\0' || value > max)
-			return ssf_fail(err, SSF_E_MALFORMED, "%s: must be a number up to %lld", name,
-					(long long)max);
-	}
-	snprintf(out, 24, "%lld", (long long)value);
+	if (text == NULL)
+		return 0;
+	*out = strtoll(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end != '\0' || *out > max)
+		return ssf_fail(err, SSF_E_MALFORMED, "%s: must be a number up to %lld", name, (long long)max);
 	return 0;
 }
 
 static void report_page(const struct admin_api *api, const struct api_request *r, enum stmt stmt,
 			row_f *row)
 {
-	char after[24], limit[24];
-	const char *params[] = { after, limit };
+	int64_t after = 0, limit = LIMIT_DEFAULT;
 	struct ssf_err err;
 
-	if (query_number(r, "after", 0, INT64_MAX - 1, after, &err) < 0 ||
-	    query_number(r, "limit", LIMIT_DEFAULT, LIMIT_MAX, limit, &err) < 0)
+	if (query_number(r, "after", INT64_MAX - 1, &after, &err) < 0 ||
+	    query_number(r, "limit", LIMIT_MAX, &limit, &err) < 0)
 		http_reply_error(r->http, 0, &err);
 	else
-		report(api, r, stmt, params, row, false);
+		report(api, r, stmt, DB_PARAMS(db_param_int(after), db_param_int(limit)), row, false);
 }
 
 void admin_reports_events(const struct admin_api *api, const struct api_request *r)
@@ -146,21 +142,18 @@ void admin_reports_unattributed(const struct admin_api *api, const struct api_re
 
 void admin_reports_explain(const struct admin_api *api, const struct api_request *r)
 {
-	const char *params[] = { r->part[0] };
-
-	report(api, r, STMT_explain_txn, params, row_json, true);
+	report(api, r, STMT_explain_txn, DB_PARAMS(db_param_text(r->part[0])), row_json, true);
 }
 
 void admin_reports_revocations(const struct admin_api *api, const struct api_request *r)
 {
 	const char *after = http_query(r->http, "after");
-	const char *params[] = { after != NULL ? after : "" };
 
-	report(api, r, STMT_revocations, params, row_json, false);
+	report(api, r, STMT_revocations, DB_PARAMS(db_param_text(after != NULL ? after : "")), row_json, false);
 }
 
 /* "STREAM/SEQ": the last row of the page before; absent: the first page. Ids have no slash. */
-static int parse_position(const char *after, char stream[KIND_ID_MAX + 1], char seq[24],
+static int parse_position(const char *after, char stream[KIND_ID_MAX + 1], int64_t *seq,
 			  struct ssf_err *err)
 {
 	const char *slash = after != NULL ? strchr(after, '/') : NULL;
@@ -168,7 +161,7 @@ static int parse_position(const char *after, char stream[KIND_ID_MAX + 1], char 
 
 	snprintf(stream, KIND_ID_MAX + 1, "%.*s", slash != NULL ? (int)(slash - after) : 0,
 		 slash != NULL ? after : "");
-	snprintf(seq, 24, "%s", slash != NULL ? slash + 1 : "0");
+	*seq = slash != NULL ? strtoll(slash + 1, NULL, 10) : 0;
 	if (after != NULL && (slash == NULL || slash - after > KIND_ID_MAX || digits == 0 || digits > 18 ||
 			      slash[1 + digits] != '\0'))
 		return ssf_fail(err, SSF_E_MALFORMED, "after: must be STREAM/SEQ of the last one");
@@ -178,16 +171,18 @@ static int parse_position(const char *after, char stream[KIND_ID_MAX + 1], char 
 /* Those of one stream, or of all. */
 void admin_reports_dead_letters(const struct admin_api *api, const struct api_request *r)
 {
-	const char *one = http_query(r->http, "stream");
-	char stream[KIND_ID_MAX + 1], seq[24], limit[24];
-	const char *params[] = { one != NULL ? one : stream, seq, limit };
+	const char *one = http_query(r->http, "stream"), *after = http_query(r->http, "after");
+	char stream[KIND_ID_MAX + 1] = "";
+	int64_t seq = 0, limit = LIMIT_DEFAULT;
 	struct ssf_err err;
 
-	if (query_number(r, "limit", LIMIT_DEFAULT, LIMIT_MAX, limit, &err) < 0 ||
-	    (one != NULL ? query_number(r, "after", 0, INT64_MAX - 1, seq, &err) :
-			   parse_position(http_query(r->http, "after"), stream, seq, &err)) < 0)
+	if (query_number(r, "limit", LIMIT_MAX, &limit, &err) < 0 ||
+	    (one != NULL ? query_number(r, "after", INT64_MAX - 1, &seq, &err) :
+			   parse_position(after, stream, &seq, &err)) < 0)
 		http_reply_error(r->http, 0, &err);
 	else
-		report(api, r, one != NULL ? STMT_dead_letters_of : STMT_dead_letters, params, row_json,
-		       false);
+		report(api, r, one != NULL ? STMT_dead_letters_of : STMT_dead_letters,
+		       DB_PARAMS(db_param_text(one != NULL ? one : stream), db_param_int(seq),
+				 db_param_int(limit)),
+		       row_json, false);
 }

@@ -6,7 +6,8 @@
 #include "hub/api/api_request.h"
 #include "hub/api/issuer.h"
 #include "hub/keys/keys.h"
-#include "hub/registry/kinds.h"
+#include "hub/registry/resource_check.h"
+#include "hub/registry/resource_writer.h"
 
 /* All borrowed. */
 struct ssf_api {
@@ -14,8 +15,7 @@ struct ssf_api {
 	struct resource_writer *writer;
 	struct stream_activity *activity;
 	struct keys *keys;
-	const struct master_key *master;
-	const struct egress_policy *policy;
+	struct resource_checker check;
 	const struct issuer *issuer;
 	const json_t *critical_members; /* critical_subject_members: array of names, or NULL */
 	int64_t max_streams;            /* of one client */

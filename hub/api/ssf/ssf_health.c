@@ -53,7 +53,6 @@ static void on_client_gone(void *arg)
 static int report(const struct stream_api *api, const struct api_request *r, const char *id,
 		  const json_t *spec, struct ssf_err *err)
 {
-	const char *params[] = { id };
 	json_t *report = deliver_stream_status(api->deliver, id);
 	json_t *reason = json_object_get(spec, "status_reason");
 	struct health_request *h = calloc(1, sizeof(*h));
@@ -69,7 +68,7 @@ static int report(const struct stream_api *api, const struct api_request *r, con
 	if (reason != NULL)
 		json_object_set(report, "status_reason", reason);
 	*h = (struct health_request){ .req = r->http, .report = report };
-	if (db_exec(api->db, STMT_stream_dropped, params, on_dropped, h, &h->op, err) < 0) {
+	if (db_exec(api->db, STMT_stream_dropped, DB_PARAMS(db_param_text(id)), on_dropped, h, &h->op, err) < 0) {
 		request_free(h);
 		return -1;
 	}

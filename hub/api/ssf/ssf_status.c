@@ -55,7 +55,7 @@ static int set_status(const struct ssf_api *api, const struct api_request *r, st
 		return -1;
 	if (reason != NULL && strlen(reason) > SSF_API_TEXT_MAX)
 		return ssf_fail(err, SSF_E_MALFORMED, "reason: longer than %d bytes", SSF_API_TEXT_MAX);
-	resource = kind_show(KIND_STREAM, s.id, old); /* marks sealed secrets to be kept */
+	resource = resource_show(KIND_STREAM, s.id, old); /* marks sealed secrets to be kept */
 	if (resource == NULL || json_object_set_new(resource, "status", json_string(status)) < 0)
 		return ssf_fail(err, SSF_E_NOMEM, "stream");
 	json_object_del(resource, "status_reason");

@@ -41,14 +41,16 @@ static void on_stored(void *arg, const json_t *versions, const struct ssf_err *e
 int ssf_store_start(const struct ssf_api *api, const struct api_request *r, const struct ssf_store *s,
 		    struct ssf_err *err)
 {
-	struct kinds k = { .registry = api->registry, .master = api->master, .guard = api->policy };
+	const struct ssf_json_path root = { NULL, NULL, 0 };
+	const struct resource_input input = { KIND_STREAM, s->id, s->resource, &root };
+	struct ssf_diagnostic why = { .line = 0 };
 	struct resource_txn *txn;
 	struct ssf_change *ch;
 	json_t *spec = NULL;
 	char actor[160];
 
-	if (s->resource != NULL && kind_check(&k, KIND_STREAM, s->id, s->resource, &spec, err) < 0)
-		return -1;
+	if (s->resource != NULL && resource_check(&api->check, NULL, &input, &spec, &why) < 0)
+		return ssf_diagnostic_err(&why, err);
 	snprintf(actor, sizeof(actor), "client:%s", r->caller.client);
 	ch = calloc(1, sizeof(*ch));
 	txn = resource_writer_begin(api->writer, actor);

@@ -113,7 +113,7 @@ static int change(const struct ssf_api *api, const struct api_request *r, bool r
 	if (if_match_check(r->http, s.condition.version, &s.condition, err) < 0 ||
 	    ssf_configuration_check(api, s.id, old, body, err) < 0)
 		return -1;
-	shown = kind_show(KIND_STREAM, s.id, old); /* marks sealed secrets to be kept */
+	shown = resource_show(KIND_STREAM, s.id, old); /* marks sealed secrets to be kept */
 	resource = shown != NULL ? json_copy(shown) : NULL;
 	if (resource == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "stream");

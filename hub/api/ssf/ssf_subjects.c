@@ -13,7 +13,6 @@
 #include "lib/ssf/json.h"
 #include "lib/ssf/subject.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,19 +64,19 @@ static int store(struct subject_request *s, struct ssf_err *err)
 	const char *initial = json_string_value(json_object_get(spec, "default_subjects"));
 	bool all = initial == NULL || strcmp(initial, "ALL") == 0;
 	uint8_t key[SSF_SHA256_LEN];
-	char hex[SSF_SHA256_HEX], until[24], epoch[24];
-	ssf_auto_free char *text = json_dumps(s->subject, JSON_COMPACT);
-	const char *params[] = { owner_id(api->owner), epoch, s->stream, hex, text,
-				 s->change.add ? "true" : "false", s->change.add ? NULL : until,
-				 all ? "true" : "false" };
+	char hex[SSF_SHA256_HEX];
 
-	if (text == NULL || ssf_subject_key(s->subject, key) < 0)
+	if (ssf_subject_key(s->subject, key) < 0)
 		return ssf_fail(err, SSF_E_NOMEM, "subject");
 	ssf_hex(key, sizeof(key), hex);
-	snprintf(until, sizeof(until), "%lld", (long long)s->change.until);
 	s->epoch = owner_epoch(api->owner, owner_shard(s->stream));
-	snprintf(epoch, sizeof(epoch), "%lld", (long long)s->epoch);
-	return db_exec(api->db, STMT_stream_subject_put, params, on_stored, s, NULL, err);
+	return db_exec_detached(api->db, STMT_stream_subject_put,
+				DB_PARAMS(db_param_uuid(owner_id(api->owner)), db_param_int(s->epoch),
+					  db_param_text(s->stream), db_param_text(hex),
+					  db_param_json(s->subject), db_param_bool(s->change.add),
+					  s->change.add ? db_param_null() : db_param_int(s->change.until),
+					  db_param_bool(all)),
+				on_stored, s, err);
 }
 
 static int check(const struct stream_api *api, const struct api_request *r, const json_t *body, bool add,

@@ -23,7 +23,7 @@ class AdminClient:
 
     def new_session(self):
         """A session with the hub; threads must not share one. Every answer is checked against
-        hub/api/openapi.json."""
+        the OpenAPI document."""
         session = requests.Session()
         session.trust_env = False
         session.verify = str(self.data / "ca.pem")

@@ -59,7 +59,7 @@ class Hub(AdminClient, EventSource):
         self.starts = []
         self.expected = set()   # log events of level error that the test provokes
         self.reported = set()   # errors for which a check has failed already
-        self.undocumented = []  # answers that differ from hub/api/openapi.json
+        self.undocumented = []  # answers that differ from the OpenAPI document
         self.at_close = None    # called when nothing of the hub runs any more
         self.start()
 

@@ -118,8 +118,8 @@ static struct resource_txn *begin(struct fixture *f, const char *actor, const ch
 	for (int i = 0; i < 4; i++) {
 		char id[16];
 		snprintf(id, sizeof(id), "s%d", i);
-		json_t *spec = json_pack("{s:s, s:{s:s}}", "client", "c", "delivery", "endpoint_url",
-					 i == 3 ? url : "https://93.184.216.34/x");
+		json_t *spec = json_pack("{s:s, s:{s:s, s:s}}", "client", "c", "delivery", "method",
+					 "urn:ietf:rfc:8935", "endpoint_url", i == 3 ? url : "https://93.184.216.34/x");
 		if (resource_writer_add(t, KIND_STREAM, id, spec, any, &err) < 0)
 			fail_msg("%s", err.msg);
 	}
