@@ -26,7 +26,7 @@ int access_token_make(const struct access_tokens *t, const char *client, const c
 	text = claims != NULL ? json_dumps(claims, JSON_COMPACT) : NULL;
 	if (text == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "access token");
-	return keys_sign_now(t->keys, ACCESS_TOKEN_TYP, ssf_str_c(text), out, err);
+	return keyring_sign(t->keyring, ACCESS_TOKEN_TYP, ssf_str_c(text), out, err);
 }
 
 static int check_claims(const struct access_tokens *t, const json_t *claims, int64_t now_s,
@@ -58,7 +58,7 @@ static int check_claims(const struct access_tokens *t, const json_t *claims, int
 int access_token_check(const struct access_tokens *t, const struct ssf_jws *jws, int64_t now_s,
 		       struct caller *out, int64_t *exp, struct ssf_err *err)
 {
-	const struct ssf_key *key = keys_find(t->keys, ssf_str_c(jws->kid), jws->alg);
+	const struct ssf_key *key = keyring_find(t->keyring, ssf_str_c(jws->kid), jws->alg);
 	json_auto_t *claims = NULL;
 
 	if (key == NULL || !jwt_is_typ(jws, ACCESS_TOKEN_TYP))

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "hub/auth/caller.h"
-#include "hub/keys/keys.h"
+#include "hub/keys/keyring.h"
 #include "hub/registry/registry.h"
 #include "lib/ssf/jws.h"
 
@@ -18,10 +18,10 @@ struct access_tokens {
 	const char *issuer; /* the hub: iss and aud */
 	int64_t lifetime_s;
 	struct registry *registry;
-	struct keys *keys;
+	struct keyring *keyring;
 };
 
-/* Appends a token for the client with the granted scope. Errors of keys_sign_now(), SSF_E_NOMEM. */
+/* Appends a token for the client with the granted scope. Errors of keyring_sign(), SSF_E_NOMEM. */
 ssf_nodiscard int access_token_make(const struct access_tokens *t, const char *client,
 				    const char *scope, int64_t now_s, struct ssf_buf *out,
 				    struct ssf_err *err);

@@ -131,7 +131,7 @@ static void caller_set(const struct bearer *b, struct caller *out, const char *c
 static struct token_basis basis_now(const struct bearer *b, const char *client)
 {
 	return (struct token_basis){ registry_version(b->registry, KIND_CLIENT, client),
-				     keys_gone(b->tokens->keys), b->issuer_changes };
+				     keyring_removals(b->tokens->keyring), b->issuer_changes };
 }
 
 static bool recall(const struct bearer *b, const struct bearer_token *t, int64_t now_s,
@@ -142,7 +142,7 @@ static bool recall(const struct bearer *b, const struct bearer_token *t, int64_t
 	if (!token_cache_find(b->cache, t->digest, now_s, out, &then))
 		return false;
 	now = basis_now(b, out->client);
-	return then.client_version == now.client_version && then.keys_gone == now.keys_gone &&
+	return then.client_version == now.client_version && then.key_removals == now.key_removals &&
 	       then.issuers == now.issuers;
 }
 

@@ -19,7 +19,7 @@ struct token_cache;
 /* What a verification relied on. When any of it has changed, the token is verified again. */
 struct token_basis {
 	int64_t client_version; /* of the client's resource */
-	uint64_t keys_gone;     /* how often a signing key of the hub was revoked */
+	uint64_t key_removals;  /* keyring_removals() */
 	uint64_t issuers;       /* how often an issuer resource has changed */
 };
 

@@ -79,7 +79,7 @@ static void on_written(void *arg, const struct db_result *r, const struct ssf_er
 int dead_letter_write(const struct dead_letter_deps *deps, const struct dead_letter_spec *spec,
 		      struct dead_letter_list *list, dead_letter_f *f, void *arg)
 {
-	char jti[KEYS_JTI_LEN], epoch[24], seq[24], rewound[24];
+	char jti[JTI_LEN], epoch[24], seq[24], rewound[24];
 	const char *params[] = { owner_id(deps->owner), epoch, spec->stream, rewound, seq, jti, spec->reason };
 	struct dead_letter *w = calloc(1, sizeof(*w));
 	struct ssf_err err;
@@ -90,7 +90,7 @@ int dead_letter_write(const struct dead_letter_deps *deps, const struct dead_let
 				   .epoch = owner_epoch(deps->owner, spec->shard), .rewound = spec->rewound,
 				   .seq = spec->seq, .label = label_of(spec->reason), .f = f, .arg = arg };
 	LIST_INSERT_HEAD(list, w, link);
-	keys_jti(deps->keys, spec->seq, spec->audience, jti);
+	set_signer_jti(deps->signer, spec->seq, spec->audience, jti);
 	snprintf(epoch, sizeof(epoch), "%lld", (long long)w->epoch);
 	snprintf(seq, sizeof(seq), "%lld", (long long)spec->seq);
 	snprintf(rewound, sizeof(rewound), "%lld", (long long)spec->rewound);

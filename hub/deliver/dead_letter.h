@@ -10,7 +10,7 @@
 
 #include "hub/cluster/owner.h"
 #include "hub/db/db.h"
-#include "hub/keys/keys.h"
+#include "hub/keys/set_signer.h"
 
 /* Writes under way for one stream. LIST_INIT() makes an empty list. */
 struct dead_letter;
@@ -19,7 +19,7 @@ LIST_HEAD(dead_letter_list, dead_letter);
 struct dead_letter_deps {
 	struct db *db;
 	struct owner *owner;
-	const struct keys *keys;
+	const struct set_signer *signer;
 };
 
 struct dead_letter_spec {

@@ -161,7 +161,7 @@ static void on_fill(void *arg)
 }
 
 /* What is being sent may have been signed by a key that must not be used any more. */
-static void on_key_gone(void *arg)
+static void on_key_removed(void *arg)
 {
 	struct deliver *d = arg;
 	struct subscription *s = NULL;
@@ -382,7 +382,7 @@ int deliver_wait_start(struct deliver *d, const char *stream, int64_t seq, int64
 		return ssf_fail(err, SSF_E_UNAVAILABLE, "shutting down");
 	if (d->waiters >= DELIVER_WAITERS_MAX)
 		return ssf_fail(err, SSF_E_BUSY, "%d tests are under way", DELIVER_WAITERS_MAX);
-	keys_jti(d->deps.keys, seq, s->stream->audience, spec.jti);
+	set_signer_jti(d->deps.signer, seq, s->stream->audience, spec.jti);
 	*out = subscription_wait(s, &spec, f, arg);
 	return *out != NULL ? 0 : ssf_fail(err, SSF_E_NOMEM, "wait");
 }
@@ -466,11 +466,11 @@ static void init_parts(struct deliver *d)
 	run_queue_init(&d->runs, deps->loop);
 	dispatch_init(&d->dispatch, &(struct dispatch_deps){ deps->loop, deps->log, d->index, &d->set, &d->lists,
 							     &d->runs });
-	d->poll = (struct poll_deps){ deps->loop, deps->keys, &d->runs, conf->poll_wait_ms };
+	d->poll = (struct poll_deps){ deps->loop, deps->keyring, deps->signer, &d->runs, conf->poll_wait_ms };
 	d->subscriptions = (struct subscription_deps){
 		.conf = { conf->max_age_ms, conf->heartbeat_s, conf->inactivity_s, conf->backlog_limit },
 		.loop = deps->loop, .db = deps->db, .log = deps->log, .index = d->index,
-		.dead_letters = { deps->db, deps->owner, deps->keys },
+		.dead_letters = { deps->db, deps->owner, deps->signer },
 		.dispatched = &d->dispatch.position, .lists = &d->lists,
 		.make_sender = make_sender, .make_sender_arg = d,
 		.may_act = may_act, .idle = on_idle, .arg = d,
@@ -481,7 +481,7 @@ int deliver_new(const struct deliver_deps *deps, const struct deliver_conf *conf
 		struct ssf_err *err)
 {
 	const struct push_conf push = { conf->push_timeout_ms, conf->retry_min_ms, conf->retry_max_ms };
-	const struct attempt_deps attempts = { deps->keys, deps->master, deps->client, conf->push_timeout_ms };
+	const struct attempt_deps attempts = { deps->signer, deps->master, deps->client, conf->push_timeout_ms };
 	struct deliver *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
@@ -505,7 +505,7 @@ int deliver_new(const struct deliver_deps *deps, const struct deliver_conf *conf
 		return -1;
 	}
 	event_log_listen(deps->log, dispatch_head, &d->dispatch);
-	keys_listen(deps->keys, on_key_gone, d);
+	keyring_on_removed(deps->keyring, on_key_removed, d);
 	*out = d;
 	return 0;
 }
@@ -516,7 +516,7 @@ void deliver_free(struct deliver *d)
 
 	if (d == NULL)
 		return;
-	keys_listen(d->deps.keys, NULL, NULL);
+	keyring_on_removed(d->deps.keyring, NULL, NULL);
 	dispatch_stop(&d->dispatch);
 	while ((s = subscription_set_next(&d->set, NULL)) != NULL) {
 		subscription_set_remove(&d->set, s);

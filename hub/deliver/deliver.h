@@ -12,7 +12,7 @@
 #include "hub/deliver/status.h"
 #include "hub/deliver/subject_filter.h"
 #include "hub/eventlog/event.h"
-#include "hub/keys/keys.h"
+#include "hub/keys/set_signer.h"
 #include "hub/registry/registry.h"
 #include "hub/secrets/seal.h"
 #include "lib/http/http_client.h"
@@ -40,7 +40,8 @@ struct deliver_deps {
 	struct owner *owner;
 	struct event_log *log;
 	struct registry *registry;
-	struct keys *keys;
+	struct keyring *keyring;
+	struct set_signer *signer;
 	const struct master_key *master;
 	struct http_client *client;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the block cipher, in both directions. */
+/* Owns the cipher contexts, one for each direction. */
 #include "hub/keys/jti.h"
 
 #include "lib/ssf/base64url.h"
@@ -58,8 +58,8 @@ void jti_free(struct jti *j)
 	free(j);
 }
 
-/* The block: seq, then the start of the audience's digest. */
-static void fill(int64_t seq, const char *audience, uint8_t block[16])
+/* The plain block: seq, then the first half of the SHA-256 of the audience. */
+static void fill_block(int64_t seq, const char *audience, uint8_t block[16])
 {
 	uint8_t digest[SSF_SHA256_LEN];
 
@@ -75,7 +75,7 @@ void jti_make(const struct jti *j, int64_t seq, const char *audience, char out[J
 	ssf_auto_buf text = SSF_BUF(JTI_LEN);
 	int n = 0;
 
-	fill(seq, audience, block);
+	fill_block(seq, audience, block);
 	EVP_EncryptUpdate(j->encrypt, sealed, &n, block, sizeof(block));
 	ssf_base64url_encode((struct ssf_str){ (const char *)sealed, sizeof(sealed) }, &text);
 	memcpy(out, text.ptr, JTI_LEN);
@@ -94,7 +94,7 @@ int jti_seq(const struct jti *j, struct ssf_str text, const char *audience, int6
 	EVP_DecryptUpdate(j->decrypt, block, &n, (const uint8_t *)raw.ptr, sizeof(block));
 	for (int i = 0; i < 8; i++)
 		value = value << 8 | block[i];
-	fill((int64_t)value, audience, expected);
+	fill_block((int64_t)value, audience, expected);
 	if (CRYPTO_memcmp(block, expected, sizeof(block)) != 0)
 		return -1;
 	*seq = (int64_t)value;

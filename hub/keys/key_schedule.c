@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns nothing. A boundary belongs to what begins at it: at signs_from a key signs. */
+/* A boundary belongs to what begins at it: at signs_from a key signs. */
 #include "hub/keys/key_schedule.h"
 
-#define LOOK_MIN_MS 20
+#define WAIT_MIN_MS 20
 
-/* For times and durations that are not negative. */
-static int64_t add(int64_t a, int64_t b)
+/* Saturates at INT64_MAX; neither argument is negative. */
+static int64_t add_saturated(int64_t a, int64_t b)
 {
 	return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
@@ -73,11 +73,11 @@ bool key_schedule_full(const struct key_schedule_key *keys, size_t n, enum ssf_a
 	return published >= KEY_SCHEDULE_PUBLISHED_MAX;
 }
 
-int64_t key_schedule_ends(const struct key_schedule_conf *conf, const struct key_schedule_key *signing)
+int64_t key_schedule_end(const struct key_schedule_conf *conf, const struct key_schedule_key *signing)
 {
 	int64_t period = conf->rotation_ms > conf->ahead_ms ? conf->rotation_ms : conf->ahead_ms;
 
-	return conf->rotation_ms == 0 ? INT64_MAX : add(signing->signs_from_ms, period);
+	return conf->rotation_ms == 0 ? INT64_MAX : add_saturated(signing->signs_from_ms, period);
 }
 
 int64_t key_schedule_due(const struct key_schedule_conf *conf, const struct key_schedule_key *keys, size_t n, enum ssf_alg alg,
@@ -88,13 +88,13 @@ int64_t key_schedule_due(const struct key_schedule_conf *conf, const struct key_
 
 	if (signing < 0)
 		return 0;
-	ends = key_schedule_ends(conf, &keys[signing]);
+	ends = key_schedule_end(conf, &keys[signing]);
 	if (ends == INT64_MAX || key_schedule_waiting(keys, n, alg, now_ms) >= 0 || key_schedule_full(keys, n, alg, now_ms))
 		return INT64_MAX;
 	return ends - conf->ahead_ms;
 }
 
-int64_t key_schedule_look(const struct key_schedule_conf *conf, const struct key_schedule_key *keys, size_t n,
+int64_t key_schedule_wait_ms(const struct key_schedule_conf *conf, const struct key_schedule_key *keys, size_t n,
 		  const enum ssf_alg *algs, size_t alg_count, int64_t now_ms)
 {
 	int64_t next = INT64_MAX;
@@ -107,6 +107,6 @@ int64_t key_schedule_look(const struct key_schedule_conf *conf, const struct key
 	}
 	for (size_t i = 0; i < alg_count; i++)
 		next = least(next, key_schedule_due(conf, keys, n, algs[i], now_ms));
-	next = add(now_ms, KEY_SCHEDULE_LOOK_MAX_MS) < next ? KEY_SCHEDULE_LOOK_MAX_MS : next - now_ms;
-	return next < LOOK_MIN_MS ? LOOK_MIN_MS : next;
+	next = add_saturated(now_ms, KEY_SCHEDULE_WAIT_MAX_MS) < next ? KEY_SCHEDULE_WAIT_MAX_MS : next - now_ms;
+	return next < WAIT_MIN_MS ? WAIT_MIN_MS : next;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns keys between making and sealing. They must never leave this file in the clear. */
+/* Owns keys between making and sealing. They never leave this file unsealed. */
 #include "hub/keys/keygen.h"
 
 #include <assert.h>
@@ -8,8 +8,8 @@
 
 struct keygen {
 	const struct master_key *master;
-	enum ssf_alg algs[MINT_MAX];
-	struct ssf_key *keys[MINT_MAX];
+	enum ssf_alg algs[KEYGEN_MAX];
+	struct ssf_key *keys[KEYGEN_MAX];
 	size_t count;
 	int made;               /* result of the job */
 	struct ssf_err err;
@@ -18,25 +18,25 @@ struct keygen {
 	void *arg;
 };
 
-static void mint_free(void *arg)
+static void keygen_free(void *arg)
 {
-	struct keygen *m = arg;
+	struct keygen *g = arg;
 
-	for (size_t i = 0; i < m->count; i++)
-		ssf_key_free(m->keys[i]);
-	free(m);
+	for (size_t i = 0; i < g->count; i++)
+		ssf_key_free(g->keys[i]);
+	free(g);
 }
 
-static void work(void *arg)
+static void keygen_run(void *arg)
 {
-	struct keygen *m = arg;
+	struct keygen *g = arg;
 
-	m->made = 0;
-	for (size_t i = 0; m->made == 0 && i < m->count; i++)
-		m->made = ssf_key_generate(m->algs[i], &m->keys[i], &m->err);
+	g->made = 0;
+	for (size_t i = 0; g->made == 0 && i < g->count; i++)
+		g->made = ssf_key_generate(g->algs[i], &g->keys[i], &g->err);
 }
 
-static int describe(const struct keygen *m, const struct ssf_key *key, json_t *out, struct ssf_err *err)
+static int seal_key(const struct keygen *g, const struct ssf_key *key, json_t *out, struct ssf_err *err)
 {
 	ssf_auto_buf pem = SSF_BUF(64 * 1024);
 	ssf_auto_buf sealed = SSF_BUF(128 * 1024);
@@ -44,7 +44,7 @@ static int describe(const struct keygen *m, const struct ssf_key *key, json_t *o
 	json_t *item;
 
 	if (ssf_key_to_private_pem(key, &pem, err) < 0 ||
-	    seal(m->master, MINT_CONTEXT, ssf_buf_str(&pem), &sealed, err) < 0)
+	    seal(g->master, KEYGEN_CONTEXT, ssf_buf_str(&pem), &sealed, err) < 0)
 		return -1;
 	hex = malloc(2 * sealed.len + 1);
 	if (hex == NULL)
@@ -57,43 +57,43 @@ static int describe(const struct keygen *m, const struct ssf_key *key, json_t *o
 	return 0;
 }
 
-static void done(void *arg)
+static void keygen_done(void *arg)
 {
-	struct keygen *m = arg;
+	struct keygen *g = arg;
 	json_t *keys = json_array();
-	int r = m->made;
+	int r = g->made;
 
-	for (size_t i = 0; r == 0 && i < m->count; i++)
-		r = describe(m, m->keys[i], keys, &m->err);
-	m->f(m->arg, r == 0 ? keys : NULL, r == 0 ? NULL : &m->err);
+	for (size_t i = 0; r == 0 && i < g->count; i++)
+		r = seal_key(g, g->keys[i], keys, &g->err);
+	g->f(g->arg, r == 0 ? keys : NULL, r == 0 ? NULL : &g->err);
 	json_decref(keys);
-	mint_free(m);
+	keygen_free(g);
 }
 
-int keygen_start(struct pool *pool, const struct master_key *master, const enum ssf_alg *algs, size_t count,
-	       keygen_f *f, void *arg, struct keygen **out, struct ssf_err *err)
+int keygen_start(const struct keygen_deps *deps, const enum ssf_alg *algs, size_t count, keygen_f *f,
+		 void *arg, struct keygen **out, struct ssf_err *err)
 {
-	struct keygen *m = calloc(1, sizeof(*m));
-	const struct pool_work job = { work, done, mint_free, m, false };
+	struct keygen *g = calloc(1, sizeof(*g));
+	const struct pool_work job = { keygen_run, keygen_done, keygen_free, g, false };
 
-	assert(count > 0 && count <= MINT_MAX);
-	if (m == NULL)
+	assert(count > 0 && count <= KEYGEN_MAX);
+	if (g == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "signing key");
-	m->master = master;
-	m->count = count;
-	m->f = f;
-	m->arg = arg;
-	memcpy(m->algs, algs, count * sizeof(*algs));
-	if (pool_submit(pool, &job, &m->job, err) < 0) {
-		mint_free(m);
+	g->master = deps->master;
+	g->count = count;
+	g->f = f;
+	g->arg = arg;
+	memcpy(g->algs, algs, count * sizeof(*algs));
+	if (pool_submit(deps->pool, &job, &g->job, err) < 0) {
+		keygen_free(g);
 		return -1;
 	}
-	*out = m;
+	*out = g;
 	return 0;
 }
 
-void keygen_cancel(struct keygen *m)
+void keygen_cancel(struct keygen *g)
 {
-	if (m != NULL)
-		pool_cancel(m->job); /* drops it, now or when it has run */
+	if (g != NULL)
+		pool_cancel(g->job); /* the job is dropped now, or when it has run */
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the master key. It must never leave this file but through what is derived from it. */
+/* Owns the master key. Only sealed text and derived keys leave this file. */
 #include "hub/secrets/seal.h"
 
 #include "lib/kit/file.h"
@@ -28,7 +28,7 @@ static void cipher_autop(EVP_CIPHER_CTX **p)
 	EVP_CIPHER_CTX_free(*p);
 }
 
-static int key_make(const char *path, struct master_key *k, struct ssf_err *err)
+static int master_key_make(const char *path, struct master_key *k, struct ssf_err *err)
 {
 	char hex[2 * sizeof(k->bytes) + 2];
 	int r;
@@ -42,7 +42,7 @@ static int key_make(const char *path, struct master_key *k, struct ssf_err *err)
 	return r;
 }
 
-static int key_read(const char *path, struct master_key *k, struct ssf_err *err)
+static int master_key_read(const char *path, struct master_key *k, struct ssf_err *err)
 {
 	ssf_auto_buf text = SSF_BUF(1024);
 	struct ssf_str hex;
@@ -67,8 +67,8 @@ int master_key_open(const char *path, struct master_key **out, struct ssf_err *e
 
 	if (k == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "master key");
-	if (key_read(path, k, err) < 0) {
-		if (err->code != SSF_E_NOT_FOUND || key_make(path, k, err) < 0)
+	if (master_key_read(path, k, err) < 0) {
+		if (err->code != SSF_E_NOT_FOUND || master_key_make(path, k, err) < 0)
 			return -1;
 	}
 	*out = SSF_STEAL(k);

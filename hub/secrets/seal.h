@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The master key of a hub (DIR/master.key, 32 random bytes in hex, 0600) and what is done with
- * it: sealing secrets before they are stored (AES-256-GCM, random nonce, bound to where the
- * secret belongs), and deriving the key that makes jtis (HKDF-SHA256).
+ * The master key of a hub (DIR/master.key: 32 random bytes in hex, mode 0600) and its two uses: sealing
+ * secrets before they are stored (AES-256-GCM with a random nonce, bound to where the secret belongs),
+ * and deriving further keys (HKDF-SHA256).
  */
 #pragma once
 
@@ -12,15 +12,15 @@
 
 struct master_key;
 
-/* Reads the file, or makes it. Refuses a file that others may read. */
+/* Reads the file, or makes it if it does not exist. SSF_E_DENIED: others may read the file. */
 ssf_nodiscard int master_key_open(const char *path, struct master_key **out, struct ssf_err *err);
 void master_key_free(struct master_key *k);
 SSF_DEFINE_AUTO(master_key)
 
-/* Appends base64 text; context names the place ("source/gh/secret") and must be given again. */
+/* Appends base64 text. context names the place ("source/gh/secret"); unseal() needs the same one. */
 ssf_nodiscard int seal(const struct master_key *k, const char *context, struct ssf_str secret,
 		       struct ssf_buf *out, struct ssf_err *err);
-/* SSF_E_KEY when it was not sealed under this key and context, or was changed. */
+/* SSF_E_KEY: sealed under another key or context, or changed since. */
 ssf_nodiscard int unseal(const struct master_key *k, const char *context, struct ssf_str sealed,
 			 struct ssf_buf *out, struct ssf_err *err);
 

@@ -91,7 +91,7 @@ static void on_tick(void *arg)
 	life->tick_due_us = now_us + TICK_MS * 1000;
 	if (metrics_processes() > 1 && ++life->ticks % COLLECT_TICKS == 0)
 		monitor_metrics_collect(&s->api.monitor);
-	if (keys_locked_out(s->work.keys)) {
+	if (keyring_is_locked_out(s->work.keyring)) {
 		fprintf(stderr, "ssfhub: no stored signing key opens with this master.key\n");
 		end(s, 1);
 	} else if (!s->api.readiness.running && loop_now_ms() - s->api.monitor.started_ms > READY_WAIT_MS) {

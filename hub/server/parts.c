@@ -252,7 +252,7 @@ static void on_bus_notice(void *arg, enum owner_news what, int64_t version)
 	else if (what == OWNER_CHANGES)
 		registry_load(s->base.registry);
 	else
-		ring_look(keys_ring(s->work.keys));
+		key_manager_reload(s->work.key_manager);
 }
 
 static int start_owner(struct server *s, struct ssf_err *err)
@@ -315,23 +315,49 @@ static void cancel_registry(struct server *s)
 }
 STOP(registry, registry_free, base.registry)
 
-static int start_keys(struct server *s, struct ssf_err *err)
+static int start_keyring(struct server *s, struct ssf_err *err)
 {
 	const struct key_schedule_conf schedule = { s->conf.key_rotation, s->conf.key_publish_ahead,
 						    s->conf.key_keep };
 
-	if (keys_new(s->base.loop, s->base.db, s->base.crypto_pool, s->files.master, &schedule,
-		     s->api.issuer.url, lifecycle_keys_ready, s, &s->work.keys, err) < 0)
-		return -1;
-	ring_share(keys_ring(s->work.keys), s->base.owner);
-	return 0;
+	return keyring_new(s->files.master, &schedule, &s->work.keyring, err);
+}
+STOP(keyring, keyring_free, work.keyring)
+
+static int start_keys(struct server *s, struct ssf_err *err)
+{
+	const struct key_manager_deps deps = { .loop = s->base.loop,
+					       .db = s->base.db,
+					       .pool = s->base.crypto_pool,
+					       .master = s->files.master,
+					       .owner = s->base.owner,
+					       .keyring = s->work.keyring };
+
+	return key_manager_new(&deps, lifecycle_keys_ready, s, &s->work.key_manager, err);
 }
 
 static void cancel_keys(struct server *s)
 {
-	keys_stop(s->work.keys);
+	key_manager_stop(s->work.key_manager);
 }
-STOP(keys, keys_free, work.keys)
+STOP(keys, key_manager_free, work.key_manager)
+
+static int start_signer(struct server *s, struct ssf_err *err)
+{
+	const struct set_signer_deps deps = { .loop = s->base.loop,
+					      .pool = s->base.crypto_pool,
+					      .keyring = s->work.keyring,
+					      .master = s->files.master,
+					      .issuer = s->api.issuer.url };
+
+	return set_signer_new(&deps, &s->work.signer, err);
+}
+
+static void cancel_signer(struct server *s)
+{
+	set_signer_stop(s->work.signer);
+}
+STOP(signer, set_signer_free, work.signer)
 
 /* --- work --------------------------------------------------------------------------------------- */
 
@@ -345,7 +371,7 @@ static int start_auth(struct server *s, struct ssf_err *err)
 	memcpy(conf.admin, s->files.admin, sizeof(conf.admin));
 	memcpy(conf.metrics, s->files.metrics, sizeof(conf.metrics));
 	a->tokens = (struct access_tokens){ a->issuer.url, s->conf.token_lifetime / 1000,
-					    s->base.registry, s->work.keys };
+					    s->base.registry, s->work.keyring };
 	if (rate_limits_new(&limits, &a->limits, err) < 0 ||
 	    bearer_new(&conf, &a->tokens, s->http.jwks, &a->bearer, err) < 0)
 		return -1;
@@ -415,7 +441,8 @@ static int start_deliver(struct server *s, struct ssf_err *err)
 		.owner = s->base.owner,
 		.log = s->base.log,
 		.registry = s->base.registry,
-		.keys = s->work.keys,
+		.keyring = s->work.keyring,
+		.signer = s->work.signer,
 		.master = s->files.master,
 		.client = s->http.push_client,
 	};
@@ -555,7 +582,7 @@ static void fill_stream_groups(struct server *s)
 	a->ssf = (struct ssf_api){ .registry = s->base.registry,
 				   .writer = s->base.writer,
 				   .activity = s->work.activity,
-				   .keys = s->work.keys,
+				   .keyring = s->work.keyring,
 				   .check = { s->base.registry, s->files.master, s->http.egress },
 				   .issuer = &a->issuer,
 				   .critical_members = a->critical,
@@ -612,7 +639,7 @@ static int start_api(struct server *s, struct ssf_err *err)
 	fill_stream_groups(s);
 	fill_monitor_group(s);
 	a->admin = (struct admin_api){ s->base.registry, s->base.writer, s->base.db, s->work.batch,
-				       s->work.keys, a->ssf.check };
+				       s->work.keyring, s->work.key_manager, a->ssf.check };
 	a->oauth = (struct oauth_api){ &a->token_endpoint, &a->issuer, s->base.registry };
 	a->ingest = (struct ingest){ .registry = s->base.registry,
 				     .batch = s->work.batch,
@@ -660,7 +687,9 @@ const struct part server_parts[] = {
 	{ "event log", start_event_log, NULL, NULL, NULL, stop_event_log },
 	{ "partitions", start_partitions, NULL, NULL, NULL, stop_partitions },
 	{ "registry", start_registry, NULL, NULL, cancel_registry, stop_registry },
+	{ "keyring", start_keyring, NULL, NULL, NULL, stop_keyring },
 	{ "keys", start_keys, NULL, NULL, cancel_keys, stop_keys },
+	{ "signer", start_signer, NULL, NULL, cancel_signer, stop_signer },
 	{ "auth", start_auth, NULL, NULL, NULL, stop_auth },
 	{ "appender", start_appender, NULL, appender_is_drained, NULL, stop_appender },
 	{ "attribution", start_attribution, NULL, NULL, NULL, stop_attribution },

@@ -43,7 +43,9 @@ struct server_http {
 };
 
 struct server_work {
-	struct keys *keys;
+	struct keyring *keyring;
+	struct key_manager *key_manager;
+	struct set_signer *signer;
 	struct batch *batch;
 	struct attribution *attribution;
 	struct source_keys *source_keys;

@@ -4,7 +4,7 @@
 
 #include "hub/api/api_request.h"
 #include "hub/ingest/batch.h"
-#include "hub/keys/keys.h"
+#include "hub/keys/key_manager.h"
 #include "hub/registry/resource_check.h"
 #include "hub/registry/resource_writer.h"
 
@@ -14,6 +14,7 @@ struct admin_api {
 	struct resource_writer *writer;
 	struct db *db;
 	struct batch *batch;
-	struct keys *keys;
+	struct keyring *keyring;
+	struct key_manager *key_manager;
 	struct resource_checker check;
 };

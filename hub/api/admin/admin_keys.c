@@ -11,7 +11,7 @@
 
 void admin_keys_list(const struct admin_api *api, const struct api_request *r)
 {
-	reply_json(r->http, 200, ring_list(keys_ring(api->keys)));
+	reply_json(r->http, 200, keyring_list(api->keyring));
 }
 
 /* --- rotate ----------------------------------------------------------------------------------- */
@@ -58,7 +58,7 @@ void admin_keys_rotate(const struct admin_api *api, const struct api_request *r)
 	struct ssf_err err;
 
 	if (parse_rotate(r, &alg, &now, &err) < 0 ||
-	    ring_rotate(keys_ring(api->keys), alg, now, on_rotated, r->http, &err) < 0)
+	    key_manager_rotate(api->key_manager, alg, now, on_rotated, r->http, &err) < 0)
 		http_reply_error(r->http, 0, &err);
 }
 
@@ -82,6 +82,6 @@ void admin_keys_revoke(const struct admin_api *api, const struct api_request *r)
 {
 	struct ssf_err err;
 
-	if (ring_revoke(keys_ring(api->keys), r->part[0], on_revoked, r->http, &err) < 0)
+	if (key_manager_revoke(api->key_manager, r->part[0], on_revoked, r->http, &err) < 0)
 		http_reply_error(r->http, 0, &err);
 }

@@ -5,7 +5,7 @@
 #include "hub/activity/stream_activity.h"
 #include "hub/api/api_request.h"
 #include "hub/api/issuer.h"
-#include "hub/keys/keys.h"
+#include "hub/keys/keyring.h"
 #include "hub/registry/resource_check.h"
 #include "hub/registry/resource_writer.h"
 
@@ -14,7 +14,7 @@ struct ssf_api {
 	struct registry *registry;
 	struct resource_writer *writer;
 	struct stream_activity *activity;
-	struct keys *keys;
+	struct keyring *keyring;
 	struct resource_checker check;
 	const struct issuer *issuer;
 	const json_t *critical_members; /* critical_subject_members: array of names, or NULL */

@@ -42,7 +42,7 @@ void ssf_metadata_get(const struct ssf_api *api, const struct api_request *r)
  */
 void ssf_metadata_jwks(const struct ssf_api *api, const struct api_request *r)
 {
-	json_auto_t *keys = keys_jwks(api->keys);
+	json_auto_t *keys = keyring_jwks(api->keyring);
 	ssf_auto_free char *text = keys != NULL ? json_dumps(keys, JSON_COMPACT) : NULL;
 	char age[64];
 	struct http_answer a = { .status = 200,
@@ -57,6 +57,6 @@ void ssf_metadata_jwks(const struct ssf_api *api, const struct api_request *r)
 		return;
 	}
 	snprintf(age, sizeof(age), "public, max-age=%lld",
-		 (long long)ring_jwks_max_age(keys_ring(api->keys)));
+		 (long long)keyring_jwks_max_age_s(api->keyring));
 	http_reply(r->http, &a);
 }

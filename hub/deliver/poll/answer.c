@@ -9,14 +9,15 @@
 
 struct signing {
 	struct poll_answer *answer;
-	struct keys_sign *sign; /* NULL: there is none under way */
-	char jti[KEYS_JTI_LEN];
+	struct set_signer_wait *sign; /* NULL: there is none under way */
+	char jti[JTI_LEN];
 };
 
 struct poll_answer {
 	struct http_req *req;
-	struct keys *keys;
-	uint64_t gone;  /* keys_gone() when it began */
+	const struct keyring *keyring;
+	struct set_signer *signer;
+	uint64_t removals; /* keyring_removals() when it began */
 	json_t *sets;   /* jti to SET */
 	bool more;
 	bool started;   /* all were added */
@@ -30,7 +31,7 @@ struct poll_answer {
 static void answer_free(struct poll_answer *a)
 {
 	for (size_t i = 0; i < a->count; i++)
-		keys_sign_cancel(a->signing[i].sign);
+		set_signer_cancel(a->signing[i].sign);
 	json_decref(a->sets);
 	free(a);
 }
@@ -50,7 +51,8 @@ static void on_client_gone(void *arg)
 	poll_answer_empty(req); /* goes nowhere */
 }
 
-struct poll_answer *poll_answer_new(struct http_req *req, struct keys *keys, size_t max)
+struct poll_answer *poll_answer_new(struct http_req *req, const struct keyring *keyring,
+				    struct set_signer *signer, size_t max)
 {
 	struct poll_answer *a = calloc(1, sizeof(*a) + max * sizeof(a->signing[0]));
 	struct ssf_err err;
@@ -62,8 +64,9 @@ struct poll_answer *poll_answer_new(struct http_req *req, struct keys *keys, siz
 		return NULL;
 	}
 	a->req = req;
-	a->keys = keys;
-	a->gone = keys_gone(keys);
+	a->keyring = keyring;
+	a->signer = signer;
+	a->removals = keyring_removals(keyring);
 	http_on_cancel(req, on_client_gone, a);
 	return a;
 }
@@ -75,7 +78,7 @@ static void answer_send(struct poll_answer *a)
 	char *text;
 
 	http_on_cancel(req, NULL, NULL);
-	if (a->gone != keys_gone(a->keys)) { /* they are signed again at the next poll */
+	if (a->removals != keyring_removals(a->keyring)) { /* they are signed again at the next poll */
 		json_object_clear(a->sets);
 		a->more = true;
 		a->failed = false;
@@ -122,17 +125,18 @@ static void on_signed(void *arg, struct ssf_str set, const struct ssf_err *err)
 
 void poll_answer_add(struct poll_answer *a, const struct event *e, const char *audience, enum ssf_alg alg)
 {
-	struct ssf_str set = keys_signed(a->keys, e, audience, alg);
+	const struct set_request request = { e, audience, alg };
+	struct ssf_str set = set_signer_cached(a->signer, &request);
 	struct signing *s = &a->signing[a->count++];
 	struct ssf_err err;
 
 	s->answer = a;
-	keys_jti(a->keys, e->seq, audience, s->jti);
+	set_signer_jti(a->signer, e->seq, audience, s->jti);
 	if (set.len > 0) {
 		json_object_set_new(a->sets, s->jti, json_stringn_nocheck(set.ptr, set.len));
 		return;
 	}
-	if (keys_sign_start(a->keys, e, audience, alg, on_signed, s, &s->sign, &err) < 0) {
+	if (set_signer_start(a->signer, &request, on_signed, s, &s->sign, &err) < 0) {
 		s->sign = NULL;
 		answer_failed(a, &err);
 		return;

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "hub/keys/keys.h"
+#include "hub/keys/set_signer.h"
 #include "lib/http/http_server.h"
 
 #define POLL_ANSWER_MAX 100 /* SETs */
@@ -13,7 +13,8 @@
 struct poll_answer;
 
 /* Takes req. NULL: out of memory; req is answered. max: events that may be added, at most POLL_ANSWER_MAX. */
-struct poll_answer *poll_answer_new(struct http_req *req, struct keys *keys, size_t max);
+struct poll_answer *poll_answer_new(struct http_req *req, const struct keyring *keyring,
+				    struct set_signer *signer, size_t max);
 /* Adds an event. The event is borrowed for the call. */
 void poll_answer_add(struct poll_answer *a, const struct event *e, const char *audience, enum ssf_alg alg);
 /* All were added. more: there are events that were not. Answers, at once or when everything is signed. */

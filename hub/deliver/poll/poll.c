@@ -49,7 +49,7 @@ static bool has_something(const struct poll_sender *p)
 static void answer(struct poll_sender *p, struct http_req *req, size_t max)
 {
 	size_t open = window_open_count(p->spec.window), at = 0, chosen = 0;
-	struct poll_answer *a = poll_answer_new(req, p->deps->keys, open < max ? open : max);
+	struct poll_answer *a = poll_answer_new(req, p->deps->keyring, p->deps->signer, open < max ? open : max);
 	struct window_entry *e;
 
 	if (a == NULL)
@@ -111,7 +111,8 @@ static struct window_entry *entry_of(const struct poll_sender *p, const char *jt
 {
 	int64_t seq;
 
-	if (jti == NULL || keys_jti_seq(p->deps->keys, ssf_str_c(jti), p->spec.stream->audience, &seq) < 0)
+	if (jti == NULL || set_signer_jti_seq(p->deps->signer, ssf_str_c(jti), p->spec.stream->audience,
+					      &seq) < 0)
 		return NULL;
 	return window_find(p->spec.window, seq);
 }

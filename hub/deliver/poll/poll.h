@@ -12,13 +12,14 @@
 
 #include "hub/deliver/run_queue.h"
 #include "hub/deliver/sender.h"
-#include "hub/keys/keys.h"
+#include "hub/keys/set_signer.h"
 #include "lib/http/http_server.h"
 
 /* All borrowed, the same for all poll streams. */
 struct poll_deps {
 	struct loop *loop;
-	struct keys *keys;
+	const struct keyring *keyring;
+	struct set_signer *signer;
 	struct run_queue *runs;
 	int64_t wait_ms; /* how long a long poll is held */
 };

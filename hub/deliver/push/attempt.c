@@ -25,7 +25,7 @@ struct attempt {
 	struct attempt_spec spec;
 	attempt_f *f;
 	void *arg;
-	struct keys_sign *sign;
+	struct set_signer_wait *sign;
 	struct http_call *call;
 };
 
@@ -33,7 +33,7 @@ void attempt_cancel(struct attempt *a)
 {
 	if (a == NULL)
 		return;
-	keys_sign_cancel(a->sign);
+	set_signer_cancel(a->sign);
 	http_call_cancel(a->call);
 	free(a);
 }
@@ -169,14 +169,15 @@ int attempt_start(const struct attempt_deps *deps, const struct attempt_spec *sp
 		  struct attempt **out, struct ssf_err *err)
 {
 	const struct stream *s = spec->stream;
-	struct ssf_str set = keys_signed(deps->keys, spec->event, s->audience, s->alg);
+	const struct set_request request = { spec->event, s->audience, s->alg };
+	struct ssf_str set = set_signer_cached(deps->signer, &request);
 	struct attempt *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "push");
 	*a = (struct attempt){ .deps = deps, .spec = *spec, .f = f, .arg = arg };
 	if (set.len > 0 ? post(a, set, err) < 0 :
-			  keys_sign_start(deps->keys, spec->event, s->audience, s->alg, on_signed, a, &a->sign, err) < 0) {
+			  set_signer_start(deps->signer, &request, on_signed, a, &a->sign, err) < 0) {
 		free(a);
 		return -1;
 	}

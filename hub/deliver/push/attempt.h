@@ -5,14 +5,14 @@
  */
 #pragma once
 
-#include "hub/keys/keys.h"
+#include "hub/keys/set_signer.h"
 #include "hub/secrets/seal.h"
 #include "hub/streams/stream.h"
 #include "lib/http/http_client.h"
 
 /* All borrowed. The client has the egress policy for receivers' addresses. */
 struct attempt_deps {
-	struct keys *keys;
+	struct set_signer *signer;
 	const struct master_key *master;
 	struct http_client *client;
 	int64_t timeout_ms; /* of the POST */

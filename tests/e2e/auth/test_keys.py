@@ -74,9 +74,9 @@ def test_by_schedule_a_key_is_published_before_it_signs(new_hub, endpoint, alg):
 
     def three_have_signed():
         before = published(hub)
-        gone = hub.log().count("event=keys.gone")
+        gone = hub.log().count("event=keys.removed")
         pushes = endpoint.wait(1, txn=hub.emit())
-        if hub.log().count("event=keys.gone") > gone:
+        if hub.log().count("event=keys.removed") > gone:
             return False   # what was under way just then is sent again (keys_listen()): the next one tells
         (push,) = pushes
         assert kid_of(push.token) in before, "signed by a key that nobody could know"
@@ -183,11 +183,11 @@ def test_of_two_processes_that_rotate_at_once_the_database_refuses_one(new_hub):
     finally:
         one.close()
         two.close()
-    hub.expected.add("keys.load.unusable")   # "a" does not open
+    hub.expected.add("keys.unseal.failed")   # "a" does not open
     # and we, who have not seen it, see it before we decide: it counts, but cannot sign
     (made,) = rotate(hub, alg="RS256")
     assert {k["kid"] for k in ring(hub, "RS256")} == {newest, made["kid"]}
-    assert hub.log().count("event=keys.load.unusable kid=a ") == 1
+    assert hub.log().count("event=keys.unseal.failed kid=a ") == 1
 
 
 # --- the middle of it -------------------------------------------------------------------------
@@ -498,7 +498,7 @@ def test_lost_master_key(new_hub, procs, endpoint):
     old = set(published(hub))
     hub.stop()
     (hub.data / "master.key").unlink()
-    hub.expected.add("keys.load.unusable")
+    hub.expected.add("keys.unseal.failed")
     hub.start(wait=False)
     assert hub.proc.popen.wait(60) == 1
     assert "no stored signing key opens with this master.key" in hub.proc.log()

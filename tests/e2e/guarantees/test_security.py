@@ -471,12 +471,12 @@ def test_another_master_key_opens_nothing(new_hub, endpoint, registry, secret):
     path = hub.data / "master.key"
     text = path.read_text()
     path.write_text("".join({"0": "1"}.get(c, "0") if c.isalnum() else c for c in text))
-    hub.expected.add("keys.load.unusable")
+    hub.expected.add("keys.unseal.failed")
     hub.start(wait=False)
     wait_until(lambda: not hub.proc.alive(), what="the hub gives up")
     assert hub.proc.popen.returncode == 1
     assert "ssfhub: ready" not in hub.proc.stdout()
-    assert hub.proc.log().count("event=keys.load.unusable") == len(keys)
+    assert hub.proc.log().count("event=keys.unseal.failed") == len(keys)
     assert "no stored signing key opens" in hub.proc.log()
     assert endpoint.pushes == []
 

@@ -40,7 +40,7 @@ static void the_cache_forgets_expired_and_replaced_tokens(void **state)
 	assert_string_equal(out.client, "c");
 	assert_int_equal(out.perms, 5);
 	assert_int_equal(then.client_version, 7);
-	assert_int_equal(then.keys_gone, 8);
+	assert_int_equal(then.key_removals, 8);
 	assert_int_equal(then.issuers, 9);
 	assert_false(token_cache_find(cache, first, NOW + 10, &out, &then));
 	assert_false(token_cache_find(cache, same_slot, NOW, &out, &then));

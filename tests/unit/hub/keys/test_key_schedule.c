@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which key signs and is published when, and when the ring has to look again. */
+/* Which key signs and is published at a time, and when something changes by schedule. */
 #include "hub/keys/key_schedule.h"
 
 #include "lib/ssf/attr.h"
@@ -18,7 +18,7 @@
 static const enum ssf_alg algs[] = { RS, ES };
 static const struct key_schedule_conf conf = { 90 * DAY, DAY, 8 * DAY };
 
-/* One that was replaced at 100, the one that did, the next one; and another algorithm's. */
+/* A key that was replaced at 100, its successor, the next key; and a key of another algorithm. */
 static const struct key_schedule_key four[] = {
 	{ ES, true, 0, 50, NEVER },
 	{ RS, true, 0, 0, 300 },
@@ -27,7 +27,7 @@ static const struct key_schedule_key four[] = {
 };
 #define FOUR four, SSF_ARRAY_SIZE(four)
 
-static void boundaries_belong_to_what_begins(void **state)
+static void a_boundary_belongs_to_what_begins_there(void **state)
 {
 	static const struct {
 		int64_t now;
@@ -47,7 +47,7 @@ static void boundaries_belong_to_what_begins(void **state)
 	assert_int_equal(key_schedule_newest(FOUR, SSF_ALG_NONE), -1);
 }
 
-static void published_from_the_start_until_its_end(void **state)
+static void a_key_is_published_from_its_creation_until_its_end(void **state)
 {
 	(void)state;
 	assert_true(key_schedule_published(&four[1], 0));
@@ -57,7 +57,7 @@ static void published_from_the_start_until_its_end(void **state)
 	assert_true(key_schedule_published(&four[3], NEVER - 1));
 }
 
-static void states(void **state)
+static void a_key_is_next_signing_or_retired(void **state)
 {
 	(void)state;
 	assert_int_equal(key_schedule_state(FOUR, 1, 200), KEY_SCHEDULE_RETIRED);
@@ -67,7 +67,7 @@ static void states(void **state)
 	assert_int_equal(key_schedule_state(FOUR, 0, 400), KEY_SCHEDULE_SIGNING);
 }
 
-static void what_does_not_open_neither_signs_nor_is_published(void **state)
+static void a_key_that_cannot_be_unsealed_neither_signs_nor_is_published(void **state)
 {
 	const struct key_schedule_key keys[] = { { RS, true, 0, 0, NEVER }, { RS, false, 0, 10, NEVER },
 					 { RS, false, 0, 90, NEVER } };
@@ -76,7 +76,7 @@ static void what_does_not_open_neither_signs_nor_is_published(void **state)
 	assert_int_equal(key_schedule_signing(keys, 3, RS, 50), 0);
 	assert_int_equal(key_schedule_waiting(keys, 3, RS, 50), -1);
 	assert_false(key_schedule_published(&keys[1], 50));
-	assert_int_equal(key_schedule_newest(keys, 3, RS), 2); /* the database counts it */
+	assert_int_equal(key_schedule_newest(keys, 3, RS), 2); /* the newest row, usable or not */
 }
 
 static void a_retired_key_signs_again_when_the_newer_ones_are_gone(void **state)
@@ -86,28 +86,28 @@ static void a_retired_key_signs_again_when_the_newer_ones_are_gone(void **state)
 	assert_int_equal(key_schedule_signing(four, 2, RS, 300), -1); /* but not beyond its time */
 }
 
-static void the_next_one_is_made_ahead_of_the_end(void **state)
+static void the_next_key_is_due_ahead_of_the_end(void **state)
 {
 	const struct key_schedule_key keys[] = { { RS, true, 0, 1000, NEVER }, { RS, true, 0, 95 * DAY, NEVER } };
 
 	(void)state;
-	assert_true(key_schedule_ends(&conf, &keys[0]) == 1000 + 90 * DAY);
+	assert_true(key_schedule_end(&conf, &keys[0]) == 1000 + 90 * DAY);
 	assert_true(key_schedule_due(&conf, keys, 1, RS, 2000) == 1000 + 89 * DAY);
 	assert_true(key_schedule_due(&conf, keys, 1, RS, 200 * DAY) == 1000 + 89 * DAY); /* overdue */
-	/* one waits already */
+	/* a next key waits already */
 	assert_true(key_schedule_due(&conf, keys, 2, RS, 94 * DAY) == NEVER);
-	/* none at all, or none that signs yet */
+	/* no key, or none that signs yet */
 	assert_true(key_schedule_due(&conf, keys, 1, ES, 2000) <= 2000);
 	assert_true(key_schedule_due(&conf, keys, 1, RS, 999) <= 999);
 }
 
-static void never_by_itself(void **state)
+static void without_a_period_only_missing_keys_are_due(void **state)
 {
 	const struct key_schedule_conf manual = { 0, DAY, 8 * DAY };
 
 	(void)state;
 	assert_true(key_schedule_due(&manual, four, 3, RS, 200) == NEVER);
-	assert_true(key_schedule_due(&manual, four, 0, RS, 200) <= 200); /* the first one is made all the same */
+	assert_true(key_schedule_due(&manual, four, 0, RS, 200) <= 200); /* a missing key is made nevertheless */
 }
 
 static void a_period_is_not_shorter_than_publishing_ahead(void **state)
@@ -115,11 +115,11 @@ static void a_period_is_not_shorter_than_publishing_ahead(void **state)
 	const struct key_schedule_conf hasty = { 10, 1000, 1000 };
 
 	(void)state;
-	assert_true(key_schedule_ends(&hasty, &four[0]) == 50 + 1000);
+	assert_true(key_schedule_end(&hasty, &four[0]) == 50 + 1000);
 	assert_true(key_schedule_due(&hasty, four, 1, ES, 60) == 50);
 }
 
-static void so_many_and_no_more(void **state)
+static void no_key_is_due_while_too_many_are_published(void **state)
 {
 	struct key_schedule_key keys[KEY_SCHEDULE_PUBLISHED_MAX];
 
@@ -134,12 +134,12 @@ static void so_many_and_no_more(void **state)
 	assert_true(key_schedule_due(&conf, keys, KEY_SCHEDULE_PUBLISHED_MAX, RS, 500 * DAY) < 500 * DAY);
 }
 
-static int64_t look(const struct key_schedule_conf *c, const struct key_schedule_key *keys, size_t n, int64_t now)
+static int64_t wait_ms(const struct key_schedule_conf *c, const struct key_schedule_key *keys, size_t n, int64_t now)
 {
-	return key_schedule_look(c, keys, n, algs, SSF_ARRAY_SIZE(algs), now);
+	return key_schedule_wait_ms(c, keys, n, algs, SSF_ARRAY_SIZE(algs), now);
 }
 
-static void looks_at_the_next_boundary_within_a_minute(void **state)
+static void waits_for_the_next_boundary_at_most_a_minute(void **state)
 {
 	const struct key_schedule_conf manual = { 0, 1000, 1000 };
 	const struct key_schedule_conf seconds = { 5000, 1000, 1000 };
@@ -149,13 +149,13 @@ static void looks_at_the_next_boundary_within_a_minute(void **state)
 					 { RS, true, 0, 3000, NEVER } };
 
 	(void)state;
-	assert_int_equal(look(&manual, two, 2, 1000), KEY_SCHEDULE_LOOK_MAX_MS);
-	assert_int_equal(look(&seconds, two, 2, 1000), 3000);         /* due: 1 s before 5 s */
-	assert_int_equal(look(&manual, soon, 3, 1000), 2000);         /* one begins to sign */
-	assert_int_equal(look(&manual, soon, 3, 3000), 6000);         /* one is gone */
-	assert_int_equal(look(&manual, soon, 3, 9000), KEY_SCHEDULE_LOOK_MAX_MS);
-	assert_int_equal(look(&seconds, two, 2, 100000), 20);         /* overdue: soon, but not at once */
-	assert_int_equal(look(&manual, two, 0, 1000), 20);            /* missing */
+	assert_int_equal(wait_ms(&manual, two, 2, 1000), KEY_SCHEDULE_WAIT_MAX_MS);
+	assert_int_equal(wait_ms(&seconds, two, 2, 1000), 3000);         /* due: 1 s before 5 s */
+	assert_int_equal(wait_ms(&manual, soon, 3, 1000), 2000);         /* a key begins to sign */
+	assert_int_equal(wait_ms(&manual, soon, 3, 3000), 6000);         /* a key leaves */
+	assert_int_equal(wait_ms(&manual, soon, 3, 9000), KEY_SCHEDULE_WAIT_MAX_MS);
+	assert_int_equal(wait_ms(&seconds, two, 2, 100000), 20);         /* overdue: soon, but not at once */
+	assert_int_equal(wait_ms(&manual, two, 0, 1000), 20);            /* missing */
 }
 
 static void far_away_times_do_not_wrap(void **state)
@@ -166,10 +166,10 @@ static void far_away_times_do_not_wrap(void **state)
 					 { RS, true, 1000, 1000, NEVER } };
 
 	(void)state;
-	assert_true(key_schedule_ends(&longest, &keys[1]) == NEVER);
+	assert_true(key_schedule_end(&longest, &keys[1]) == NEVER);
 	assert_true(key_schedule_due(&longest, keys, 2, RS, 2000) == NEVER);
 	assert_true(key_schedule_due(&late, keys, 2, RS, 2000) == NEVER);
-	assert_int_equal(look(&late, &keys[1], 1, NEVER - 10), 20); /* ES is missing */
+	assert_int_equal(wait_ms(&late, &keys[1], 1, NEVER - 10), 20); /* ES is missing */
 	assert_int_equal(key_schedule_signing(keys, 2, ES, NEVER - 2), 0);
 	assert_int_equal(key_schedule_signing(keys, 2, ES, NEVER - 1), -1);
 }
@@ -177,16 +177,16 @@ static void far_away_times_do_not_wrap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(boundaries_belong_to_what_begins),
-		cmocka_unit_test(published_from_the_start_until_its_end),
-		cmocka_unit_test(states),
-		cmocka_unit_test(what_does_not_open_neither_signs_nor_is_published),
+		cmocka_unit_test(a_boundary_belongs_to_what_begins_there),
+		cmocka_unit_test(a_key_is_published_from_its_creation_until_its_end),
+		cmocka_unit_test(a_key_is_next_signing_or_retired),
+		cmocka_unit_test(a_key_that_cannot_be_unsealed_neither_signs_nor_is_published),
 		cmocka_unit_test(a_retired_key_signs_again_when_the_newer_ones_are_gone),
-		cmocka_unit_test(the_next_one_is_made_ahead_of_the_end),
-		cmocka_unit_test(never_by_itself),
+		cmocka_unit_test(the_next_key_is_due_ahead_of_the_end),
+		cmocka_unit_test(without_a_period_only_missing_keys_are_due),
 		cmocka_unit_test(a_period_is_not_shorter_than_publishing_ahead),
-		cmocka_unit_test(so_many_and_no_more),
-		cmocka_unit_test(looks_at_the_next_boundary_within_a_minute),
+		cmocka_unit_test(no_key_is_due_while_too_many_are_published),
+		cmocka_unit_test(waits_for_the_next_boundary_at_most_a_minute),
 		cmocka_unit_test(far_away_times_do_not_wrap),
 	};
 

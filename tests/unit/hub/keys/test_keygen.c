@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys are made by several threads at once, some for nobody any more; what comes out is sealed. */
+/* Several threads make keys at once, and some jobs are cancelled. Keys come out sealed. */
 #include "hub/keys/keygen.h"
 
 #include "lib/kit/loop.h"
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#define MINTS 24
+#define JOBS 24
 
 static const enum ssf_alg algs[] = { SSF_ALG_ES256, SSF_ALG_RS256 };
 
@@ -23,7 +23,7 @@ struct fixture {
 	struct pool *pool;
 	struct master_key *master;
 	struct loop_timer *deadline;
-	struct keygen *handle[MINTS];
+	struct keygen *handle[JOBS];
 	size_t expected, made;
 };
 
@@ -39,11 +39,11 @@ static int set_up(void **state)
 	struct ssf_err err;
 
 	*state = f;
-	snprintf(f->dir, sizeof(f->dir), "/tmp/mint_test.XXXXXX");
+	snprintf(f->dir, sizeof(f->dir), "/tmp/keygen_test.XXXXXX");
 	if (mkdtemp(f->dir) == NULL)
 		return -1;
 	snprintf(f->path, sizeof(f->path), "%s/master.key", f->dir);
-	if (loop_new(&f->loop, &err) < 0 || pool_new(f->loop, 4, MINTS, &f->pool, &err) < 0 ||
+	if (loop_new(&f->loop, &err) < 0 || pool_new(f->loop, 4, JOBS, &f->pool, &err) < 0 ||
 	    master_key_open(f->path, &f->master, &err) < 0)
 		return -1;
 	f->deadline = loop_timer_start(f->loop, 60000, on_deadline, NULL);
@@ -64,7 +64,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* A private key, and the same as what is published of it. */
+/* Unseals the private key and compares it with the published half. */
 static void check_key(struct fixture *f, const json_t *item, const char *alg)
 {
 	const char *hex = json_string_value(json_object_get(item, "sealed"));
@@ -80,11 +80,11 @@ static void check_key(struct fixture *f, const json_t *item, const char *alg)
 		assert_int_equal(sscanf(p, "%2x", &byte), 1);
 		ssf_buf_addc(&sealed, (char)byte);
 	}
-	assert_int_equal(unseal(f->master, MINT_CONTEXT, ssf_buf_str(&sealed), &pem, &err), 0);
+	assert_int_equal(unseal(f->master, KEYGEN_CONTEXT, ssf_buf_str(&sealed), &pem, &err), 0);
 	assert_non_null(strstr(pem.ptr, "PRIVATE KEY"));
 }
 
-static void on_minted(void *arg, const json_t *keys, const struct ssf_err *err)
+static void on_made(void *arg, const json_t *keys, const struct ssf_err *err)
 {
 	struct fixture *f = arg;
 
@@ -101,7 +101,7 @@ static void start(struct fixture *f, size_t i)
 {
 	struct ssf_err err;
 
-	if (keygen_start(f->pool, f->master, algs, 2, on_minted, f, &f->handle[i], &err) < 0)
+	if (keygen_start(&(const struct keygen_deps){ f->pool, f->master }, algs, 2, on_made, f, &f->handle[i], &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
@@ -122,9 +122,9 @@ static void cancelled_ones_are_not_heard_of(void **state)
 	struct fixture *f = *state;
 
 	f->expected = 4;
-	for (size_t i = 0; i < MINTS; i++)
+	for (size_t i = 0; i < JOBS; i++)
 		start(f, i);
-	for (size_t i = 0; i < MINTS; i++) {
+	for (size_t i = 0; i < JOBS; i++) {
 		if (i % 6 != 5)
 			keygen_cancel(f->handle[i]);
 	}
@@ -137,9 +137,9 @@ static void the_pool_goes_first(void **state)
 {
 	struct fixture *f = *state;
 
-	for (size_t i = 0; i < MINTS; i++)
+	for (size_t i = 0; i < JOBS; i++)
 		start(f, i);
-	while (pool_queued(f->pool) == MINTS)
+	while (pool_queued(f->pool) == JOBS)
 		usleep(100);
 	pool_free(SSF_STEAL(f->pool));
 	assert_int_equal(f->made, 0);

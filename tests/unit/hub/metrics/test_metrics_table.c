@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hub's own table: its cells are where the macros write, and what the kernel says gets there. */
+/* The hub's table of metrics: the macros write to its cells, and so do the readings of the kernel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,7 +93,7 @@ static void the_process_is_ours(void **state)
 	assert_in_range(now - metrics_cells[METRIC_CELL_process_start] + 1000, 0, 60000);
 }
 
-/* What one of several processes does, in place p. */
+/* The work of process number p. */
 static void be_process(unsigned p)
 {
 	metrics_be(p);
@@ -139,13 +139,13 @@ static void processes_are_one(void **state)
 	assert_int_equal(cells[METRIC_CELL_log_head_seq], 102);
 	assert_int_equal(cells[METRIC_CELL_ready], 0);
 	streams = metrics_streams_together(&count);
-	assert_int_equal(count, 1 + 2 + 2); /* no more than there is room for */
+	assert_int_equal(count, 1 + 2 + 2); /* the rest does not fit */
 	assert_string_equal(streams[1].id, "one");
 	assert_int_equal(streams[2].lag_ms, 1001);
 	assert_int_equal(streams[2].unread_seqs, 1);
 	free(streams);
 
-	/* a new one in the place of one that has ended: counters go on, states do not */
+	/* a process that replaces one: counters continue, gauges begin at 0 */
 	metrics_be(2);
 	metrics_together(cells);
 	assert_int_equal(cells[METRIC_CELL_commit_failures], 6);
@@ -158,7 +158,7 @@ static void processes_are_one(void **state)
 	assert_int_equal(metrics_processes(), 1);
 }
 
-/* Of one that was killed while it wrote: nothing is shown, and nobody waits for it. */
+/* A process was killed while it wrote: its streams are not shown, and no reader waits for it. */
 static void rows_that_are_being_written_are_not_shown(void **state)
 {
 	struct metrics_stream *streams;

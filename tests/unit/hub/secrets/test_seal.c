@@ -41,7 +41,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void sealed_text_comes_back_only_in_its_place(void **state)
+static void sealed_text_opens_only_in_its_context(void **state)
 {
 	struct fixture *f = *state;
 	ssf_auto_buf sealed = SSF_BUF(1024);
@@ -54,11 +54,11 @@ static void sealed_text_comes_back_only_in_its_place(void **state)
 	assert_int_equal(unseal(f->key, "source/gh/secret", ssf_buf_str(&sealed), &plain, &err), 0);
 	assert_string_equal(plain.ptr, "hunter2 hunter2");
 
-	/* the same secret twice does not look the same */
+	/* the same secret is sealed differently each time */
 	assert_int_equal(seal(f->key, "source/gh/secret", SSF_STR("hunter2 hunter2"), &again, &err), 0);
 	assert_string_not_equal(sealed.ptr, again.ptr);
 
-	/* moved to another row, it is worthless */
+	/* it does not open in another place */
 	assert_int_equal(unseal(f->key, "source/other/secret", ssf_buf_str(&sealed), &plain, &err), -1);
 	assert_int_equal(err.code, SSF_E_KEY);
 }
@@ -92,7 +92,7 @@ static void changed_or_foreign_text_is_refused(void **state)
 	unlink(path);
 }
 
-static void key_file_is_private_and_stays(void **state)
+static void the_key_file_is_private_and_is_not_overwritten(void **state)
 {
 	struct fixture *f = *state;
 	uint8_t first[DERIVED_KEY_LEN], second[DERIVED_KEY_LEN], other[DERIVED_KEY_LEN];
@@ -119,9 +119,9 @@ static void key_file_is_private_and_stays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(sealed_text_comes_back_only_in_its_place, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(sealed_text_opens_only_in_its_context, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(changed_or_foreign_text_is_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(key_file_is_private_and_stays, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_key_file_is_private_and_is_not_overwritten, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
