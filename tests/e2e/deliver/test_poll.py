@@ -2,10 +2,10 @@
 """Poll delivery (RFC 8936) of a running hub."""
 import http.client
 import json
+import ssl
 import time
 
 import pytest
-import requests
 
 from harness import CAEP, POLL, PUSH, REVOKED, STREAM_UPDATED, part_of, wait_until
 
@@ -68,22 +68,22 @@ def test_max_events_and_more_available(hub, stream):
 
 
 def test_return_immediately(hub, stream):
-    began = time.monotonic()
-    assert stream.poll(returnImmediately=True) == ({}, False)
-    assert time.monotonic() - began < 3
+    with hub.begin("POST", f"/streams/{stream.id}/poll", b"{}",
+                   Authorization=f"Bearer {stream.token}") as waiting:
+        assert stream.poll(returnImmediately=True) == ({}, False)
+        waiting.setblocking(False)
+        with pytest.raises(ssl.SSLWantReadError):   # the one that was sent before it still waits
+            waiting.recv(1)
 
 
 def test_long_poll_wakes_for_an_event(hub, stream):
     with hub.begin("POST", f"/streams/{stream.id}/poll", b"{}",
                    Authorization=f"Bearer {stream.token}") as poll:
-        began = time.monotonic()
         txn = hub.emit()
         answer = http.client.HTTPResponse(poll)
         answer.begin()
         sets = json.loads(answer.read())["sets"]
-        took = time.monotonic() - began
-    assert took < 3, f"woke after {took} s, and the wait is 5 s"
-    (token,) = sets.values()
+    (token,) = sets.values()   # at the end of the wait it would be empty
     assert hub.verify(token, stream.audience)["txn"] == txn
     stream.poll(ack=list(sets))
 
@@ -107,13 +107,11 @@ def test_long_poll_ends_empty_when_nothing_comes(hub, stream):
     began = time.monotonic()
     sets, more = stream.poll(returnImmediately=False)
     assert (sets, more) == ({}, False)
-    assert 4 < time.monotonic() - began < 10
+    assert time.monotonic() - began > 4
 
 
 def test_long_poll_whose_client_goes_away_takes_nothing_with_it(hub, stream):
-    with pytest.raises(requests.exceptions.ReadTimeout):
-        with hub.new_session() as session:
-            stream.post({}, session, timeout=0.5)
+    hub.begin("POST", f"/streams/{stream.id}/poll", b"{}", Authorization=f"Bearer {stream.token}").close()
     txn = hub.emit()
     assert [c["txn"] for c in stream.wait(1).values()] == [txn]
 

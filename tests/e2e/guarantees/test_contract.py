@@ -77,7 +77,7 @@ def test_clause1_all_follows_from_what_is_committed(new_hub, endpoint, registry,
         txn = answer.json()["txn"]
         hub.kill9()
         hub.start()
-        assert {p.event for p in endpoint.wait(3, txn=txn)} == harness.THREE
+        wait_until(lambda t=txn: {p.event for p in endpoint.accepted() if p.txn == t} == harness.THREE)
     told = {(c["txn"], next(iter(c["events"]))) for c in poll.wait(9).values()}
     assert told == {(p.txn, p.event) for p in endpoint.accepted()}
 

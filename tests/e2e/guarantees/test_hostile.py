@@ -471,7 +471,7 @@ def test_connections_killed_under_load(hub, endpoint):
     finish = in_background(kill)
     accepted, refused = [], set()
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while len(accepted) < 60:
             claims = hub.claims()
             token = sign_set(hub.idp, claims)

@@ -23,10 +23,10 @@ from .hub import Hub
 from .hub_template import HubTemplate
 from .leak_rules import THREE, rules
 from .load import Load, check_all_arrived
-from .paths import BUILD, PROGRAMS, ROOT, have, program
-from .poll import wait_until
+from .paths import BUILD, PROGRAMS, ROOT, have, new_folder, program
+from .poll import busy_factor, wait_until
 from .poll_stream import PollStream
-from .ports import free_port, listens
+from .ports import free_port, listens, wait_read
 from .postgres import Postgres
 from .process import SANITIZER_MARKS, Proc
 from .receiver import CountingReceiver, Endpoint, Push, Receiver

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """A hub under test: its processes, its database, and what its log may contain."""
-import contextlib
 import json
 import os
 import pathlib
@@ -10,16 +9,16 @@ import signal
 import socket
 import ssl
 import subprocess
-import tempfile
+import threading
 
 import psycopg2
 from jwcrypto import jwk, jws
 
 from .admin_client import AdminClient
 from .event_source import EventSource
-from .paths import program
+from .paths import new_folder, program
 from .poll import wait_until
-from .ports import free_port
+from .ports import free_port, wait_read
 from .process import Proc
 from .sets import lint, part_of
 
@@ -29,11 +28,11 @@ class Hub(AdminClient, EventSource):
     PostgreSQL.
 
     like: another hub, whose issuer and data (not the database, which args name) this one shares, as
-    on another machine. data: a data directory to begin with a copy of."""
+    on another machine. data: a data directory to begin with a copy of. base: where the folder is
+    made, if not in the tests' usual place."""
 
-    def __init__(self, tls, *args, env=None, like=None, data=None):
-        # not below pytest's folder: the account that PostgreSQL runs as has to get through
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ssf-e2e-", dir="/tmp"))
+    def __init__(self, tls, *args, env=None, like=None, data=None, base=None):
+        self.folder = new_folder("ssf-e2e-", base)
         self.folder.chmod(0o711)
         self.data = self.folder / "data"
         self.database = args[args.index("--database") + 1] if "--database" in args else \
@@ -60,6 +59,7 @@ class Hub(AdminClient, EventSource):
         self.expected = set()   # log events of level error that the test provokes
         self.reported = set()   # errors for which a check has failed already
         self.undocumented = []  # answers that differ from the OpenAPI document
+        self.connections = threading.local()
         self.at_close = None    # called when nothing of the hub runs any more
         self.start()
 
@@ -168,11 +168,24 @@ class Hub(AdminClient, EventSource):
         return psycopg2.connect(self.database)
 
     def sql(self, text, *params):
-        with contextlib.closing(self.connect()) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(text, params)
-                return cursor.fetchall() if cursor.description else None
+        """Executes a statement, and returns its rows. Each thread keeps a connection; a test may have
+        ended it meanwhile."""
+        connection = getattr(self.connections, "one", None)
+        if connection is not None:
+            try:
+                return self._execute(connection, text, params)
+            except psycopg2.Error:
+                if not connection.closed:
+                    raise
+        self.connections.one = self.connect()
+        self.connections.one.autocommit = True
+        return self._execute(self.connections.one, text, params)
+
+    @staticmethod
+    def _execute(connection, text, params):
+        with connection.cursor() as cursor:
+            cursor.execute(text, params)
+            return cursor.fetchall() if cursor.description else None
 
     def backdate(self, column, interval, stream=None):
         """Moves a time that is stored of streams (of one or of all) into the past. The running hub
@@ -195,18 +208,7 @@ class Hub(AdminClient, EventSource):
         lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}",
                  *[f"{k}: {v}" for k, v in headers.items()]]
         s.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-        mine, its = f":{s.getsockname()[1]:04X}", f":{self.port:04X}"
-
-        def read():
-            """Nothing is left in the hub's receive queue: it acts on what it reads at once."""
-            with open("/proc/net/tcp", encoding="ascii") as f:
-                fields = [line.split() for line in f]
-            # a line may be missing or be there twice while the table changes: then look again
-            queues = [c[4] for c in fields if c[1].endswith(its) and c[2].endswith(mine)]
-            unsent = [c[4] for c in fields if c[1].endswith(mine) and c[2].endswith(its)]
-            return len(queues) == len(unsent) == 1 and queues[0].endswith(":00000000") and \
-                unsent[0].startswith("00000000:")
-        wait_until(read, what="the hub reads the request")
+        wait_read(s)
         return s
 
     def verify(self, token, audience):

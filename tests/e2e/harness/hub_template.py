@@ -13,7 +13,8 @@ class HubTemplate:
     """A PostgreSQL server with the database of a hub that has been started and stopped once."""
 
     def __init__(self, tls):
-        self.postgres = Postgres("fsync=off", "max_connections=500", "shared_buffers=32MB")
+        self.postgres = Postgres("fsync=off", "max_connections=500", "shared_buffers=32MB",
+                                 "min_wal_size=32MB", "max_wal_size=64MB")
         self.hub = None
         try:
             self.postgres.new_database(TEMPLATE)

@@ -5,7 +5,7 @@ import time
 PATIENCE_S = 60
 
 
-def wait_until(cond, timeout=PATIENCE_S, what=None):
+def wait_until(cond, timeout=PATIENCE_S, what=None, interval=0.01):
     """Calls cond until it returns something true, and returns that.
 
     The timeout only bounds a failure, and is long, so that a busy machine decides no test. A test that
@@ -16,4 +16,12 @@ def wait_until(cond, timeout=PATIENCE_S, what=None):
         if value:
             return value
         assert time.monotonic() < deadline, f"not within {timeout} s: {what or cond}"
-        time.sleep(0.01)
+        time.sleep(interval)
+
+
+def busy_factor():
+    """How much longer than on an idle machine a computation takes at the moment: 1 or more."""
+    began, cpu = time.monotonic(), time.thread_time()
+    while time.thread_time() - cpu < 0.05:
+        pass
+    return max(1.0, (time.monotonic() - began) / (time.thread_time() - cpu))

@@ -18,7 +18,8 @@ class PollStream:
     def poll(self, **body):
         """Returns {jti: claims} and moreAvailable; every SET has been verified."""
         body.setdefault("returnImmediately", True)
-        answer = self.post(body)
+        # 503: the stream moves to another process, which may happen at any time on a busy machine
+        answer = wait_until(lambda: (a := self.post(body)).status_code != 503 and a, what="it is polled")
         assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
         assert set(answer.json()) == {"sets", "moreAvailable"}
         sets = {}

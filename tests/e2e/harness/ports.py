@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TCP ports on loopback."""
+"""TCP ports and connections on loopback."""
 import pathlib
 import random
 import socket
+
+from .poll import wait_until
 
 EPHEMERAL = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
 FIRST = 10000
@@ -36,3 +38,18 @@ def free_port():
 def listens(port):
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_read(sock):
+    """Waits until the other process has read all that was sent: nothing is in its receive queue."""
+    mine, its = (f":{address[1]:04X}" for address in (sock.getsockname(), sock.getpeername()))
+
+    def is_read():
+        with open("/proc/net/tcp", encoding="ascii") as f:
+            fields = [line.split() for line in f]
+        # a line may be missing or be there twice while the table changes: then look again
+        received = [c[4] for c in fields if c[1].endswith(its) and c[2].endswith(mine)]
+        sent = [c[4] for c in fields if c[1].endswith(mine) and c[2].endswith(its)]
+        return len(received) == len(sent) == 1 and received[0].endswith(":00000000") and \
+            sent[0].startswith("00000000:")
+    wait_until(is_read, what="the request is read")

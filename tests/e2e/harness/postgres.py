@@ -9,10 +9,10 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import tempfile
 
 import psycopg2
 
+from .paths import new_folder
 from .poll import wait_until
 
 
@@ -24,8 +24,8 @@ class Account:
         self.popen_args = {"user": self.name, "group": self.name, "extra_groups": [],
                            "cwd": "/"} if self.name else {"cwd": "/"}
 
-    def new_folder(self, base="/tmp"):
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="ssf-e2e-pg-", dir=base))
+    def new_folder(self, base=None):
+        folder = new_folder("ssf-e2e-pg-", base)
         if self.name:
             shutil.chown(folder, self.name)
         return folder
@@ -56,7 +56,7 @@ def initialized():
 class Postgres:
     """A server on a unix socket with an empty database "ssfhub", which conninfo names."""
 
-    def __init__(self, *settings, base="/tmp"):
+    def __init__(self, *settings, base=None):
         self.settings = settings or ("fsync=off",)
         self.folder = ACCOUNT.new_folder(base)
         self.popen = None

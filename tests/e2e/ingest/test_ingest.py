@@ -15,7 +15,7 @@ from jwcrypto import jwk
 import harness
 from harness import CAEP, REVOKED, RISC, SET_TYPE, alert_body, sign_set, wait_until, webhook_headers
 
-HUB_ARGS = ("--request-timeout", "1s", "--max-body", "64k")
+HUB_ARGS = ("--max-body", "64k")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -274,15 +274,20 @@ def connect(hub):
                                server_hostname="localhost")
 
 
-def test_slow_client_is_408(hub):
+@pytest.fixture
+def impatient(new_hub):
+    return new_hub("--request-timeout", "1s")
+
+
+def test_slow_client_is_408(impatient):
     """A byte every now and then does not keep a connection: the limit is on the whole request."""
-    with connect(hub) as s:
+    with connect(impatient) as s:
         s.sendall(b"POST /in/gh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n")
         s.settimeout(0.1)
         began = time.monotonic()
         answer = b""
         while not answer:
-            assert time.monotonic() < began + 8, "the hub waits for ever"
+            assert time.monotonic() < began + 60, "the hub waits for ever"
             try:
                 s.sendall(b"X")   # of a header that never ends
                 answer = s.recv(1000)
@@ -290,11 +295,11 @@ def test_slow_client_is_408(hub):
                 pass
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert 0.8 < time.monotonic() - began
-    assert hub.request("GET", "/healthz").status_code == 200
+    assert impatient.request("GET", "/healthz").status_code == 200
 
 
-def test_half_a_request_then_nothing(hub):
-    with connect(hub) as s:
+def test_half_a_request_then_nothing(impatient):
+    with connect(impatient) as s:
         s.sendall(b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
         assert s.recv(1000).startswith(b"HTTP/1.1 408 ")
 

@@ -34,7 +34,6 @@ import signal
 import socket
 import struct
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -257,7 +256,7 @@ class Campaign:
         self.seed = seed
         self.rng = random.Random(seed)
         self.say = say
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ssf-campaign-", dir="/tmp"))
+        self.folder = harness.new_folder("ssf-campaign-")
         self.rounds = 0
         self.faults = []
         self.given_up = 0
@@ -619,7 +618,7 @@ def main():
                       *([f"--processes {options.processes}"] if options.processes > 1 else []),
                       *settings])
     print(f"campaign: {again}", flush=True)
-    tls = harness.TLS(pathlib.Path(tempfile.mkdtemp(prefix="ssf-tls-", dir="/tmp")))
+    tls = harness.TLS(harness.new_folder("ssf-tls-"))
     campaign = None
     try:
         campaign = Campaign(tls, seed, options.external, options.hubs, options.processes, settings)

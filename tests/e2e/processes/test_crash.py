@@ -110,9 +110,8 @@ def test_frozen_database_is_no_end(new_hub, endpoint):
         os.kill(pid, signal.SIGSTOP)
     try:
         token = sign_set(hub.idp, hub.claims(txn="load-0-1"))
-        began = time.monotonic()
-        answer = hub.send(token)
-        assert answer.status_code in (503, 504) and time.monotonic() - began < 5
+        # for ever, if --database-timeout did not end it
+        assert hub.send(token).status_code in (503, 504)
     finally:
         for pid in [*pids, *backends]:
             os.kill(pid, signal.SIGCONT)
@@ -122,23 +121,21 @@ def test_frozen_database_is_no_end(new_hub, endpoint):
 
 # --- a database that is somebody else's ---------------------------------------------------------
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def unreachable(tmp_path_factory):
-    """A hub whose database is not there. Started early: it takes its time to give up."""
+    """A hub whose database does not exist. It gives up after half a minute."""
     folder = tmp_path_factory.mktemp("unreachable")
     proc = harness.Proc([harness.program("hub/ssfhub"), "serve", "--data", str(folder / "data"),
                          "--listen", "127.0.0.1:0", "--database",
                          f"host={folder} dbname=ssfhub user=ssfhub"], folder, "unreachable")
-    proc.began = time.monotonic()
     yield proc
     proc.close()
 
 
-
-
-@pytest.fixture(scope="module", autouse=True)
-def rivals(tls):
-    """A hub, and another one that wants its data directory. Early, for the same reason."""
+@pytest.fixture(scope="module")
+def rivals(tls, unreachable):
+    """A hub, and another one that wants its data directory, for which it waits half a minute. Both fixtures
+    are set up before either test, so that the time passes once."""
     hub = harness.Hub(tls)
     argv = [a.replace(f":{hub.port}", ":0") for a in hub.argv]
     second = harness.Proc(argv, hub.folder, "intruder")
@@ -180,6 +177,7 @@ def test_b19_while_the_database_is_away(new_hub, postgres, endpoint, registry, s
     assert not (hub.data / "pg").exists()
 
 
+@pytest.mark.slow
 def test_second_hub_on_one_data_directory_does_not_start(rivals):
     hub, second = rivals
     assert second.popen.wait(60) == 1
@@ -187,11 +185,10 @@ def test_second_hub_on_one_data_directory_does_not_start(rivals):
     assert hub.request("GET", "/readyz").status_code == 200
 
 
+@pytest.mark.slow
 def test_b19_refuses_to_start_without_its_database(unreachable):
-    """No silent fall-back to anything: it gives up within its half minute, and says why."""
-    status = unreachable.popen.wait(60)
-    assert status == 1
-    assert time.monotonic() - unreachable.began < 300
+    """No silent fallback to anything: the hub gives up and says why."""
+    assert unreachable.popen.wait(120) == 1
     assert "ssfhub: database:" in unreachable.log()
     assert "ready" not in unreachable.stdout()
 
@@ -207,7 +204,8 @@ def test_a_stream_that_is_made_again_is_saved(new_hub, endpoint):
     hub.apply(form)
     txn = hub.emit()
     endpoint.wait(1, txn=txn)
-    time.sleep(2.5)   # the next checkpoint
+    wait_until(lambda: hub.sql("""select 1 from checkpoint, event where txn = %s and
+        (state -> %s ->> 'cursor')::bigint >= seq""", txn, stream), what="the next checkpoint has it")
     hub.kill9()
     hub.start()
     endpoint.wait(1, txn=hub.emit())
@@ -222,10 +220,10 @@ def test_a_hub_that_ends_waits_until_it_can_save(new_hub, endpoint):
     endpoint.wait(1, txn=txn)
     hub.sql("create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$")
     hub.sql("create trigger refuse before insert or update on checkpoint execute function refuse()")
+    began = time.monotonic()
     hub.proc.send_signal(signal.SIGTERM)
-    hub.proc.wait_log("event=deliver.checkpoint.failed")
-    time.sleep(1)
-    assert 5 < hub.proc.log().count("event=deliver.checkpoint.failed") < 100
+    hub.proc.wait_log("event=deliver.checkpoint.failed", count=30)
+    assert time.monotonic() - began > 0.3, "without a pause between the attempts"
     hub.sql("drop trigger refuse on checkpoint")
     hub.stop()
     assert "event=deliver.drain.late" not in hub.proc.log()

@@ -4,6 +4,8 @@ another one within two seconds when that is gone; nothing is lost, and nothing t
 sent twice."""
 import collections
 import contextlib
+import http.client
+import json
 import os
 import re
 import signal
@@ -15,7 +17,7 @@ import pytest
 import requests
 
 import harness
-from harness import REVOKED, Answer, Load, check_all_arrived, wait_until
+from harness import REVOKED, Answer, Load, busy_factor, check_all_arrived, wait_until
 
 HUB_ARGS = ("--processes", "2")
 OWNERS = ("select s.stream_id, u.owner::text from stream_state s join unit u on u.id = s.shard")
@@ -175,7 +177,7 @@ def test_activity_counts_whichever_process_sees_it(hub, sink):
                 got = session.get(hub.url + f"/ssf/streams?stream_id={stream}",
                                   headers={"Authorization": "Bearer token-" + stream[2:]})
             assert got.status_code == 200
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60
     assert {status(s) for s in streams} == {"enabled"}
     for stream in [*streams, idle]:
         hub.admin("DELETE", f"/v1/stream/{stream}")
@@ -185,25 +187,22 @@ def test_long_polls_are_woken_across_processes(hub):
     """A wait that is held by one process for another one ends when the event is there, not later."""
     for _ in range(6):
         poll = hub.poll_stream()
-        answers = []
-
-        def wait():
-            with hub.new_session() as session:
-                answers.append(poll.post({"returnImmediately": False}, session=session).json())
-        thread = threading.Thread(target=wait)
-        thread.start()
-        time.sleep(0.05)   # most likely it waits
-        txn = hub.emit()
-        began = time.monotonic()
-        thread.join(60)
-        assert time.monotonic() - began < 5
-        (token,) = answers[0]["sets"].values()
+        with hub.begin("POST", f"/streams/{poll.id}/poll", b"{}",
+                       Authorization=f"Bearer {poll.token}") as waiting:
+            txn = hub.emit()
+            answer = http.client.HTTPResponse(waiting)
+            answer.begin()
+            sets = json.loads(answer.read())["sets"]
+        (token,) = sets.values()   # at the end of the wait it would be empty
         assert harness.part_of(token, 1)["txn"] == txn
-        poll.post({"ack": list(answers[0]["sets"]), "maxEvents": 0})
+        poll.post({"ack": list(sets), "maxEvents": 0})
 
 
 def test_nothing_is_sent_after_a_stream_is_deleted(hub, sink):
     """Whichever process is asked to."""
+    failing = sink.endpoint()   # on the same schedule of retries: it tells how much time has passed
+    failing.decide = lambda push: Answer(503)
+    hub.push_stream(failing)
     for _ in range(6):
         endpoint = sink.endpoint()
         stream = hub.push_stream(endpoint)
@@ -216,7 +215,7 @@ def test_nothing_is_sent_after_a_stream_is_deleted(hub, sink):
         assert gone.status_code == 204
         count = len(endpoint.pushes)
         hub.emit()
-        time.sleep(0.3)   # retries come every 50 ms to 1 s
+        failing.wait_pushes(len(failing.pushes) + 3)
         assert len(endpoint.pushes) <= count + 1, "at most one that was on its way"
 
 
@@ -261,6 +260,7 @@ def test_the_port_is_not_taken_twice(hub):
 
 # --- a process dies ----------------------------------------------------------------------------------
 
+@pytest.mark.serial
 def test_streams_of_a_killed_process_move_within_two_seconds(hub, sink):
     """Under load, the other process goes on with them; the parent starts another in its place."""
     hub.expected.add("process.exited")
@@ -278,7 +278,7 @@ def test_streams_of_a_killed_process_move_within_two_seconds(hub, sink):
         killed = time.monotonic()
         wait_until(lambda: victim not in dict(hub.sql(OWNERS)).values(), what="the units have moved")
         first = wait_until(lambda: next((p.at for p in moved[0].accepted() if p.at > killed + 0.05), None), what="the stream goes on")
-        assert first - killed < 2, f"{first - killed} s"
+        assert first - killed < 2 * busy_factor(), f"{first - killed} s"
         hub.proc.wait_log("event=hub.ready", count=3)
         load.wait(40)
     finally:
@@ -290,21 +290,31 @@ def test_streams_of_a_killed_process_move_within_two_seconds(hub, sink):
 
 
 def test_connections_go_to_those_that_run(new_hub):
-    """While one is away, and is started later each time, nobody waits for it."""
+    """While a process is away, no connection waits for it."""
     hub = new_hub(*HUB_ARGS)
     hub.expected.add("process.exited")
 
     def started():
         return re.findall(r"event=process.started number=2 pid=(\d+)", hub.proc.log())
-    for times in range(1, 6):   # after 50, 100, 200, 400 and 800 ms, and then 1,600
-        wait_until(lambda: len(started()) == times, what="it is started again")
+
+    def answers_meanwhile(times):
+        """Connections that are answered until process 2 is started again."""
+        count = 0
+        while True:
+            with contextlib.closing(hub.new_session()) as session:
+                assert session.get(hub.url + "/healthz", timeout=60).status_code == 200
+            if len(started()) > times:
+                return count
+            count += 1
+    for times in range(1, 9):   # it is started again after 50 ms, and twice as much each time
+        wait_until(lambda t=times: len(started()) == t, what="it is started again")
         os.kill(int(started()[-1]), signal.SIGKILL)
-    hub.proc.wait_log("event=process.exited", count=5)
-    for _ in range(40):
-        with contextlib.closing(hub.new_session()) as session:
-            assert session.get(hub.url + "/healthz", timeout=1).status_code == 200
-    assert len(started()) == 5, "it was away all the time"
-    wait_until(lambda: len(started()) == 6, what="it comes back")
+        hub.proc.wait_log("event=process.exited", count=times)
+        # half of them would wait, and so be the last
+        if answers_meanwhile(times) >= 15:
+            break
+    else:
+        pytest.fail("it waits for the process that is away")
     hub.proc.wait_log("event=hub.ready process=2", count=2)
 
 
@@ -321,6 +331,7 @@ def test_processes_end_with_the_hub(hub):
 
 # --- two hubs -------------------------------------------------------------------------------------------
 
+@pytest.mark.serial
 def test_a_killed_hub_is_followed_within_two_seconds(two, ask, sink):
     first, second = two
     shared(ask)
@@ -335,7 +346,7 @@ def test_a_killed_hub_is_followed_within_two_seconds(two, ask, sink):
         killed = time.monotonic()
         seen = wait_until(lambda: next((p.at for p in moved.accepted() if p.at > killed + 0.05), None),
                           what="the stream goes on")
-        assert seen - killed < 2, f"{seen - killed} s"
+        assert seen - killed < 2 * busy_factor(), f"{seen - killed} s"
         load.wait(40)
     finally:
         accepted = load.finish()
@@ -458,7 +469,7 @@ def test_a_request_does_not_wait_for_an_owner_that_is_stopped(two, ask, sink):
             t.start()
         for t in threads:
             t.join(60)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 20
     finally:
         first.proc.send_signal(signal.SIGCONT)
     assert answers["GET"].status_code == 200 and answers["GET"].json()["stream_id"] == stream

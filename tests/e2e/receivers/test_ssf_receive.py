@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ssf-receive against a real Redis and a stand-in for the hub (JWKS, metadata, poll endpoint)."""
 import base64
+import concurrent.futures
 import hashlib
 import hmac
 import http.client
@@ -182,7 +183,7 @@ class Receiver:
         self.url = proc.wait_stdout("ssf-receive: ").split()[-1]
         self.port = None
 
-    def push(self, token, path="/events", method="POST", timeout=60, **headers):
+    def push(self, token, path="/events", method="POST", timeout=60, sent=lambda sock: None, **headers):
         wanted = {"Content-Type": SET_TYPE, "Accept": "application/json",
                   "Authorization": AUTHORIZATION}
         wanted.update({k.replace("_", "-"): v for k, v in headers.items()})
@@ -195,11 +196,25 @@ class Receiver:
         try:
             conn.request(method, path, body=token,
                          headers={k: v for k, v in wanted.items() if v is not None})
+            sent(conn.sock)
             answer = conn.getresponse()
             answer.text = answer.read().decode()
             return answer
         finally:
             conn.close()
+
+    def begin_push(self, token):
+        """A push that ssf-receive has read and cannot answer yet. Returns a function that waits for the
+        answer."""
+        read = threading.Event()
+
+        def sent(sock):
+            harness.wait_read(sock)
+            read.set()
+        pushed = concurrent.futures.ThreadPoolExecutor(1).submit(self.push, token, sent=sent)
+        assert read.wait(60)
+        assert not pushed.done(), pushed.result()
+        return pushed.result
 
     def ready(self):
         """Redis is connected and the keys are there."""
@@ -428,13 +443,9 @@ def test_redis_away_gives_503_and_works_again_later(env, receiver):
 
 def test_redis_lost_during_a_purge_gives_503(env, receiver):
     env.redis.pause()
-    answers = []
-    thread = threading.Thread(target=lambda: answers.append(receiver.push(env.hub.set())))
-    thread.start()
-    thread.join(0.5)
+    answer = receiver.begin_push(env.hub.set())
     env.redis.kill()
-    thread.join(60)
-    assert answers[0].status == 503
+    assert answer().status == 503
 
 
 def test_command_error_gives_503(env, receiver):
@@ -480,18 +491,10 @@ def test_duplicate_is_accepted_and_not_purged_again(env, receiver):
 
 def test_duplicate_during_the_first_waits_for_redis_too(env, receiver):
     token = env.hub.set(jti="at-once")
-    answers = []
     env.redis.pause()
-    threads = [threading.Thread(target=lambda: answers.append(receiver.push(token)))
-               for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    threads[0].join(0.5)
-    assert not answers
+    answers = [receiver.begin_push(token) for _ in range(3)]
     env.redis.resume()
-    for thread in threads:
-        thread.join(60)
-    assert [a.status for a in answers] == [202] * 3
+    assert [answer().status for answer in answers] == [202] * 3
 
 
 def test_many_at_once(env, receiver):
@@ -900,16 +903,12 @@ def test_sigterm_exits_0(env, receiver):
 
 
 def test_sigterm_lets_the_purge_under_way_finish(env, receiver):
-    answers = []
     env.redis.pause()
-    thread = threading.Thread(target=lambda: answers.append(receiver.push(env.hub.set())))
-    thread.start()
-    thread.join(0.5)
+    answer = receiver.begin_push(env.hub.set())
     receiver.proc.send_signal(signal.SIGTERM)
     receiver.proc.wait_log("event=receiver.draining")
     env.redis.resume()
-    thread.join(60)
-    assert_accepted(answers[0])
+    assert_accepted(answer())
     assert receiver.proc.stop() == 0
 
 
