@@ -13,6 +13,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import code_rules   # noqa: E402
 import conformance  # noqa: E402
 import docs         # noqa: E402
 import metrics      # noqa: E402
@@ -199,6 +200,10 @@ def check_lessons():
             file = ROOT / path if "/" in path else next((ROOT / "tests/e2e").rglob(path), None)
             if file is None or not file.is_file() or not re.search(rf"\b(def|void) {test}\(", file.read_text()) and test:
                 yield f"docs/lessons-tests.md: {name}: there is no {one}"
+
+
+def check_code():
+    yield from code_rules.problems()
 
 
 def check_conformance():
