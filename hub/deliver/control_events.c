@@ -2,8 +2,6 @@
 /* Owns the look: at most LOOK_MAX events at once, and the next ones when those are settled. */
 #include "hub/deliver/control_events.h"
 
-#include <stdio.h>
-
 #define LOOK_MAX 16 /* as STMT_event_control has it; below WINDOW_AHEAD_MAX less REDELIVERY_HELD_MAX */
 
 void control_events_init(struct control_events *c, const char *stream, struct db *db, control_events_f *take,
@@ -31,13 +29,12 @@ static void on_rows(void *arg, const struct db_result *r, const struct ssf_err *
 
 int control_events_look(struct control_events *c, int64_t read_position)
 {
-	char after[24];
-	const char *params[] = { c->stream, after };
+	int64_t after = c->after > read_position ? c->after : read_position;
 
 	if (c->known || c->look != NULL)
 		return 0;
-	snprintf(after, sizeof(after), "%lld", (long long)(c->after > read_position ? c->after : read_position));
-	if (db_exec(c->db, STMT_event_control, params, on_rows, c, &c->look, NULL) == 0)
+	if (db_exec(c->db, STMT_event_control, DB_PARAMS(db_param_text(c->stream), db_param_int(after)), on_rows, c,
+		    &c->look, NULL) == 0)
 		return 0;
 	c->look = NULL;
 	return -1;

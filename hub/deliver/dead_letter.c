@@ -67,8 +67,8 @@ static void on_written(void *arg, const struct db_result *r, const struct ssf_er
 	if (err != NULL && err->code == SSF_E_CONFLICT)
 		owner_refused(w->owner, w->shard, w->epoch);
 	if (err == NULL) {
-		result.outcome = db_text(r, 0, 0)[0] == 't' ? DEAD_LETTER_WRITTEN : DEAD_LETTER_STALE;
-		result.added = db_text(r, 0, 1)[0] == 't';
+		result.outcome = db_bool(r, 0, 0) ? DEAD_LETTER_WRITTEN : DEAD_LETTER_STALE;
+		result.added = db_bool(r, 0, 1);
 	}
 	if (result.outcome == DEAD_LETTER_WRITTEN)
 		metric_add_of(dead_letters, w->label, 1);
@@ -79,8 +79,7 @@ static void on_written(void *arg, const struct db_result *r, const struct ssf_er
 int dead_letter_write(const struct dead_letter_deps *deps, const struct dead_letter_spec *spec,
 		      struct dead_letter_list *list, dead_letter_f *f, void *arg)
 {
-	char jti[JTI_LEN], epoch[24], seq[24], rewound[24];
-	const char *params[] = { owner_id(deps->owner), epoch, spec->stream, rewound, seq, jti, spec->reason };
+	char jti[JTI_LEN];
 	struct dead_letter *w = calloc(1, sizeof(*w));
 	struct ssf_err err;
 
@@ -91,14 +90,15 @@ int dead_letter_write(const struct dead_letter_deps *deps, const struct dead_let
 				   .seq = spec->seq, .label = label_of(spec->reason), .f = f, .arg = arg };
 	LIST_INSERT_HEAD(list, w, link);
 	set_signer_jti(deps->signer, spec->seq, spec->audience, jti);
-	snprintf(epoch, sizeof(epoch), "%lld", (long long)w->epoch);
-	snprintf(seq, sizeof(seq), "%lld", (long long)spec->seq);
-	snprintf(rewound, sizeof(rewound), "%lld", (long long)spec->rewound);
 	if (w->stream == NULL) {
 		dead_letter_free(w);
 		return -1;
 	}
-	if (db_exec(deps->db, STMT_bury_event, params, on_written, w, &w->op, &err) < 0) {
+	if (db_exec(deps->db, STMT_bury_event,
+		    DB_PARAMS(db_param_uuid(owner_id(deps->owner)), db_param_int(w->epoch), db_param_text(w->stream),
+			      db_param_int(spec->rewound), db_param_int(spec->seq), db_param_text(jti),
+			      db_param_text(spec->reason)),
+		    on_written, w, &w->op, &err) < 0) {
 		log_warn("deliver.deadletter.failed", log_str("stream", spec->stream), log_why(&err));
 		w->op = NULL;
 		dead_letter_free(w);

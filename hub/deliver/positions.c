@@ -10,12 +10,9 @@
 #include "hub/deliver/positions.h"
 
 #include "lib/kit/log.h"
-#include "lib/ssf/attr.h"
 #include "lib/ssf/json_text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define LOAD_MAX 5000      /* streams in one statement */
 #define SLICE 256          /* streams */
@@ -23,6 +20,7 @@
 #define EACH_STREAM_MS 3   /* come no sooner than so long for each stream that was in the last one, */
 #define WAIT_MAX_MS 3000   /* but no less often than this */
 #define TEXT_MAX (256 * 1024 * 1024)
+#define IDS_MAX (16 * 1024 * 1024) /* bytes */
 #define DELETED_MAX 10000  /* beyond, what is saved of a deleted stream stays, and means nothing */
 #define SWEEP_SEQS 8192    /* between two looks at streams that nothing concerns */
 
@@ -69,12 +67,12 @@ static struct subscription_position position_of(const struct db_result *r, size_
 		.heartbeat_at_ms = db_int(r, row, 9),
 		.heartbeat_seq = db_int(r, row, 10),
 		.redeliveries = db_text(r, row, 11),
-		.failing = db_text(r, row, 12)[0] == 't',
+		.failing = db_bool(r, row, 12),
 		.backlog = db_int(r, row, 13),
 		.backlog_base = db_int(r, row, 14),
 		.dead_letters = db_int(r, row, 15),
 		.again_at_ms = db_int(r, row, 16),
-		.has_filter = db_text(r, row, 17)[0] == 't',
+		.has_filter = db_bool(r, row, 17),
 	};
 }
 
@@ -99,21 +97,19 @@ static void on_loaded(void *arg, const struct db_result *r, const struct ssf_err
 
 static void load(struct positions *p)
 {
-	json_auto_t *ids = json_array();
-	ssf_auto_free char *text = NULL;
-	const char *params[1];
+	db_auto_array ids;
 	struct subscription *s;
 
-	if (p->load != NULL || ids == NULL)
+	db_array_init(&ids, DB_ELEMENT_TEXT, IDS_MAX);
+	if (p->load != NULL)
 		return;
-	while (json_array_size(ids) < LOAD_MAX && (s = work_list_pop(&p->deps.lists->to_load)) != NULL) {
-		json_array_append_new(ids, json_string(s->id));
+	while (p->loading.count < LOAD_MAX && (s = work_list_pop(&p->deps.lists->to_load)) != NULL) {
+		db_array_add_text(&ids, s->id);
 		work_list_push(&p->loading, &s->nodes.load, s);
 	}
 	if (p->loading.count == 0)
 		return;
-	params[0] = text = db_array(ids);
-	if (text == NULL || db_exec(p->deps.db, STMT_stream_positions, params, on_loaded, p, &p->load, NULL) < 0) {
+	if (db_exec(p->deps.db, STMT_stream_positions, DB_PARAMS(db_param_array(&ids)), on_loaded, p, &p->load, NULL) < 0) {
 		p->load = NULL;
 		work_list_move(&p->loading, &p->deps.lists->to_load);
 	}
@@ -260,45 +256,35 @@ static void on_stored(void *arg, const struct db_result *r, const struct ssf_err
 	end(p, true);
 }
 
-/* The ids of deleted streams, as an array for the database. NULL: no memory. */
-static char *deleted_text(const struct positions *p)
-{
-	json_auto_t *ids = json_array();
-	const char *id;
-	json_t *value;
-
-	json_object_foreach(p->deleted, id, value) {
-		if (json_array_append_new(ids, json_string(id)) < 0)
-			return NULL;
-	}
-	return ids != NULL ? db_array(ids) : NULL;
-}
-
 static int store(struct positions *p, struct ssf_err *err)
 {
 	struct checkpoint *c = &p->checkpoint;
-	ssf_auto_buf shards = SSF_BUF(4096), epochs = SSF_BUF(4096);
-	ssf_auto_free char *deleted = deleted_text(p);
-	char number[24];
+	db_auto_array shards, epochs, deleted;
+	const char *id;
+	json_t *value;
 
+	db_array_init(&shards, DB_ELEMENT_INT8, IDS_MAX);
+	db_array_init(&epochs, DB_ELEMENT_INT8, IDS_MAX);
+	db_array_init(&deleted, DB_ELEMENT_TEXT, IDS_MAX);
 	for (int i = 0; i < OWNER_SHARDS; i++) {
 		if (c->has_shard[i]) {
-			ssf_buf_addf(&shards, "%c%d", shards.len == 0 ? '{' : ',', i);
-			ssf_buf_addf(&epochs, "%c%lld", epochs.len == 0 ? '{' : ',', (long long)c->epochs[i]);
+			db_array_add_int(&shards, i);
+			db_array_add_int(&epochs, c->epochs[i]);
 		}
 	}
-	ssf_buf_adds(&shards, shards.len == 0 ? "{}" : "}");
-	ssf_buf_adds(&epochs, epochs.len == 0 ? "{}" : "}");
+	json_object_foreach(p->deleted, id, value)
+		db_array_add_text(&deleted, id);
 	ssf_buf_adds(&c->entries, c->entries.len == 0 ? "{}" : "}");
 	if (c->redelivered.len > 0)
 		ssf_buf_addc(&c->redelivered, '}');
-	if (ssf_buf_failed(&shards) || ssf_buf_failed(&epochs) || ssf_buf_failed(&c->entries) ||
-	    ssf_buf_failed(&c->redelivered) || deleted == NULL)
+	if (ssf_buf_failed(&c->entries) || ssf_buf_failed(&c->redelivered))
 		return ssf_fail(err, SSF_E_NOMEM, "checkpoint");
-	snprintf(number, sizeof(number), "%lld", (long long)++p->number);
-	const char *params[] = { owner_id(p->deps.owner), number, shards.ptr, epochs.ptr, c->entries.ptr,
-				 c->redelivered.len > 0 ? c->redelivered.ptr : NULL, deleted };
-	if (db_exec(p->deps.db, STMT_stream_checkpoint, params, on_stored, p, &p->store, err) < 0) {
+	if (db_exec(p->deps.db, STMT_stream_checkpoint,
+		    DB_PARAMS(db_param_uuid(owner_id(p->deps.owner)), db_param_int(++p->number),
+			      db_param_array(&shards), db_param_array(&epochs), db_param_json_text(c->entries.ptr),
+			      db_param_json_text(c->redelivered.len > 0 ? c->redelivered.ptr : NULL),
+			      db_param_array(&deleted)),
+		    on_stored, p, &p->store, err) < 0) {
 		p->store = NULL;
 		return -1;
 	}

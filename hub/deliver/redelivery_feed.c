@@ -59,12 +59,10 @@ static void on_stored(void *arg, const struct db_result *r, const struct ssf_err
 
 static void load(struct redelivery_feed *f)
 {
-	const char *params[] = { f->stream };
-
 	if (f->load != NULL)
 		return; /* when it has ended it begins again */
 	f->stale = false;
-	if (db_exec(f->db, STMT_stream_owed, params, on_stored, f, &f->load, NULL) < 0) {
+	if (db_exec(f->db, STMT_stream_owed, DB_PARAMS(db_param_text(f->stream)), on_stored, f, &f->load, NULL) < 0) {
 		f->load = NULL;
 		f->stale = true;
 		f->events->retry(f->arg);

@@ -6,7 +6,6 @@
 #include "hub/deliver/subscription_set.h"
 #include "lib/ssf/attr.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,16 +96,14 @@ int replay_redrive(const struct replay_deps *deps, const char *stream, int64_t s
 		   struct ssf_err *err)
 {
 	struct replay *p = replay_new(deps, stream, arg);
-	char epoch[24], seq_text[24], most[24];
-	const char *params[] = { owner_id(deps->owner), epoch, stream, seq != 0 ? seq_text : NULL, most };
 
 	if (p == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "redrive");
 	p->redriven = f;
-	snprintf(epoch, sizeof(epoch), "%lld", (long long)p->epoch);
-	snprintf(seq_text, sizeof(seq_text), "%lld", (long long)seq);
-	snprintf(most, sizeof(most), "%d", REDELIVERY_MAX);
-	if (db_exec(deps->db, STMT_redrive, params, on_redriven, p, NULL, err) < 0) {
+	if (db_exec_detached(deps->db, STMT_redrive,
+			     DB_PARAMS(db_param_uuid(owner_id(deps->owner)), db_param_int(p->epoch), db_param_text(stream),
+				       seq != 0 ? db_param_int(seq) : db_param_null(), db_param_int(REDELIVERY_MAX)),
+			     on_redriven, p, err) < 0) {
 		replay_free(p);
 		return -1;
 	}
@@ -145,18 +142,18 @@ int replay_rewind(const struct replay_deps *deps, const char *stream, struct rep
 	struct replay *p = replay_new(deps, stream, arg);
 	const struct subscription *s = subscription_set_find(deps->set, stream);
 	ssf_auto_buf position = SSF_BUF(POSITION_TEXT_MAX);
-	char epoch[24], seq[24], at_ms[24];
 	bool known = s != NULL && s->position_known && position_text(s, true, &position) == 0;
-	const char *params[] = { owner_id(deps->owner), epoch, stream, to.seq != 0 ? seq : NULL,
-				 to.seq != 0 ? NULL : at_ms, known ? position.ptr : NULL /* what is saved counts */ };
 
 	if (p == NULL)
 		return ssf_fail(err, SSF_E_NOMEM, "rewind");
 	p->rewound = f;
-	snprintf(epoch, sizeof(epoch), "%lld", (long long)p->epoch);
-	snprintf(seq, sizeof(seq), "%lld", (long long)to.seq);
-	snprintf(at_ms, sizeof(at_ms), "%lld", (long long)to.at_ms);
-	if (db_exec(deps->db, STMT_stream_rewind, params, on_rewound, p, NULL, err) < 0) {
+	if (db_exec_detached(deps->db, STMT_stream_rewind,
+			     DB_PARAMS(db_param_uuid(owner_id(deps->owner)), db_param_int(p->epoch), db_param_text(stream),
+				       to.seq != 0 ? db_param_int(to.seq) : db_param_null(),
+				       to.seq != 0 ? db_param_null() : db_param_int(to.at_ms),
+				       /* without a position what is saved counts */
+				       db_param_json_text(known ? position.ptr : NULL)),
+			     on_rewound, p, err) < 0) {
 		replay_free(p);
 		return -1;
 	}

@@ -5,7 +5,7 @@
  * nothing.
  *
  * There is no handle: a replay that has begun takes effect whether or not somebody waits for its outcome. f is called
- * once, or not at all when the database connection is stopped before (db_stop()), so arg has to outlive that.
+ * once, at the latest by db_stop(); arg and the deps have to outlive that.
  */
 #pragma once
 

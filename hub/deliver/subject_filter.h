@@ -11,18 +11,21 @@
 #include "hub/streams/subjects.h"
 
 struct subject_filter {
-	const char *stream;       /* borrowed */
+	const char *stream; /* borrowed */
 	struct db *db;
 	struct interest_index *index;
-	void *owner;              /* as which it stands in the index */
-	loop_f *ended;            /* called with owner */
-	struct subjects *subjects; /* NULL: not known */
-	struct db_op *load;
-	bool all;                 /* all_subjects, of the load */
-	bool stale;               /* changed while it was being loaded: to be loaded again */
+	void *owner;        /* as which it stands in the index */
+	loop_f *ended;      /* called with owner */
+	struct subjects *subjects; /* NULL: nothing is loaded */
+	bool ready;         /* everything is */
+	bool all;           /* all_subjects, of the load */
+	bool changed;       /* since the page under way was asked for, or before the first one */
+	struct db_op *load; /* of one page */
+	uint8_t after[SSF_SHA256_LEN]; /* key of the last subject that is loaded */
+	size_t after_len;   /* 0: none is */
 };
 
-/* ended: a load has ended; if subject_filter_is_ready() does not say so, it is to be started again, later. */
+/* ended: loading has; if subject_filter_is_ready() does not say so, it is to be started again, later. */
 void subject_filter_init(struct subject_filter *f, const char *stream, struct db *db, struct interest_index *index,
 			 void *owner, loop_f *ended);
 /* Forgets everything and stops loading. */

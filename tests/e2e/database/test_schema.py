@@ -48,7 +48,7 @@ PARAMS = {
     "resource_put": [[{"kind": "client", "id": "c77", "spec": {}, "actor": "test"},
                       {"kind": "stream", "id": "s77", "spec": {"client": "c77"}, "actor": "test"},
                       {"kind": "stream", "id": "s78", "spec": None, "actor": "test"}], ME],
-    "stream_positions": ["{s77,s78}"], "stream_subjects": ["s77"],
+    "stream_positions": ["{s77,s78}"], "stream_subjects": ["s77", b"k", 100],
     "stream_active": ["s77"], "stream_active_at": ["s77"],
     "stream_subject_put": [ME, 1, "s77", "00ff", {"format": "opaque", "id": "x"}, "true", None,
                            "false"],
