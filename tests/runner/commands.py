@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs programs with their output in a log file."""
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -12,6 +13,11 @@ LOGS = ROOT / "build" / "test-logs"
 CORES = len(os.sched_getaffinity(0))
 SHOWN = 60   # lines of the log of what failed
 
+# the file alone: its package needs modules that take a second to load
+_spec = importlib.util.spec_from_file_location("paths", ROOT / "tests/e2e/harness/paths.py")
+_paths = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_paths)
+
 _running = set()
 _lock = threading.Lock()
 
@@ -21,6 +27,7 @@ def environment():
     env.setdefault("ASAN_OPTIONS", "detect_leaks=1:strict_string_checks=1:"
                                    "detect_stack_use_after_return=1")
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+    env.setdefault("SSF_TMP", _paths.temporary_base())
     if shutil.which("ccache"):
         env.setdefault("CMAKE_C_COMPILER_LAUNCHER", "ccache")
     return env

@@ -11,8 +11,8 @@ PROGRAMS = pathlib.Path(__file__).resolve().parent / "programs"   # Python progr
 
 
 def temporary_base():
-    """Where databases and data directories are made: in memory if there is room. A disk would be busy
-    with the thousand files that each database has. SSF_TMP names another folder."""
+    """Where tests make databases and data directories: SSF_TMP, or in memory if there is room. A disk
+    would be busy with the thousand files that each database has."""
     memory = pathlib.Path("/dev/shm")
     if "SSF_TMP" in os.environ:
         return os.environ["SSF_TMP"]

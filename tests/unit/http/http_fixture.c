@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 #define LARGE (32u * 1024 * 1024)
 
 static void on_close(void *arg)

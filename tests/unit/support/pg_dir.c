@@ -18,8 +18,10 @@
 
 char *pg_dir_new(void)
 {
-	char *dir = strdup("/tmp/ssfhub-test-XXXXXX");
+	const char *base = getenv("SSF_TMP");
+	char *dir;
 
+	assert_true(asprintf(&dir, "%s/ssfhub-test-XXXXXX", base != NULL ? base : "/tmp") > 0);
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(chmod(dir, 0711), 0);
 	return dir;

@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 #define HALF ((OWNER_UNITS + 1) / 2)
 
 static char *server_dir;
@@ -307,7 +307,7 @@ static void one_that_is_gone_is_followed(void **state)
 	f->a.owner = NULL;
 	memset(f->a.acts, 0, sizeof(f->a.acts));
 	run_until(f, b_has_all);
-	assert_true(loop_now_ms() - began < 1500);
+	assert_true(loop_now_ms() - began < 10000); /* 1 s on an idle machine */
 }
 
 static bool a_is_paused(const struct fixture *f)

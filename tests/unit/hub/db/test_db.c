@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 
 static char *server_dir;
 static struct postgres *server;

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 
 const struct migration migrations[] = {
 	{ 1, "first", "create table a (n int); insert into a values (1);" },

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 
 static const struct key_schedule_conf schedule = { 0, 3600 * 1000, 3600 * 1000 };
 

@@ -22,7 +22,7 @@
 #include <cmocka.h>
 
 #define PARTS_MAX 64
-#define WAIT_MS 30000
+#define WAIT_MS 60000
 
 static char *server_dir, *data_dir;
 static struct postgres *postgres;
