@@ -88,6 +88,7 @@ static void on_verified(void *arg, struct ssf_set *set, const struct ssf_err *fa
 		item_end(item, NULL);
 		return;
 	}
+	log_debug("receiver.verified", log_str("jti", item->set.jti));
 	log_control_events(&item->set);
 	if (sink->start(sink->self, &item->set, item->received_us, on_sink, item, &item->op,
 			&err) < 0) {

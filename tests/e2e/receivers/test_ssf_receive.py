@@ -905,6 +905,7 @@ def test_sigterm_exits_0(env, receiver):
 def test_sigterm_lets_the_purge_under_way_finish(env, receiver):
     env.redis.pause()
     answer = receiver.begin_push(env.hub.set())
+    receiver.proc.wait_log("event=receiver.verified")   # its purge waits for Redis
     receiver.proc.send_signal(signal.SIGTERM)
     receiver.proc.wait_log("event=receiver.draining")
     env.redis.resume()
