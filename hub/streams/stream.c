@@ -8,7 +8,8 @@
 #include <string.h>
 static int parse_method(const json_t *delivery, struct stream *s, struct ssf_err *err)
 {
-	static const char *const push[] = { "method", "endpoint_url", "authorization_header", NULL };
+	static const char *const push[] = { "method", "endpoint_url", "authorization_header",
+					    NULL };
 	static const char *const poll[] = { "method", NULL };
 	const char *method;
 
@@ -25,7 +26,8 @@ static int parse_method(const json_t *delivery, struct stream *s, struct ssf_err
 				STREAM_METHOD_PUSH, STREAM_METHOD_POLL);
 	if (ssf_json_only(delivery, s->method == STREAM_PUSH ? push : poll, err) < 0)
 		return ssf_fail_prefix(err, "delivery");
-	if (s->method == STREAM_PUSH && ssf_json_get_str(delivery, "endpoint_url", &s->endpoint, err) < 0)
+	if (s->method == STREAM_PUSH &&
+	    ssf_json_get_str(delivery, "endpoint_url", &s->endpoint, err) < 0)
 		return ssf_fail_prefix(err, "delivery");
 	s->authorization = json_string_value(
 		json_object_get(json_object_get(delivery, "authorization_header"), "sealed"));
@@ -59,11 +61,13 @@ static int parse_status(const json_t *spec, struct stream *s, struct ssf_err *er
 }
 
 /* The stream's, else its client's, else what everybody can verify (CAEP interop profile). */
-static int parse_alg(const json_t *spec, const json_t *client, struct stream *s, struct ssf_err *err)
+static int parse_alg(const json_t *spec, const json_t *client, struct stream *s,
+		     struct ssf_err *err)
 {
 	const char *alg = "RS256";
 
-	if (ssf_json_opt_str(client, "alg", &alg, err) < 0 || ssf_json_opt_str(spec, "alg", &alg, err) < 0)
+	if (ssf_json_opt_str(client, "alg", &alg, err) < 0 ||
+	    ssf_json_opt_str(spec, "alg", &alg, err) < 0)
 		return -1;
 	s->alg = ssf_alg_from_name(ssf_str_c(alg));
 	if (s->alg == SSF_ALG_NONE)
@@ -116,10 +120,20 @@ static int parse_audience(const json_t *spec, const json_t *client, struct strea
 int stream_parse(const char *id, const json_t *spec, const json_t *client, struct stream **out,
 		 struct ssf_err *err)
 {
-	static const char *const names[] = { "client", "audience",    "delivery",
-					     "status", "alg",	      "events",
-					     "description", "status_reason", "events_requested", "default_subjects",
-					     "heartbeat", "inactivity_timeout", "backlog_limit", NULL };
+	static const char *const names[] = { "client",
+					     "audience",
+					     "delivery",
+					     "status",
+					     "alg",
+					     "events",
+					     "description",
+					     "status_reason",
+					     "events_requested",
+					     "default_subjects",
+					     "heartbeat",
+					     "inactivity_timeout",
+					     "backlog_limit",
+					     NULL };
 	ssf_auto(stream) s = calloc(1, sizeof(*s));
 	const char *description = NULL;
 
@@ -135,7 +149,8 @@ int stream_parse(const char *id, const json_t *spec, const json_t *client, struc
 	    parse_status(spec, s, err) < 0 || parse_alg(spec, client, s, err) < 0 ||
 	    parse_default_subjects(spec, s, err) < 0 ||
 	    parse_number(spec, "heartbeat", STREAM_SECONDS_MAX, &s->heartbeat_s, err) < 0 ||
-	    parse_number(spec, "inactivity_timeout", STREAM_SECONDS_MAX, &s->inactivity_s, err) < 0 ||
+	    parse_number(spec, "inactivity_timeout", STREAM_SECONDS_MAX, &s->inactivity_s,
+			 err) < 0 ||
 	    parse_number(spec, "backlog_limit", STREAM_BACKLOG_MAX, &s->backlog_limit, err) < 0)
 		return -1;
 	*out = SSF_STEAL(s);

@@ -27,17 +27,17 @@ struct stream {
 	char *id;
 	const json_t *spec;
 	const char *client;
-	char *audience;              /* the stream's, else the client's */
+	char *audience; /* the stream's, else the client's */
 	enum stream_method method;
 	enum stream_status status;
 	enum ssf_alg alg;
-	const char *endpoint;        /* push: URL */
-	const char *authorization;   /* push: sealed header value, or NULL */
-	const json_t *events;        /* array of event type URIs, or NULL: all */
-	bool all_subjects;           /* until some are removed; otherwise none until some are added */
-	int64_t heartbeat_s;         /* between two; 0: none, -1: as the hub's setting says */
-	int64_t inactivity_s;        /* inactivity_timeout; as above */
-	int64_t backlog_limit;       /* events that may wait; as above */
+	const char *endpoint;      /* push: URL */
+	const char *authorization; /* push: sealed header value, or NULL */
+	const json_t *events;      /* array of event type URIs, or NULL: all */
+	bool all_subjects;         /* until some are removed; otherwise none until some are added */
+	int64_t heartbeat_s;       /* between two; 0: none, -1: as the hub's setting says */
+	int64_t inactivity_s;      /* inactivity_timeout; as above */
+	int64_t backlog_limit;     /* events that may wait; as above */
 };
 
 /* The members of a stream resource; client is its client's spec. Errors name the member. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Simple subjects are found by their keys. The identifiers of aliases are in a
- * table of their own with a count, as several aliases may share one. Complex
- * subjects are left to shapes.c.
+ * Simple subjects are found by their keys. The identifiers of aliases are in a table of their own
+ * with a count, as several aliases may share one. Complex subjects are left to complex_matcher.h.
  */
 #include "hub/streams/subjects.h"
 
-#include "hub/streams/keymap.h"
-#include "hub/streams/shapes.h"
+#include "hub/streams/complex_matcher.h"
+#include "lib/kit/hashmap.h"
 #include "lib/ssf/subject.h"
 
 #include <assert.h>
@@ -16,19 +15,56 @@
 
 #define FOREVER INT64_MAX
 
+struct subject_slot {
+	uint8_t key[SSF_SHA256_LEN];
+	union {
+		int64_t until;             /* of a simple subject: it flows */
+		int64_t aliases;           /* of an identifier: how many active aliases have it */
+		struct compound *compound; /* owned */
+	};
+};
+
+static struct ssf_str slot_key(const void *entry)
+{
+	const struct subject_slot *slot = entry;
+
+	return (struct ssf_str){ (const char *)slot->key, SSF_SHA256_LEN };
+}
+
+static const struct hashmap_type by_key = { .size = sizeof(struct subject_slot),
+					    .key = slot_key,
+					    .digests = true };
+
 struct subjects {
 	bool all;
 	size_t max;
 	size_t used;
-	int64_t due;             /* before then nothing ends */
-	struct keymap simple;    /* until when it flows */
-	struct keymap compounds; /* struct compound, owned */
-	struct keymap aliases;   /* by identifier: how many active aliases have it */
-	struct shapes shapes;
-	size_t complex;          /* how many of the compounds are */
+	int64_t due; /* before then nothing ends */
+	struct hashmap simple;
+	struct hashmap compounds;
+	struct hashmap aliases; /* by identifier */
+	struct complex_matcher matcher;
+	size_t complex;               /* how many of the compounds are */
 	struct interest_index *index; /* or NULL */
 	void *owner;
 };
+
+static struct subject_slot *slot_find(const struct hashmap *m, const uint8_t key[SSF_SHA256_LEN])
+{
+	return hashmap_find(m, (struct ssf_str){ (const char *)key, SSF_SHA256_LEN });
+}
+
+/* A new slot has zero in it. NULL when out of memory. */
+static struct subject_slot *slot_put(struct hashmap *m, const uint8_t key[SSF_SHA256_LEN])
+{
+	bool is_new;
+	struct subject_slot *slot =
+		hashmap_put(m, (struct ssf_str){ (const char *)key, SSF_SHA256_LEN }, &is_new);
+
+	if (slot != NULL && is_new)
+		memcpy(slot->key, key, SSF_SHA256_LEN);
+	return slot;
+}
 
 struct subjects *subjects_new(bool all, size_t max)
 {
@@ -39,6 +75,7 @@ struct subjects *subjects_new(bool all, size_t max)
 	s->all = all;
 	s->max = max < SUBJECTS_MAX ? max : SUBJECTS_MAX;
 	s->due = FOREVER;
+	s->simple = s->compounds = s->aliases = HASHMAP(&by_key);
 	return s;
 }
 
@@ -62,11 +99,11 @@ static void index_drop(struct subjects *s, const uint8_t key[SSF_SHA256_LEN])
 
 static void index_leave(struct subjects *s)
 {
-	const struct keymap_slot *slot;
+	const struct subject_slot *slot;
 
-	for (size_t at = 0; (slot = keymap_next(&s->simple, &at)) != NULL;)
+	for (size_t at = 0; (slot = hashmap_next(&s->simple, &at)) != NULL;)
 		index_drop(s, slot->key);
-	for (size_t at = 0; (slot = keymap_next(&s->aliases, &at)) != NULL;)
+	for (size_t at = 0; (slot = hashmap_next(&s->aliases, &at)) != NULL;)
 		index_drop(s, slot->key);
 	if (s->index != NULL && s->complex > 0)
 		interest_index_drop_complex(s->index, s->owner);
@@ -74,18 +111,18 @@ static void index_leave(struct subjects *s)
 
 void subjects_free(struct subjects *s)
 {
-	struct keymap_slot *slot;
+	struct subject_slot *slot;
 	size_t at = 0;
 
 	if (s == NULL)
 		return;
 	index_leave(s);
-	while ((slot = keymap_next(&s->compounds, &at)) != NULL)
-		free(slot->ptr);
-	shapes_done(&s->shapes);
-	keymap_done(&s->aliases);
-	keymap_done(&s->compounds);
-	keymap_done(&s->simple);
+	while ((slot = hashmap_next(&s->compounds, &at)) != NULL)
+		free(slot->compound);
+	complex_matcher_done(&s->matcher);
+	hashmap_done(&s->aliases);
+	hashmap_done(&s->compounds);
+	hashmap_done(&s->simple);
 	free(s);
 }
 
@@ -102,36 +139,34 @@ static int out_of_memory(struct ssf_err *err)
 static void uncount_aliases(struct subjects *s, const struct compound *c, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct keymap_slot *slot = keymap_find(&s->aliases, c->keys[i]);
-		if (slot != NULL && --slot->number == 0) {
-			keymap_delete(&s->aliases, slot);
-			index_drop(s, c->keys[i]);
+		struct subject_slot *slot = slot_find(&s->aliases, c->keys[i].value);
+		if (slot != NULL && --slot->aliases == 0) {
+			hashmap_remove(&s->aliases, slot);
+			index_drop(s, c->keys[i].value);
 		}
 	}
 }
 
 static int count_alias(struct subjects *s, const uint8_t key[SSF_SHA256_LEN])
 {
-	struct keymap_slot *slot = keymap_put(&s->aliases, key);
+	struct subject_slot *slot = slot_put(&s->aliases, key);
 
 	if (slot == NULL)
 		return -1;
-	if (slot->number == 0 && index_put(s, key) < 0) {
-		keymap_delete(&s->aliases, slot);
+	if (slot->aliases == 0 && index_put(s, key) < 0) {
+		hashmap_remove(&s->aliases, slot);
 		return -1;
 	}
-	slot->number++;
+	slot->aliases++;
 	return 0;
 }
 
 static int activate(struct subjects *s, struct compound *c, struct ssf_err *err)
 {
-	if (c->shape != NULL) {
-		shapes_activate(c);
-		return 0;
-	}
+	if (c->shape != NULL)
+		return complex_matcher_activate(&s->matcher, c, err);
 	for (size_t i = 0; i < c->count; i++) {
-		if (count_alias(s, c->keys[i]) < 0) {
+		if (count_alias(s, c->keys[i].value) < 0) {
 			uncount_aliases(s, c, i);
 			return out_of_memory(err);
 		}
@@ -143,7 +178,7 @@ static int activate(struct subjects *s, struct compound *c, struct ssf_err *err)
 static void compound_drop(struct subjects *s, struct compound *c)
 {
 	if (c->shape != NULL) {
-		shapes_leave(&s->shapes, c);
+		complex_matcher_leave(&s->matcher, c);
 		if (--s->complex == 0 && s->index != NULL)
 			interest_index_drop_complex(s->index, s->owner);
 	} else if (c->active) {
@@ -168,7 +203,7 @@ static struct compound *new_aliases(const json_t *subject, struct ssf_err *err)
 	struct compound *c = new_compound(json_array_size(list));
 
 	for (size_t i = 0; c != NULL && i < c->count; i++) {
-		if (ssf_subject_key(json_array_get(list, i), c->keys[i]) < 0) {
+		if (ssf_subject_key(json_array_get(list, i), c->keys[i].value) < 0) {
 			free(c);
 			c = NULL;
 		}
@@ -180,7 +215,7 @@ static struct compound *new_aliases(const json_t *subject, struct ssf_err *err)
 
 static struct compound *new_complex(struct subjects *s, const json_t *subject, struct ssf_err *err)
 {
-	ssf_auto(fields) f = fields_new(subject);
+	ssf_auto(complex_fields) f = complex_fields_new(subject);
 	struct compound *c = f != NULL ? new_compound(f->count) : NULL;
 
 	if (c == NULL) {
@@ -188,13 +223,14 @@ static struct compound *new_complex(struct subjects *s, const json_t *subject, s
 		return NULL;
 	}
 	for (size_t i = 0; i < f->count; i++)
-		memcpy(c->keys[i], f->at[i].value, SSF_SHA256_LEN);
-	if (shapes_join(&s->shapes, f, c, err) < 0) {
+		memcpy(c->keys[i].value, f->at[i].value, SSF_SHA256_LEN);
+	if (complex_matcher_join(&s->matcher, f, c, err) < 0) {
 		free(c);
 		return NULL;
 	}
-	if (s->complex == 0 && s->index != NULL && interest_index_put_complex(s->index, s->owner) < 0) {
-		shapes_leave(&s->shapes, c);
+	if (s->complex == 0 && s->index != NULL &&
+	    interest_index_put_complex(s->index, s->owner) < 0) {
+		complex_matcher_leave(&s->matcher, c);
 		free(c);
 		out_of_memory(err);
 		return NULL;
@@ -213,18 +249,18 @@ static int check_room(const struct subjects *s, size_t count, struct ssf_err *er
 static int keep_simple(struct subjects *s, const uint8_t key[SSF_SHA256_LEN], int64_t until,
 		       struct ssf_err *err)
 {
-	struct keymap_slot *slot;
+	struct subject_slot *slot;
 
 	if (check_room(s, 1, err) < 0)
 		return -1;
-	slot = keymap_put(&s->simple, key);
+	slot = slot_put(&s->simple, key);
 	if (slot == NULL)
 		return out_of_memory(err);
 	if (index_put(s, key) < 0) {
-		keymap_delete(&s->simple, slot);
+		hashmap_remove(&s->simple, slot);
 		return out_of_memory(err);
 	}
-	slot->number = until;
+	slot->until = until;
 	s->used++;
 	return 0;
 }
@@ -233,7 +269,7 @@ static int keep_simple(struct subjects *s, const uint8_t key[SSF_SHA256_LEN], in
 static int keep_compound(struct subjects *s, struct compound *c, const uint8_t key[SSF_SHA256_LEN],
 			 int64_t until, struct ssf_err *err)
 {
-	struct keymap_slot *slot;
+	struct subject_slot *slot;
 
 	s->used += c->count;
 	c->until = until;
@@ -241,12 +277,12 @@ static int keep_compound(struct subjects *s, struct compound *c, const uint8_t k
 		compound_drop(s, c);
 		return -1;
 	}
-	slot = keymap_put(&s->compounds, key);
+	slot = slot_put(&s->compounds, key);
 	if (slot == NULL) {
 		compound_drop(s, c);
 		return out_of_memory(err);
 	}
-	slot->ptr = c;
+	slot->compound = c;
 	return 0;
 }
 
@@ -261,7 +297,8 @@ static int keep(struct subjects *s, const json_t *subject, const uint8_t key[SSF
 			return -1;
 		c = new_complex(s, subject, err);
 	} else if (ssf_subject_has_format(subject, "aliases")) {
-		if (check_room(s, json_array_size(json_object_get(subject, "identifiers")), err) < 0)
+		if (check_room(s, json_array_size(json_object_get(subject, "identifiers")),
+			       err) < 0)
 			return -1;
 		c = new_aliases(subject, err);
 	} else {
@@ -272,38 +309,38 @@ static int keep(struct subjects *s, const json_t *subject, const uint8_t key[SSF
 
 static int64_t *find_until(const struct subjects *s, const uint8_t key[SSF_SHA256_LEN])
 {
-	struct keymap_slot *slot = keymap_find(&s->simple, key);
+	struct subject_slot *slot = slot_find(&s->simple, key);
 
 	if (slot != NULL)
-		return &slot->number;
-	slot = keymap_find(&s->compounds, key);
-	return slot != NULL ? &((struct compound *)slot->ptr)->until : NULL;
+		return &slot->until;
+	slot = slot_find(&s->compounds, key);
+	return slot != NULL ? &slot->compound->until : NULL;
 }
 
-static void drop_simple(struct subjects *s, struct keymap_slot *slot)
+static void drop_simple(struct subjects *s, struct subject_slot *slot)
 {
 	index_drop(s, slot->key);
-	keymap_delete(&s->simple, slot);
+	hashmap_remove(&s->simple, slot);
 	s->used--;
 }
 
-static void drop_compound(struct subjects *s, struct keymap_slot *slot)
+static void drop_compound(struct subjects *s, struct subject_slot *slot)
 {
-	struct compound *c = slot->ptr;
+	struct compound *c = slot->compound;
 
-	keymap_delete(&s->compounds, slot);
+	hashmap_remove(&s->compounds, slot);
 	compound_drop(s, c);
 }
 
 static void drop(struct subjects *s, const uint8_t key[SSF_SHA256_LEN])
 {
-	struct keymap_slot *slot = keymap_find(&s->simple, key);
+	struct subject_slot *slot = slot_find(&s->simple, key);
 
 	if (slot != NULL) {
 		drop_simple(s, slot);
 		return;
 	}
-	slot = keymap_find(&s->compounds, key);
+	slot = slot_find(&s->compounds, key);
 	if (slot != NULL)
 		drop_compound(s, slot);
 }
@@ -360,19 +397,19 @@ int subjects_remove(struct subjects *s, const json_t *subject, int64_t until, st
 /* What was added and has ended goes; what was removed and has ended starts to count. */
 static int settle(struct subjects *s, int64_t now, struct ssf_err *err)
 {
-	struct keymap_slot *slot;
+	struct subject_slot *slot;
 	int64_t due = FOREVER;
 
-	for (size_t at = 0; (slot = keymap_next(&s->simple, &at)) != NULL;) {
-		if (slot->number > now) {
-			sooner(&due, slot->number);
+	for (size_t at = 0; (slot = hashmap_next(&s->simple, &at)) != NULL;) {
+		if (slot->until > now) {
+			sooner(&due, slot->until);
 		} else if (!s->all) {
 			drop_simple(s, slot);
 			at--;
 		}
 	}
-	for (size_t at = 0; (slot = keymap_next(&s->compounds, &at)) != NULL;) {
-		struct compound *c = slot->ptr;
+	for (size_t at = 0; (slot = hashmap_next(&s->compounds, &at)) != NULL;) {
+		struct compound *c = slot->compound;
 		if (c->until > now) {
 			sooner(&due, c->until);
 		} else if (!s->all) {
@@ -389,14 +426,14 @@ static int settle(struct subjects *s, int64_t now, struct ssf_err *err)
 /* Whether a simple subject is one that was added (or removed), or in aliases that were. */
 static int find_simple(const struct subjects *s, const json_t *subject, int64_t now, bool *found)
 {
-	const struct keymap_slot *slot;
+	const struct subject_slot *slot;
 	uint8_t key[SSF_SHA256_LEN];
 
 	if (ssf_subject_key(subject, key) < 0)
 		return -1;
-	slot = keymap_find(&s->simple, key);
-	*found = (slot != NULL && (!s->all || slot->number <= now)) ||
-		 keymap_find(&s->aliases, key) != NULL;
+	slot = slot_find(&s->simple, key);
+	*found = (slot != NULL && (!s->all || slot->until <= now)) ||
+		 slot_find(&s->aliases, key) != NULL;
 	return 0;
 }
 
@@ -406,8 +443,8 @@ static int find(struct subjects *s, const json_t *subject, int64_t now, bool *fo
 	if (s->used == 0)
 		return 0;
 	if (ssf_subject_has_format(subject, "complex")) {
-		ssf_auto(fields) f = fields_new(subject);
-		return f != NULL ? shapes_match(&s->shapes, f, s->all, found) : -1;
+		ssf_auto(complex_fields) f = complex_fields_new(subject);
+		return f != NULL ? complex_matcher_match(&s->matcher, f, s->all, found) : -1;
 	}
 	if (!ssf_subject_has_format(subject, "aliases"))
 		return find_simple(s, subject, now, found);

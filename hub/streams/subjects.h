@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The subjects of one stream (SSF 1.0 section 8.1.3): which events its receiver
- * wants, as far as that depends on whom they are about. Kept in memory, indexed
- * by hash; where they are stored is somebody else's matter. One thread only.
+ * The subjects of one stream (SSF 1.0 section 8.1.3): which events its receiver wants, as far as
+ * that depends on whom they are about. Kept in memory, indexed by hash; hub/deliver loads them. One
+ * thread only.
  *
- * A stream starts with all subjects or with none, and only what differs from
- * that is kept:
- * - none: an event is wanted while its subject matches one that was added
- *   (ssf_subject_matches). Removing takes back what was added, and nothing
- *   smaller: a user of an added tenant cannot be taken out.
- * - all: an event is wanted unless a subject that was removed covers its own
- *   (ssf_subject_covers). Matching, with absent fields as wildcards, is how the
- *   standard widens what was added; used on what was removed it would lose
- *   events about others: without {user} all those about {device} would go.
+ * A stream starts with all subjects or with none, and only what differs from that is kept:
+ * - none: an event is wanted while its subject matches one that was added (ssf_subject_matches).
+ *   Removing takes back what was added, and nothing smaller: a user of an added tenant cannot be
+ * taken out.
+ * - all: an event is wanted unless a subject that was removed covers its own (ssf_subject_covers).
+ *   Matching, with absent fields as wildcards, is how the standard widens what was added; used on
+ * what was removed it would lose events about others: without {user} all those about {device} would
+ * go.
  *
- * A removed subject keeps flowing until its grace time, in seconds since 1970:
- * an event at that second is the first one that is not wanted any more.
+ * A removed subject keeps flowing until its grace time, in seconds since 1970: an event at that
+ * second is the first one that is not wanted any more.
  *
- * Cost: a simple subject takes 53 to 107 bytes; what an event costs depends on
- * its own size and the number of sets of member names (SHAPES_MAX), not on the
- * number of subjects. In a second in which a grace time ends, all are visited once.
+ * Cost: a simple subject takes 55 to 109 bytes. What an event costs depends on its own size and the
+ * number of sets of member names (COMPLEX_SHAPES_MAX), not on the number of subjects; of complex
+ * subjects complex_matcher.h says exactly what. In a second in which a grace time ends, all are
+ * visited once.
  */
 #pragma once
 
@@ -44,7 +44,7 @@ void subjects_free(struct subjects *s);
 SSF_DEFINE_AUTO(subjects)
 
 /*
- * From now on owner is found in x by what is added, until subjects_free. Only with none, and before
+ * From now on x finds owner by what is added, until subjects_free(). Only with none, before
  * anything is added.
  */
 void subjects_index(struct subjects *s, struct interest_index *x, void *owner);

@@ -23,7 +23,11 @@ int verification_add(struct drafts *drafts, const char *stream, const char *stat
 	snprintf(origin, sizeof(origin), STREAM_ORIGIN "%s", stream);
 	uuid_make(made);
 	uuid_make(txn);
-	struct draft d = { .origin = origin, .origin_id = once != NULL ? once : made, .type = VERIFICATION,
-			   .txn = txn, .sub_id = sub_id, .body = claims };
+	struct draft d = { .origin = origin,
+			   .origin_id = once != NULL ? once : made,
+			   .type = VERIFICATION,
+			   .txn = txn,
+			   .sub_id = sub_id,
+			   .body = claims };
 	return draft_add(drafts, &d, err);
 }

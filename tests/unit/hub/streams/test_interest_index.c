@@ -50,8 +50,9 @@ static json_t *some_subject(void)
 		return json_pack("{s:s, s:[o, o]}", "format", "aliases", "identifiers",
 				 person(any(PEOPLE)), person(any(PEOPLE)));
 	default:
-		return json_pack("{s:s, s:o, s:o}", "format", "complex", "user", person(any(PEOPLE)),
-				 any(2) ? "device" : "tenant", person(any(PEOPLE)));
+		return json_pack("{s:s, s:o, s:o}", "format", "complex", "user",
+				 person(any(PEOPLE)), any(2) ? "device" : "tenant",
+				 person(any(PEOPLE)));
 	}
 }
 
@@ -139,8 +140,8 @@ static void change_subjects(struct owner *o)
 {
 	json_t *subject = some_subject();
 	struct ssf_err err;
-	int r = any(3) > 0 ? subjects_add(o->subjects, subject, &err) :
-			     subjects_remove(o->subjects, subject, 500, &err);
+	int r = any(3) > 0 ? subjects_add(o->subjects, subject, &err)
+			   : subjects_remove(o->subjects, subject, 500, &err);
 
 	assert_int_equal(r, 0);
 	json_decref(subject);
@@ -217,7 +218,9 @@ static void subjects_of_others_are_not_looked_at(void **state)
 	json_t *spec = json_pack("{s:s, s:s, s:{s:s}}", "client", "c", "default_subjects", "NONE",
 				 "delivery", "method", STREAM_METHOD_POLL);
 	json_t *about = person(3);
-	struct event e = { .type = "https://example.com/type/0", .origin = "rules", .sub_id = about };
+	struct event e = { .type = "https://example.com/type/0",
+			   .origin = "rules",
+			   .sub_id = about };
 	struct ssf_err err;
 
 	(void)state;

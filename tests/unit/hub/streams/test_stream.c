@@ -11,7 +11,9 @@
 #define SESSION_REVOKED "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 #define RISC_DISABLED "https://schemas.openid.net/secevent/risc/event-type/account-disabled"
 #define VERIFICATION "https://schemas.openid.net/secevent/ssf/event-type/verification"
-#define PUSH "\"client\":\"c\",\"delivery\":{\"method\":\"urn:ietf:rfc:8935\",\"endpoint_url\":\"https://r.example/e\"}"
+#define PUSH \
+	"\"client\":\"c\",\"delivery\":{\"method\":\"urn:ietf:rfc:8935\",\"endpoint_url\":" \
+	"\"https://r.example/e\"}"
 
 static int parse(const char *text, struct stream **out, struct ssf_err *err)
 {
@@ -44,7 +46,8 @@ static void members_have_their_defaults(void **state)
 	assert_int_equal(s->inactivity_s, -1);
 	stream_free(s);
 
-	assert_int_equal(parse("{\"client\":\"c\",\"audience\":\"https://own.example\",\"alg\":\"ES256\",\"status\":\"paused\","
+	assert_int_equal(parse("{\"client\":\"c\",\"audience\":\"https://"
+			       "own.example\",\"alg\":\"ES256\",\"status\":\"paused\","
 			       "\"heartbeat\":0,\"inactivity_timeout\":86400,"
 			       "\"delivery\":{\"method\":\"urn:ietf:rfc:8936\"}}",
 			       &s, &err),
@@ -67,8 +70,10 @@ static void mistakes_are_named(void **state)
 		{ "{\"client\":\"c\"}", "delivery" },
 		{ "{\"client\":\"c\",\"delivery\":{}}", "method" },
 		{ "{\"client\":\"c\",\"delivery\":{\"method\":\"push\"}}", "urn:ietf:rfc:8935" },
-		{ "{\"client\":\"c\",\"delivery\":{\"method\":\"urn:ietf:rfc:8935\"}}", "endpoint_url" },
-		{ "{\"client\":\"c\",\"delivery\":{\"method\":\"urn:ietf:rfc:8936\",\"endpoint_url\":\"x\"}}",
+		{ "{\"client\":\"c\",\"delivery\":{\"method\":\"urn:ietf:rfc:8935\"}}",
+		  "endpoint_url" },
+		{ "{\"client\":\"c\",\"delivery\":{\"method\":\"urn:ietf:rfc:8936\",\"endpoint_"
+		  "url\":\"x\"}}",
 		  "endpoint_url" },
 		{ "{" PUSH ",\"status\":\"stopped\"}", "status" },
 		{ "{" PUSH ",\"alg\":\"HS256\"}", "alg" },
@@ -96,7 +101,9 @@ static void mistakes_are_named(void **state)
 static void wants_what_it_asked_for(void **state)
 {
 	json_t *sub_id = json_pack("{s:s, s:s}", "format", "opaque", "id", "x");
-	struct event e = { .refs = 1, .origin = "rules", .type = SESSION_REVOKED, .sub_id = sub_id };
+	struct event e = {
+		.refs = 1, .origin = "rules", .type = SESSION_REVOKED, .sub_id = sub_id
+	};
 	struct event signal = { .refs = 1, .type = "secret.leaked" };
 	struct stream *all = NULL, *some = NULL;
 	struct ssf_err err;

@@ -2,7 +2,7 @@
 /* The subjects of a stream: by hand, against a plain list of them, and how cost grows. */
 #include "hub/streams/subjects.h"
 
-#include "hub/streams/shapes.h"
+#include "hub/streams/complex_matcher.h"
 #include "lib/ssf/subject.h"
 
 #include <setjmp.h>
@@ -139,8 +139,9 @@ static void removed_complex_subjects_have_none(void **state)
 	(void)state;
 	take_out(s, COMPLEX("'user':" EMAIL("a@b") ",'device':" OPAQUE("d")), NOW);
 	assert_false(wants(s, COMPLEX("'user':" EMAIL("a@b") ",'device':" OPAQUE("d")), NOW));
-	assert_false(wants(s, COMPLEX("'user':" EMAIL("a@b") ",'device':" OPAQUE("d") ",'group':" OPAQUE("g")),
-			   NOW));
+	assert_false(wants(
+		s, COMPLEX("'user':" EMAIL("a@b") ",'device':" OPAQUE("d") ",'group':" OPAQUE("g")),
+		NOW));
 	assert_true(wants(s, COMPLEX("'user':" EMAIL("a@b")), NOW)); /* on other devices too */
 	assert_true(wants(s, COMPLEX("'group':" OPAQUE("g")), NOW));
 	assert_true(wants(s, COMPLEX("'user':" EMAIL("a@b") ",'device':" OPAQUE("e")), NOW));
@@ -229,7 +230,7 @@ static void limits(void **state)
 	refuse(s, "{'format':'opaque'}", SSF_E_MALFORMED);
 	refuse(s, "[]", SSF_E_MALFORMED);
 
-	for (int i = 0; i < SHAPES_MAX; i++) {
+	for (int i = 0; i < COMPLEX_SHAPES_MAX; i++) {
 		snprintf(text, sizeof(text), COMPLEX("'m%d':" OPAQUE("1")), i);
 		add(shapes, text);
 	}
@@ -348,7 +349,8 @@ static bool list_wants(struct list *l, const json_t *subject, int64_t now)
 			list_drop(l, &l->at[i - 1]);
 	}
 	for (size_t i = 0; i < l->count; i++) {
-		if (l->all && l->at[i].until <= now && ssf_subject_covers(l->at[i].subject, subject))
+		if (l->all && l->at[i].until <= now &&
+		    ssf_subject_covers(l->at[i].subject, subject))
 			return false;
 		if (!l->all && ssf_subject_matches(l->at[i].subject, subject))
 			return true;
@@ -357,7 +359,8 @@ static bool list_wants(struct list *l, const json_t *subject, int64_t now)
 }
 
 /* Keeps one subject more, or one less. */
-static void change_both(struct subjects *s, struct list *l, json_t *subject, int64_t until, bool more)
+static void change_both(struct subjects *s, struct list *l, json_t *subject, int64_t until,
+			bool more)
 {
 	struct ssf_err err;
 
@@ -378,7 +381,8 @@ static void compare_with_list(bool all, uint64_t seed)
 	int64_t now = NOW;
 
 	for (int step = 0; step < 8000; step++) {
-		size_t target = all || step % 1000 >= 800 ? 100 : 3; /* both answers are to happen */
+		size_t target = all || step % 1000 >= 800 ? 100
+							  : 3; /* both answers are to happen */
 		json_auto_t *subject = random_subject(&seed);
 		struct ssf_err err;
 
@@ -424,11 +428,12 @@ static struct subjects *many(unsigned count)
 		char id[16];
 		snprintf(id, sizeof(id), "in%u", i);
 		json_t *simple = ssf_subject_opaque(id);
-		json_auto_t *subject =
-			i % 3 == 0 ? json_incref(simple) :
-			i % 3 == 1 ? json_pack("{s:s, s:[O]}", "format", "aliases", "identifiers", simple) :
-				     json_pack("{s:s, s:O, s:O}", "format", "complex", "user", simple,
-					       "tenant", simple);
+		json_auto_t *subject = i % 3 == 0 ? json_incref(simple)
+				       : i % 3 == 1
+					       ? json_pack("{s:s, s:[O]}", "format", "aliases",
+							   "identifiers", simple)
+					       : json_pack("{s:s, s:O, s:O}", "format", "complex",
+							   "user", simple, "tenant", simple);
 		json_decref(simple);
 		assert_int_equal(subjects_add(s, subject, &err), 0);
 	}
