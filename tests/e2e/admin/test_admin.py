@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's side: resources, commands, files, the end of a process."""
+"""The operator of a hub: resources, commands, files, and how a hub ends."""
 import hashlib
 import http.client
 import json
@@ -41,7 +41,7 @@ def registered(module_hub, registry):
 
 
 def forms(resources):
-    """Without their versions, which are the only thing that applying them again changes."""
+    """Resources without their versions, the only thing that applying them again changes."""
     return [{k: v for k, v in r.items() if k != "version"} for r in resources]
 
 
@@ -61,7 +61,7 @@ def problem(answer, status, *parts):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_round_trip(hub, kind):
-    """What get shows can be applied again, changes nothing, and counts as a version."""
+    """The output of get can be applied again. It changes nothing but the version."""
     before = hub.get(f"/v1/{kind}")
     assert before
     for resource in before:
@@ -189,7 +189,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("resource, part", WRONG, ids=lambda v: v if isinstance(v, str) else "")
-def test_wrong_resources_are_refused_with_their_place_and_nothing_is_applied(hub, resource, part):
+def test_a_wrong_resource_is_refused_with_its_place_and_nothing_is_applied(hub, resource, part):
     before = everything(hub)
     good = {"kind": "person", "id": "by-catch"}
     text = "[\n" + json.dumps(good) + ",\n\n  " + json.dumps(resource) + "\n]"
@@ -200,13 +200,13 @@ def test_wrong_resources_are_refused_with_their_place_and_nothing_is_applied(hub
     assert everything(hub) == before
 
 
-def test_twice_in_one_request(hub):
+def test_one_resource_twice_in_a_request_is_refused(hub):
     one = {"kind": "person", "id": "twin"}
     problem(hub.try_apply(one, one), 400, "id")
 
 
 @pytest.mark.parametrize("kind", ["credential", "client", "agent", "transmitter"])
-def test_what_must_be_unique_is_so_within_one_request_too(hub, kind):
+def test_unique_members_are_checked_within_one_request_too(hub, kind):
     common = {
         "credential": {"agent": "agent:full", "type": "t", "secret": "one-and-the-same-secret"},
         "client": {"audience": "https://x.example", "token": "one-and-the-same-token"},
@@ -220,7 +220,7 @@ def test_what_must_be_unique_is_so_within_one_request_too(hub, kind):
         for one in both:
             hub.cli("delete", kind, one["id"])
     problem(answer, 409, "another")
-    # one after the other it is refused as well
+    # also in two requests
     hub.apply(both[0])
     problem(hub.try_apply(both[1]), 409, "another")
     hub.cli("delete", kind, "u1")
@@ -238,7 +238,7 @@ def test_delete(hub):
     assert hub.admin("DELETE", "/v1/person/short-lived").status_code == 404
     assert hub.admin("GET", "/v1/person/short-lived").status_code == 404
     assert hub.admin("GET", "/v1/persons").status_code == 404
-    assert hub.apply({"kind": "person", "id": "short-lived"})[0]["version"] == 3, "with its past"
+    assert hub.apply({"kind": "person", "id": "short-lived"})[0]["version"] == 3, "with its history"
     hub.cli("delete", "person", "short-lived")
 
 
@@ -253,7 +253,7 @@ def test_history_is_kept_without_secrets(hub, secret):
 # --- rules ------------------------------------------------------------------------------------
 
 def rule(**changes):
-    """The text of a file with one rule, one member a line."""
+    """The text of a file with one rule, one member per line."""
     members = {"id": "some.rule", "title": "A rule", "severity": "high", "mode": "enforce",
                "on": ["secret.leaked"], "match": {"$agent": {"known": [True]}},
                "actions": [{"revoke": "agent", "target": "${subject.agent_id}", "reason": "r"}]}
@@ -289,7 +289,7 @@ def test_rules_by_command_with_comments(hub, tmp_path):
     path.write_text(text)
     assert hub.cli("apply", str(path)) == "rules mine version 1\n"
     stored = hub.get("/v1/rules/mine")
-    assert stored["text"] == text, "kept as it was written"
+    assert stored["text"] == text, "the text is stored as written"
     assert stored["digest"] == hashlib.sha256(text.encode()).hexdigest()
     assert hub.get("/v1/status")["rules"]["active"] >= 2
     hub.cli("delete", "rules", "mine")
@@ -356,17 +356,18 @@ def test_pages_of_events(hub):
     (["--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"], "nonexistent"), (["x"], "serve"),
     (["--ca-file", "/nonexistent"], "nonexistent"), (["--config", "/nonexistent"], "nonexistent"),
 ])
-def test_settings_that_are_wrong_end_the_start(hub, tmp_path, arguments, part):
+def test_wrong_settings_end_the_start(hub, hub_template, arguments, part):
     folder = hub.folder / uuid.uuid4().hex
     done = subprocess.run([harness.program("hub/ssfhub"), "serve", "--data", str(folder),
-                           "--listen", "127.0.0.1:0", *arguments], capture_output=True, text=True,
+                           "--listen", "127.0.0.1:0", "--database", hub_template.new_database(),
+                           *arguments], capture_output=True, text=True,
                           timeout=60)
     assert done.returncode in (1, 2) and part in done.stderr, done.stderr
     for mark in harness.SANITIZER_MARKS:
         assert mark not in done.stderr, done.stderr
 
 
-def test_settings_by_file_and_environment(new_hub, tmp_path):
+def test_settings_come_from_file_environment_and_command_line(new_hub, tmp_path):
     conf = tmp_path / "ssfhub.conf"
     conf.write_text("# comment\nissuer = https://from.file\nmax_body = 2k\n")
     hub = new_hub("--config", str(conf), "--max-body", "4k",
@@ -375,7 +376,7 @@ def test_settings_by_file_and_environment(new_hub, tmp_path):
     assert meta["issuer"] == "https://from.environment"
     assert meta["jwks_uri"] == "https://from.environment/jwks.json"
     assert hub.try_apply(json.dumps({"kind": "person", "id": "x", "name": "y" * 3000})
-                         ).status_code == 400, "read, and found too long"
+                         ).status_code == 400, "read, and the name is too long"
     assert hub.try_apply(json.dumps({"x": "y" * 5000})).status_code == 413
 
 
@@ -396,7 +397,7 @@ def test_modes_of_files(private_hub):
         return stat.S_IMODE(os.stat(hub.data / name).st_mode)
     for name in ("admin.token", "master.key", "server.key", "ca.key"):
         assert mode(name) == 0o600, name
-    assert mode("") & 0o066 == 0, "nobody else lists it"
+    assert mode("") & 0o066 == 0, "no other user lists it"
     for name in ("ca.pem", "server.pem", "hub.url"):
         assert mode(name) == 0o644, name
     assert mode("run") == mode("pg") == 0o700
@@ -409,7 +410,7 @@ def test_modes_of_files(private_hub):
     assert (hub.data / "hub.url").read_text() == f"https://127.0.0.1:{hub.port}\n"
 
 
-def test_database_takes_nobody_else(private_hub):
+def test_the_private_database_refuses_other_users(private_hub):
     if os.geteuid() != 0:
         pytest.skip("needs another user to try as")
     code = ("import psycopg2, sys\ntry: psycopg2.connect(host=sys.argv[1], user='ssfhub', "
@@ -419,10 +420,10 @@ def test_database_takes_nobody_else(private_hub):
                           text=True, timeout=60)
     assert done.returncode == 7, done.stdout + done.stderr
     with open("/proc/net/tcp", encoding="ascii") as f:
-        assert not [line for line in f if f":{5432:04X} " in line], "nothing listens on TCP"
+        assert not [line for line in f if f":{5432:04X} " in line], "it listens on no TCP port"
 
 
-def test_admin_token_of_the_operators_own(new_hub):
+def test_an_admin_token_chosen_by_the_operator(new_hub):
     hub = new_hub()
     hub.stop()
     token = "a-token-that-the-operator-has-chosen-himself"
@@ -437,8 +438,8 @@ def test_admin_token_of_the_operators_own(new_hub):
 
 # --- the end --------------------------------------------------------------------------------------
 
-def test_sigterm_answers_what_is_under_way(new_hub, endpoint):
-    """A push that is in flight is waited for, a long poll is answered, nothing is lost."""
+def test_sigterm_finishes_pending_requests(new_hub, endpoint):
+    """The hub waits for a push in flight, answers a long poll, and loses nothing."""
     hub = new_hub("--push-timeout", "8s").use_idp()
     hub.push_stream(endpoint)
     poll = hub.poll_stream()
@@ -456,7 +457,7 @@ def test_sigterm_answers_what_is_under_way(new_hub, endpoint):
         answer.begin()
         assert answer.status == 200
         assert json.loads(answer.read()) == {"sets": {}, "moreAvailable": False}
-    assert hub.proc.alive(), "the push is waited for"
+    assert hub.proc.alive(), "the hub waits for the push"
     hold.set()
     assert hub.proc.popen.wait(60) == 0
     assert not hub.processes()
@@ -464,7 +465,7 @@ def test_sigterm_answers_what_is_under_way(new_hub, endpoint):
     hub.start()
     third = hub.emit(sub="a")
     endpoint.wait(1, txn=third)
-    assert [p.txn for p in endpoint.pushes[pushes:]] == [third], "what was delivered is so for good"
+    assert [p.txn for p in endpoint.pushes[pushes:]] == [third], "the delivery was saved"
     assert first != third
 
 
@@ -482,7 +483,7 @@ def test_sigterm_under_load_loses_nothing(new_hub, endpoint):
                 try:
                     answer = hub.send(sign_set(hub.idp, claims), session)
                 except requests.exceptions.RequestException:
-                    return   # it has stopped listening
+                    return   # the hub has stopped listening
                 if answer.status_code == 202:
                     accepted.append(claims["txn"])
                 else:
@@ -491,7 +492,7 @@ def test_sigterm_under_load_loses_nothing(new_hub, endpoint):
     for t in threads:
         t.start()
     wait_until(lambda: len(accepted) > 50)
-    hub.stop()   # exits with 0
+    hub.stop()   # asserts exit status 0
     stopping.set()
     for t in threads:
         t.join(60)
@@ -499,8 +500,9 @@ def test_sigterm_under_load_loses_nothing(new_hub, endpoint):
     wait_until(lambda: set(accepted) <= {p.txn for p in endpoint.accepted()})
 
 
-def test_sigterm_does_not_wait_longer_than_it_says(new_hub, tls, github):
-    """What waits for somebody else is cut off at the drain timeout; exit 0 all the same."""
+def test_sigterm_cuts_off_requests_at_the_drain_timeout(new_hub, tls, github):
+    """A request that waits for another server is cut off after --drain-timeout; the exit status is 0
+    all the same."""
     hub = new_hub("--drain-timeout", "500ms").use_idp()
     hold = threading.Event()
     asked = threading.Event()
@@ -523,7 +525,7 @@ def test_sigterm_does_not_wait_longer_than_it_says(new_hub, tls, github):
     try:
         assert asked.wait(60)
         hub.proc.send_signal(signal.SIGTERM)
-        # the answer that it waits for never comes
+        # the answer of the JWKS server never comes
         assert hub.proc.popen.wait(60) == 0, hub.proc.log()
     finally:
         hold.set()
@@ -531,15 +533,15 @@ def test_sigterm_does_not_wait_longer_than_it_says(new_hub, tls, github):
         server.close()
 
 
-def test_sigint_ends_it_too_and_a_second_signal_does_no_harm(new_hub):
+def test_sigint_ends_the_hub_and_a_second_signal_is_harmless(new_hub):
     hub = new_hub()
     hub.proc.send_signal(signal.SIGINT)
     hub.proc.send_signal(signal.SIGTERM)
     assert hub.proc.popen.wait(60) == 0
 
 
-def test_first_start_that_is_killed_can_be_repeated(tls):
-    """The data directory is being made when the process dies."""
+def test_a_killed_first_start_can_be_repeated(tls):
+    """The process dies while it makes the data directory."""
     hub = harness.Hub(tls)
     hub.kill9()
     argv, hub.argv = hub.argv, list(hub.argv)
@@ -554,7 +556,7 @@ def test_first_start_that_is_killed_can_be_repeated(tls):
         hub.start()
         assert hub.get("/v1/status")["ready"]
     finally:
-        hub.data = hub.folder   # both directories are its
+        hub.data = hub.folder   # close both data directories
         hub._end()
         for p in hub.processes():
             os.kill(p, signal.SIGKILL)

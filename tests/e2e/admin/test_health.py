@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/healthz and /readyz tell the truth: ready is what works now, and why not; alive is the loop."""
+"""/healthz and /readyz: ready means that the hub works now, and if not the answer says why; healthy
+means that the event loop runs."""
 import contextlib
 import os
 import signal
@@ -12,7 +13,7 @@ from harness import Answer, free_port, wait_until
 
 
 def readiness(hub):
-    """(status, names of checks that fail, reasons)"""
+    """(status, names of the failing checks, reasons)"""
     answer = hub.request("GET", "/readyz")
     body = answer.json()
     failing = {name for name, passes in body["checks"].items() if not passes}
@@ -45,7 +46,7 @@ NO_SESSION = "this process has no session that could own anything"
 
 
 def backends(postgres):
-    """The server and all its processes."""
+    """The pids of the server and of all its processes."""
     main = postgres.popen.pid
     children = open(f"/proc/{main}/task/{main}/children").read().split()
     return [main, *map(int, children)]
@@ -60,21 +61,22 @@ def test_ready_follows_postgresql(new_hub, postgres):
     assert gauge(hub, "ssfhub_ready") == 0 and gauge(hub, "ssfhub_db_connections") == 0
     assert alive(hub)
     postgres.start()
-    wait_until(lambda: readiness(hub) == (200, set(), []), what="ready again")
+    wait_until(lambda: readiness(hub) == (200, set(), []), what="the hub is ready again")
     assert gauge(hub, "ssfhub_ready") == 1
 
 
-def test_a_database_that_is_silent_is_away_though_its_connections_are_there(new_hub, postgres):
+def test_a_stopped_database_is_not_ready_although_its_connections_are_open(new_hub, postgres):
     hub = new_hub("--database", postgres.conninfo)
     with stopped(backends(postgres)):
-        wait_until(lambda: "database" in readiness(hub)[1], what="sooner than statements give up")
-        assert gauge(hub, "ssfhub_db_connections") == 4, "nobody has closed them"
+        wait_until(lambda: "database" in readiness(hub)[1], what="the hub is not ready before statements time out")
+        assert gauge(hub, "ssfhub_db_connections") == 4, "the connections are still open"
         assert alive(hub)
-    wait_until(lambda: readiness(hub) == (200, set(), []), what="ready again")
+    wait_until(lambda: readiness(hub) == (200, set(), []), what="the hub is ready again")
 
 
-def test_a_lost_session_is_told(new_hub, postgres):
-    """The session that owns is cut alone, and cannot come back as long as somebody holds a table that it needs."""
+def test_a_lost_session_is_not_ready(new_hub, postgres):
+    """Only the session that holds the leases is ended, and it cannot come back while another client
+    holds a table that it needs."""
     hub = new_hub("--database", postgres.conninfo)
     other = psycopg2.connect(postgres.conninfo)
     with contextlib.closing(other), other.cursor() as cursor:
@@ -83,11 +85,11 @@ def test_a_lost_session_is_told(new_hub, postgres):
         wait_until(lambda: readiness(hub)[1] == {"owner"})
         assert readiness(hub)[2] == [NO_SESSION]
         other.rollback()
-    wait_until(lambda: readiness(hub)[0] == 200, what="it has one again")
+    wait_until(lambda: readiness(hub)[0] == 200, what="it has a session again")
 
 
-def test_not_ready_while_it_ends(new_hub, endpoint):
-    """Where probes come in by a listener of their own, they are told to the last."""
+def test_not_ready_while_the_hub_drains(new_hub, endpoint):
+    """The separate listener answers probes until the end."""
     port = free_port()
     hub = new_hub("--metrics-listen", f"127.0.0.1:{port}").use_idp()
     hold = threading.Event()
@@ -108,8 +110,8 @@ def test_not_ready_while_it_ends(new_hub, endpoint):
     assert hub.proc.popen.wait(60) == 0
 
 
-def test_starting_is_not_ready(new_hub, postgres):
-    """While resources cannot be read yet: alive, and not ready, and it says why."""
+def test_not_ready_while_the_hub_starts(new_hub, postgres):
+    """While the hub cannot read its resources yet, it is alive and not ready, and says why."""
     port = free_port()
     hub = new_hub("--database", postgres.conninfo, "--metrics-listen", f"127.0.0.1:{port}")
     hub.stop()

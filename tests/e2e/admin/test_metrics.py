@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GET /metrics: the format, who may read it, that it counts what happens, and that it costs the same
-whatever waits (bug B18)."""
+"""GET /metrics: its format, its access, that it counts what happens, and that its cost does not grow
+with the backlog (bug B18)."""
 import contextlib
 import json
 import pathlib
@@ -33,7 +33,7 @@ def scrape(hub):
 
 
 class Deltas:
-    """What has been added since. deltas("name", label="value")."""
+    """The increase of samples since it was made: deltas("name", label="value")."""
 
     def __init__(self, hub):
         self.hub = hub
@@ -59,7 +59,7 @@ def test_it_has_every_metric_as_documented(hub):
             assert sorted(name for name, _ in labels) == sorted(m.labels), m.name
 
 
-def test_prometheus_has_nothing_to_say_against_it(hub):
+def test_promtool_accepts_the_format(hub):
     hub.push_stream(harness.Endpoint(type("R", (), {"server": hub}), "/nowhere"), status="paused")
     answer = hub.admin("GET", "/metrics")
     done = subprocess.run([PROMTOOL, "check", "metrics"], input=answer.text, capture_output=True, text=True,
@@ -67,7 +67,7 @@ def test_prometheus_has_nothing_to_say_against_it(hub):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_process_and_the_build(hub):
+def test_process_and_build_metrics(hub):
     found = scrape(hub)
     version = re.search(r"ssfhub VERSION ([\d.]+)", (harness.ROOT / "CMakeLists.txt").read_text())[1]
     assert found("ssfhub_build_info", version=version) == 1
@@ -81,7 +81,7 @@ def test_the_process_and_the_build(hub):
     assert found("ssfhub_db_connections") == found("ssfhub_db_connections_max") == 5
 
 
-def test_a_loop_that_is_held_up_is_seen(hub):
+def test_slow_turns_of_the_loop_are_counted(hub):
     late = "ssfhub_loop_late_seconds"
 
     def slow_turns():
@@ -109,7 +109,7 @@ def test_the_metrics_token_opens_metrics_and_nothing_else(hub):
         assert (answer.status_code, answer.json()["err"]) == (403, "access_denied"), other
 
 
-def test_others_may_not(hub):
+def test_other_tokens_are_refused(hub):
     assert hub.request("GET", "/metrics").status_code == 401
     assert hub.request("GET", "/metrics", headers={"Authorization": "Bearer x"}).status_code == 401
     stream = hub.poll_stream()
@@ -124,7 +124,7 @@ def plain_session():
         yield session
 
 
-def test_a_listener_of_its_own_serves_anybody(new_hub):
+def test_metrics_listen_serves_anybody(new_hub):
     port = free_port()
     hub = new_hub("--metrics-listen", f"127.0.0.1:{port}")
     url = f"http://127.0.0.1:{port}"
@@ -137,7 +137,7 @@ def test_a_listener_of_its_own_serves_anybody(new_hub):
             for headers in ({}, {"Authorization": "Bearer " + hub.admin_token}):
                 assert session.get(url + path, headers=headers, timeout=60).status_code == 404, path
         assert session.post(url + "/metrics", timeout=60).status_code == 404
-    assert hub.request("GET", "/metrics").status_code == 401, "the other one is as it was"
+    assert hub.request("GET", "/metrics").status_code == 401, "the main listener still needs a token"
 
 
 # --- it counts --------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def test_ingest_is_counted(hub, registry, secret):
     assert 0 < since("ssfhub_commit_seconds_sum") < 10
     assert since("ssfhub_log_head_seq") >= 3
     assert since("ssfhub_commit_failures_total") == 0
-    assert since("ssfhub_log_entries_total", level="warn") >= 2, "what was refused"
+    assert since("ssfhub_log_entries_total", level="warn") >= 2, "the refused requests"
     assert since("ssfhub_log_entries_total", level="error") == 0
 
 
@@ -179,7 +179,7 @@ def test_requests_are_counted_by_route_and_status(hub):
     hub.request("GET", "/v1/agent/nobody-" + uuid.uuid4().hex, headers={"Authorization": "Bearer " + hub.admin_token})
     hub.request("GET", "/nowhere")
     hub.request("PUT", "/healthz")
-    assert hub.request("TRACE", "/healthz").status_code == 501   # which no handler sees
+    assert hub.request("TRACE", "/healthz").status_code == 501   # the server answers it before any handler
     assert since(name, route="none", status="501") == 1
     assert since(name, route="GET /healthz", status="200") == 3
     assert since(name, route="GET /v1/*/*", status="404") == 1
@@ -187,9 +187,9 @@ def test_requests_are_counted_by_route_and_status(hub):
     assert since(name, route="none", status="405") == 1
     assert since("ssfhub_http_request_seconds_count", route="GET /healthz") == 3
     found = scrape(hub)
-    assert not [k for k in found.all(name) if "nobody-" in str(k)], "no value of a request becomes a label"
+    assert not [k for k in found.all(name) if "nobody-" in str(k)], "no value of a request is a label"
     assert found("ssfhub_http_connections") >= 1
-    assert found("ssfhub_http_requests_pending") == 1, "the scrape"
+    assert found("ssfhub_http_requests_pending") == 1, "the scrape itself"
 
 
 def test_the_database_and_rules_are_counted(hub, registry, github, secret):
@@ -234,7 +234,7 @@ def test_matching_signing_and_pushing_are_counted(quiet, endpoint):
     assert since("ssfhub_http_client_connects_total") >= 1
     assert scrape(hub)("ssfhub_endpoints", circuit="closed") >= 1
     assert scrape(hub)("ssfhub_push_in_flight") == 0
-    hub.emit()   # on connections that are kept
+    hub.emit()   # on connections that were kept open
     endpoint.wait(4)
     assert scrape(hub)("ssfhub_http_client_connections") >= 1
 
@@ -277,7 +277,7 @@ def test_failures_of_push_are_counted(quiet, endpoint):
     wait_until(lambda: scrape(hub)("ssfhub_push_in_flight") == 0)
 
 
-def test_a_receiver_that_is_away(quiet):
+def test_an_unreachable_receiver_is_counted(quiet):
     hub = quiet
     stream = hub.push_stream(type("Nobody", (), {"url": f"https://localhost:{free_port()}/"}))
     hub.emit()
@@ -330,7 +330,7 @@ def test_the_lag_of_a_stream(hub, endpoint):
     assert scrape(hub)("ssfhub_stream_waiting_events", stream=stream) == 0
 
 
-def test_above_the_limit_there_are_only_sums(new_hub):
+def test_above_metrics_streams_there_are_only_sums(new_hub):
     hub = new_hub("--metrics-streams", "2").use_idp()
     for count in (1, 2):
         hub.poll_stream()
@@ -351,7 +351,7 @@ BACKLOG = 3000
 
 
 def cpu_of(pid):
-    """Seconds."""
+    """Processor time of a process in seconds."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / 100
 
@@ -364,7 +364,7 @@ def sql(postgres, text, *params):
 
 
 def cost(hub, pg_log):
-    """(statements, CPU seconds, bytes) of SCRAPES scrapes; what the hub does by itself is in it."""
+    """(statements, CPU seconds, bytes) of SCRAPES scrapes, with what the hub does besides."""
     begun, cpu = len(pg_log.read_text()), cpu_of(hub.proc.pid)
     size = 0
     for _ in range(SCRAPES):
@@ -372,8 +372,8 @@ def cost(hub, pg_log):
     return pg_log.read_text()[begun:].count("execute "), cpu_of(hub.proc.pid) - cpu, size
 
 
-def test_b18_a_scrape_costs_the_same_whatever_waits(new_hub, procs):
-    """Neither statements nor bytes nor time grow with a backlog of streams that are not served."""
+def test_b18_the_cost_of_a_scrape_does_not_grow_with_the_backlog(new_hub, procs):
+    """Neither statements nor bytes nor time grow with the backlog of streams that are paused."""
     postgres = harness.Postgres()
     procs.append(postgres)
     hub = new_hub("--database", postgres.conninfo).use_idp()
@@ -392,7 +392,7 @@ def test_b18_a_scrape_costs_the_same_whatever_waits(new_hub, procs):
         wait_until(lambda: scrape(hub)("ssfhub_stream_waiting_events", stream=stream.id) >= 256)
     assert scrape(hub)("ssfhub_stream_unread_seqs", stream=streams[0].id) >= BACKLOG / 2
     full = cost(hub, log)
-    # by itself it follows the log once a second, and saves its cursors
+    # the hub itself reads the log once a second and saves its cursors
     assert empty[0] < SCRAPES / 2 and full[0] < SCRAPES / 2, (empty, full)
     assert full[1] < 2 * empty[1] + 0.1, (empty, full)
     assert full[2] < 1.2 * empty[2], (empty, full)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""examples/monitoring with a real Prometheus: it takes the files, scrapes a hub with its token over TLS, and
-knows everything that rules and dashboard ask for."""
+"""examples/monitoring with a real Prometheus: it accepts the files, scrapes a hub with its token over
+TLS, and has every metric that the rules and the dashboard query."""
 import json
 import re
 import shutil
@@ -25,17 +25,17 @@ def promtool(*args):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_prometheus_takes_the_files():
+def test_promtool_accepts_the_files():
     promtool("check", "config", "--syntax-only", "prometheus.yml")
     promtool("check", "rules", "alerts.yml")
 
 
-def test_alerts_come_when_they_should():
+def test_alerts_fire_when_they_should():
     promtool("test", "rules", "alerts_test.yml")
 
 
 def expressions():
-    """(where it stands, the PromQL)"""
+    """(where it is, the PromQL) of each expression."""
     for name, expr in re.findall(r"- alert: (\w+)\n\s+expr: (.*)", (FOLDER / "alerts.yml").read_text()):
         yield name, expr
     for panel in DASHBOARD["panels"]:
@@ -43,7 +43,7 @@ def expressions():
             yield panel["title"], target["expr"].replace("$__rate_interval", "1m").replace("$instance", ".*")
 
 
-def test_they_ask_for_what_there_is():
+def test_rules_and_dashboard_query_existing_metrics():
     known = {"up"}
     for m in metrics.table():
         known |= {m.name + s for s in ("_bucket", "_sum", "_count")} if m.type == "histogram" else {m.name}
@@ -59,7 +59,7 @@ def test_they_ask_for_what_there_is():
     assert seen > 30
 
 
-def test_the_dashboard_has_what_grafana_needs():
+def test_the_dashboard_has_the_members_that_grafana_needs():
     assert DASHBOARD["title"] and DASHBOARD["schemaVersion"] >= 30
     ids = [p["id"] for p in DASHBOARD["panels"]]
     assert len(set(ids)) == len(ids)
@@ -67,12 +67,12 @@ def test_the_dashboard_has_what_grafana_needs():
     used = set(re.findall(r"\$\{?(\w+)", json.dumps(DASHBOARD["panels"])))
     assert used - {"__rate_interval"} == variables
     places = {(p["gridPos"]["x"], p["gridPos"]["y"]) for p in DASHBOARD["panels"]}
-    assert len(places) == len(ids), "no panel lies on another"
+    assert len(places) == len(ids), "no two panels overlap"
 
 
 @pytest.fixture
 def prometheus(hub, tmp_path, procs):
-    """With the example's files, but for where things are."""
+    """A Prometheus with the example's files, except for addresses and paths."""
     port = free_port()
     config = (FOLDER / "prometheus.yml").read_text()
     for old, new in (("localhost:8443", f"localhost:{hub.port}"), ("15s", "1s"),
@@ -96,7 +96,7 @@ def prometheus(hub, tmp_path, procs):
     def up():
         try:
             found = ask("query", query='up{job="ssfhub"}')["result"]
-        except (requests.ConnectionError, AssertionError):   # it starts
+        except (requests.ConnectionError, AssertionError):   # it is still starting
             return False
         return found and found[0]["value"][1] == "1"
     wait_until(up, what="Prometheus has scraped the hub")
@@ -108,6 +108,6 @@ def test_prometheus_scrapes_a_hub(hub, prometheus):
     target = prometheus("targets")["activeTargets"][0]
     assert (target["health"], target["lastError"]) == ("up", "")
     for where, expr in expressions():
-        prometheus("query", query=expr)   # 400 if it were not PromQL
-    wait_until(lambda: {r["health"] for r in prometheus("rules")["groups"][0]["rules"]} == {"ok"}, what="rules are evaluated")
-    assert not prometheus("alerts")["alerts"], "a hub that is well sets nothing off"
+        prometheus("query", query=expr)   # the status is 400 for wrong PromQL
+    wait_until(lambda: {r["health"] for r in prometheus("rules")["groups"][0]["rules"]} == {"ok"}, what="the rules have been evaluated")
+    assert not prometheus("alerts")["alerts"], "no alert fires for a healthy hub"

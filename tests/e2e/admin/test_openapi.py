@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GET /openapi.json: the document is sound, the hub serves it, every operation of it succeeds as it
-says, and openapi.check(), which looks at the answers in all other tests, notices what is not."""
+"""GET /openapi.json: the document is valid, the hub serves it, every operation in it succeeds as
+described, and openapi.check(), which all other tests run on each answer, notices deviations."""
 import collections
 import json
 import re
@@ -18,7 +18,7 @@ DOC = openapi.DOCUMENT.document
 
 # --- the document -----------------------------------------------------------------------------
 
-# What OpenAPI 3.1 lets stand where, as far as we use it; the first ones must be there.
+# The members that OpenAPI 3.1 allows where, as far as the document uses them: required, optional.
 MEMBERS = {
     "document": ("openapi info paths", "servers tags security components"),
     "info": ("title version", "summary description license"),
@@ -38,7 +38,7 @@ def followed(node):
 
 
 def parts():
-    """(what it is, where, the part) of everything that is not a schema."""
+    """(kind, where, part) of everything that is not a schema."""
     yield "document", "#", DOC
     yield "info", "info", DOC["info"]
     for path, item in DOC["paths"].items():
@@ -64,7 +64,7 @@ def parts_of(where, operation):
 
 
 def nodes(node=None, where="#"):
-    """(where, object) of every object in the document; examples are none of it."""
+    """(where, object) of every object in the document, without examples."""
     node = DOC if node is None else node
     if isinstance(node, dict):
         yield where, node
@@ -76,7 +76,7 @@ def nodes(node=None, where="#"):
             yield from nodes(value, f"{where}/{i}")
 
 
-def test_it_is_openapi_3_1():
+def test_the_document_is_openapi_3_1():
     assert re.fullmatch(r"3\.1\.\d", DOC["openapi"])
     wrong = []
     for what, where, part in parts():
@@ -97,14 +97,14 @@ def test_every_reference_leads_somewhere_and_every_component_is_used():
     assert there == used
 
 
-def test_operations_have_names_of_their_own_and_tags_that_are_explained():
+def test_operations_have_unique_ids_and_described_tags():
     operations = [part for what, _, part in parts() if what == "operation"]
     names = collections.Counter(op["operationId"] for op in operations)
     assert not [name for name, count in names.items() if count > 1]
     assert {tag for op in operations for tag in op["tags"]} == {t["name"] for t in DOC["tags"]}
 
 
-def test_the_parts_of_a_path_are_its_parameters():
+def test_the_variables_of_a_path_are_its_parameters():
     for path, item in DOC["paths"].items():
         for method in set(item) & set(openapi.METHODS):
             declared = [followed(p) for p in
@@ -116,21 +116,23 @@ def test_the_parts_of_a_path_are_its_parameters():
 
 
 def schemas():
-    yield from DOC["components"]["schemas"].items()
-    for where, node in nodes():
+    """(where, schema) of every schema, with what its references refer to in their place."""
+    document = openapi.resolved(DOC)
+    yield from document["components"]["schemas"].items()
+    for where, node in nodes(document):
         if "/schemas/" not in where and "schema" in node:
             yield where, node["schema"]
 
 
 def test_schemas_are_json_schema():
     for where, schema in schemas():
-        jsonschema.Draft202012Validator.check_schema(openapi.resolved({**DOC, "x": schema})["x"])
+        jsonschema.Draft202012Validator.check_schema(schema)
     for where, node in nodes():
         closed = node.get("additionalProperties") is False
         assert not closed or set(node.get("required", [])) <= set(node["properties"]), where
 
 
-def test_examples_are_examples():
+def test_examples_match_their_schemas():
     count = 0
     for where, node in nodes():
         if "example" in node:
@@ -142,14 +144,14 @@ def test_examples_are_examples():
 
 # --- the hub serves it ------------------------------------------------------------------------
 
-def test_it_is_served_with_the_hub_as_its_server(hub):
+def test_the_hub_serves_the_document_with_itself_as_server(hub):
     answer = hub.session.get(hub.url + "/openapi.json", timeout=60)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
     served = answer.json()
     assert served["servers"] == [{"url": hub.issuer}]
     assert served == {**DOC, "servers": served["servers"]}
-    assert list(served["paths"]) == list(DOC["paths"]), "in the order in which it was written"
+    assert list(served["paths"]) == list(DOC["paths"]), "the order of members is kept"
     assert hub.session.get(hub.url + "/openapi.json", timeout=60).content == answer.content
 
 
@@ -166,7 +168,7 @@ def exercise(operation):
 
 
 class World:
-    """What the exercises work on."""
+    """The state that the exercises work on."""
 
     def __init__(self, hub, new_hub, github, endpoint, registry, secret):
         self.hub = hub
@@ -177,7 +179,7 @@ class World:
         hub.apply(*registry)
 
     def receiver(self):
-        """A function that asks as a client of its own."""
+        """Makes a client, and returns a function that sends requests as this client."""
         n = uuid.uuid4().hex
         self.hub.apply({"kind": "client", "id": n, "audience": f"https://{n}.example", "token": n})
 
@@ -187,12 +189,13 @@ class World:
         return call
 
     def stream(self):
-        """A receiver with a poll stream of its own."""
+        """Makes a receiver with a poll stream."""
         call = self.receiver()
         return call, call("POST", "/ssf/streams", {}).json()["stream_id"]
 
     def leak(self):
-        """A registered secret that has leaked, and what it led to: the id of the credential."""
+        """Leaks a registered secret, waits for its consequences, and returns the id of the credential.
+        """
         n = uuid.uuid4().hex
         self.hub.apply({"kind": "credential", "id": n, "agent": "agent:builder", "type": "api-token",
                         "secret": "secret-" + n})
@@ -347,7 +350,7 @@ def _(w):
 
 
 def refused(w):
-    """A stream with a dead letter."""
+    """Makes a stream with a dead letter."""
     w.endpoint.script(Answer(400, {"err": "invalid_request"}))
     stream = w.hub.push_stream(w.endpoint)
     w.hub.emit()
@@ -465,7 +468,7 @@ def test_every_operation_succeeds(hub, new_hub, github, endpoint, registry, secr
     assert operation.successes <= seen
 
 
-def test_no_exercise_is_left_over():
+def test_every_exercise_is_of_an_operation():
     assert set(EXERCISES) == {op.id for op in openapi.DOCUMENT.operations}
 
 
@@ -487,7 +490,7 @@ def unchecked(hub, method, path, **kwargs):
     ("GET", "/%ff", 400, True),
     ("TRACE", "/healthz", 501, True),
 ])
-def test_what_is_outside_the_document(hub, method, path, status, has_error):
+def test_answers_outside_the_document(hub, method, path, status, has_error):
     answer = unchecked(hub, method, path, headers={"Authorization": "Bearer " + hub.admin_token})
     assert answer.status_code == status
     assert has_error == answer.content.startswith(b'{"err":')
@@ -519,7 +522,7 @@ def changed(answer, **changes):
      "without WWW-Authenticate"),
     ("/v1/status", {"_content": b'{"err":"not_found","description":"d"}'}, "authentication_failed"),
 ])
-def test_an_answer_that_is_not_as_it_says_is_noticed(hub, path, change, complaint):
+def test_a_deviating_answer_is_noticed(hub, path, change, complaint):
     answer = unchecked(hub, "GET", path)
     openapi.DOCUMENT.check(answer)
     with pytest.raises(AssertionError) as e:
@@ -527,7 +530,7 @@ def test_an_answer_that_is_not_as_it_says_is_noticed(hub, path, change, complain
     assert complaint in str(e.value)
 
 
-def test_a_request_that_should_not_have_been_accepted_is_noticed(hub):
+def test_a_wrongly_accepted_request_is_noticed(hub):
     answer = unchecked(hub, "POST", "/v1/apply", json={"kind": "person", "id": "ada"},
                        headers={"Authorization": "Bearer " + hub.admin_token})
     openapi.DOCUMENT.check(answer)
@@ -536,8 +539,8 @@ def test_a_request_that_should_not_have_been_accepted_is_noticed(hub):
         openapi.DOCUMENT.check(answer)
 
 
-def test_a_thread_cannot_hide_it(hub):
-    """Its session notes what is wrong, and the hub's check at the end of the test tells."""
+def test_a_deviation_in_a_thread_is_noticed(hub):
+    """The session notes the deviation, and the hub's check at the end of the test fails."""
     answer = changed(unchecked(hub, "GET", "/healthz"), status_code=201)
     with pytest.raises(AssertionError):
         for hook in hub.new_session().hooks["response"]:

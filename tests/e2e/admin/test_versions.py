@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versions: ETag and If-Match (RFC 9110 sections 8.8.3 and 13.1.1), and "version" of what is applied.
-Two who change the same thing at once do not overwrite each other."""
+"""Versions: ETag and If-Match (RFC 9110 sections 8.8.3 and 13.1.1), and "version" in applied resources.
+Concurrent changes do not overwrite each other."""
 import contextlib
 import http.client
 import json
@@ -23,7 +23,7 @@ def client(hub):
 
 @pytest.fixture
 def person(hub):
-    """A person in version 1; gives the id."""
+    """Makes a person with version 1, and returns the id."""
     id_ = "p-" + uuid.uuid4().hex[:8]
     hub.apply({"kind": "person", "id": id_, "name": "one"})
     return id_
@@ -58,7 +58,7 @@ def failed(answer):
 
 @contextlib.contextmanager
 def store_held(hub):
-    """Nothing that is put gets stored meanwhile; what is checked in memory passes."""
+    """Blocks every write of a resource; the checks in memory still pass."""
     with contextlib.closing(hub.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(7236520, 2)")
         yield
@@ -66,14 +66,15 @@ def store_held(hub):
 
 
 def at_once(hub, requests):
-    """The answers to requests (method, path, body, headers) that all were checked before any was stored."""
+    """The answers to requests (method, path, body, headers) that were all checked before any was
+    stored."""
     with contextlib.ExitStack() as stack:
         with store_held(hub):
             sockets = [stack.enter_context(hub.begin(m, p, json.dumps(b).encode(), **h))
                        for m, p, b, h in requests]
             wait_until(lambda: hub.sql("select count(*) from pg_locks join pg_database d on d.oid = database "
                                        "where datname = current_database() and locktype = 'advisory' and "
-                                       "objid = 2 and not granted")[0][0] >= 1, what="a put waits")
+                                       "objid = 2 and not granted")[0][0] >= 1, what="a write waits")
         answers = []
         for s in sockets:
             answer = http.client.HTTPResponse(s)
@@ -121,15 +122,15 @@ def test_if_match(client, method):
         answer = change(client, method, stream, malformed)
         assert answer.status_code == 400 and "If-Match" in answer.json()["description"], malformed
     assert client.call("GET", path_of(stream)).json() == stream
-    assert etag_of(client, stream) == tag, "nothing has changed"
+    assert etag_of(client, stream) == tag, "the stream has not changed"
     assert change(client, method, stream, f"{STALE} , {tag}").status_code in (200, 204)
     if method == "DELETE":
         assert client.call("GET", path_of(stream)).status_code == 404
     else:
-        assert failed(change(client, method, stream, tag)), "it is at the next version now"
+        assert failed(change(client, method, stream, tag)), "the version is the next one"
         assert change(client, method, stream, etag_of(client, stream)).status_code == 200
         assert change(client, method, stream, "*").status_code == 200
-        assert change(client, method, stream).status_code == 200, "without If-Match as before"
+        assert change(client, method, stream).status_code == 200, "without If-Match any version will do"
 
 
 def test_if_match_any_deletes(client):
@@ -157,7 +158,7 @@ def test_status_honours_if_match(client):
     assert client.hub.request("POST", "/ssf/status", json=body, headers=headers).status_code == 200
 
 
-def test_whose_stream_comes_before_the_precondition(hub, client):
+def test_ownership_is_checked_before_the_precondition(hub, client):
     stream = client.create()
     other = StreamClient(hub)
     for method in ("PATCH", "PUT", "DELETE"):
@@ -165,11 +166,12 @@ def test_whose_stream_comes_before_the_precondition(hub, client):
         assert change(other, method, stream, "*").status_code == 404
 
 
-# without If-Match whoever deletes means any version
+# a delete without If-Match applies to any version
 @pytest.mark.parametrize("method, if_match", [("PATCH", True), ("PUT", True), ("DELETE", True),
                                               ("PATCH", False), ("PUT", False)])
-def test_the_store_decides(hub, client, method, if_match):
-    """Both were current when they came: memory lets both through. 409 is for who did not ask."""
+def test_of_two_concurrent_changes_the_database_refuses_one(hub, client, method, if_match):
+    """Both versions were current when the requests came, so the check in memory lets both pass. The
+    status is 409 without If-Match."""
     stream = client.create()
     headers = {"Authorization": f"Bearer {client.token}"}
     if if_match:
@@ -206,7 +208,7 @@ def test_versions_survive_a_restart(hub, person):
     assert hub.get(f"/v1/person/{person}")["version"] == 2
 
 
-def test_apply_what_is_stored(hub, person):
+def test_apply_with_a_version(hub, person):
     read = hub.get(f"/v1/person/{person}")
     hub.apply({**read, "name": "two"})
     answer = hub.try_apply({**read, "name": "three"})
@@ -214,18 +216,18 @@ def test_apply_what_is_stored(hub, person):
     assert f"person {person} is at 2" in answer.json()["description"]
     assert hub.get(f"/v1/person/{person}")["name"] == "two"
     del read["version"]
-    assert hub.apply({**read, "name": "four"})[0]["version"] == 3, "not asked"
-    assert hub.apply({**read, "version": None})[0]["version"] == 4, "null is not there"
+    assert hub.apply({**read, "name": "four"})[0]["version"] == 3, "without a version any version will do"
+    assert hub.apply({**read, "version": None})[0]["version"] == 4, "null means no version"
 
 
-def test_apply_what_must_not_exist(hub):
+def test_apply_with_version_0_creates_only(hub):
     new = {"kind": "person", "id": "p-" + uuid.uuid4().hex[:8], "version": 0}
     assert hub.apply(new)[0]["version"] == 1
     answer = hub.try_apply(new)
     assert answer.status_code == 409
     assert f"person {new['id']} is at 1" in answer.json()["description"]
     assert hub.try_apply({**new, "id": new["id"] + "x", "version": 1}).status_code == 409
-    # once deleted it does not exist, and its versions go on
+    # a deleted resource does not exist, and its versions continue
     assert hub.admin("DELETE", f"/v1/person/{new['id']}").status_code == 204
     assert hub.apply(new)[0]["version"] == 3
     assert hub.get(f"/v1/person/{new['id']}")["version"] == 3
@@ -248,7 +250,7 @@ def test_apply_malformed_version(hub, person, version):
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_the_store_decides_about_resources(hub, exists):
+def test_of_two_concurrent_applies_the_database_refuses_one(hub, exists):
     id_ = "p-" + uuid.uuid4().hex[:8]
     if exists:
         hub.apply({"kind": "person", "id": id_})
@@ -276,17 +278,17 @@ def test_delete_if_match(hub, person):
     assert hub.admin("DELETE", path, headers={"If-Match": '"1"'}).status_code == 404
 
 
-def test_the_store_decides_about_a_delete(hub, person):
+def test_a_delete_and_an_apply_at_once(hub, person):
     admin = {"Authorization": f"Bearer {hub.admin_token}"}
     answers = at_once(hub, [
         ("POST", "/v1/apply", {"kind": "person", "id": person, "name": "two"}, admin),
         ("DELETE", f"/v1/person/{person}", None, {**admin, "If-Match": '"1"'})])
-    # whichever is stored first; an apply without a version means any
+    # either may be stored first; an apply without a version applies to any
     assert [s for s, _ in answers] in ([200, 412], [200, 204])
     assert hub.get(f"/v1/person/{person}")["name"] == "two"
 
 
-def test_what_get_shows_can_be_applied(hub, client):
+def test_the_output_of_get_can_be_applied(hub, client):
     stream = client.create(events_requested=[REVOKED])
     hub.apply({"kind": "stream", "id": f"s-{client.id}", "client": client.id, "delivery": {"method": POLL}})
     shown = [r for k in KINDS for r in hub.get(f"/v1/{k}")]

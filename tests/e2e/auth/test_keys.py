@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing keys: rotation by schedule and by hand, revocation, what is published and what is stored."""
+"""Signing keys: scheduled and manual rotation, revocation, what is published and what is stored."""
 import base64
 import concurrent.futures
 import json
@@ -19,9 +19,9 @@ from harness import Answer, part_of, wait_until
 
 SEED = 20261125
 HOUR_MS = 3600 * 1000
-# A next key waits for a second; the rest takes its time.
+# A next key signs after one second; nothing else happens by itself.
 BY_HAND = ("--key-rotation", "0s", "--key-publish-ahead", "1s", "--key-keep", "1h")
-# A next key waits for as long as the test takes.
+# A next key does not sign by itself during a test.
 WAITING = ("--key-rotation", "0s", "--key-publish-ahead", "1h", "--key-keep", "1h")
 
 
@@ -70,16 +70,16 @@ def test_by_schedule_a_key_is_published_before_it_signs(new_hub, endpoint, alg):
     hub = new_hub("--key-rotation", "3s", "--key-publish-ahead", "1s", "--key-keep", "2s", fresh=True).use_idp()
     stream = hub.push_stream(endpoint, alg=alg)
     audience = hub.get("/v1/client/" + hub.get("/v1/stream/" + stream)["client"])["audience"]
-    signed = []    # kids in the order in which they signed
+    signed = []    # kids in the order in which they first signed
 
     def three_have_signed():
         before = published(hub)
         gone = hub.log().count("event=keys.removed")
         pushes = endpoint.wait(1, txn=hub.emit())
         if hub.log().count("event=keys.removed") > gone:
-            return False   # what was under way just then is sent again (keys_listen()): the next one tells
+            return False   # a push that was in flight when a key went is sent again: look at the next one
         (push,) = pushes
-        assert kid_of(push.token) in before, "signed by a key that nobody could know"
+        assert kid_of(push.token) in before, "the signing key was not published"
         hub.verify(push.token, audience)
         if kid_of(push.token) not in signed:
             signed.append(kid_of(push.token))
@@ -90,22 +90,22 @@ def test_by_schedule_a_key_is_published_before_it_signs(new_hub, endpoint, alg):
         where o.kid = any(%s) and n.alg = o.alg and n.signs_from = (
             select min(signs_from) from signing_key where alg = o.alg and signs_from > o.signs_from)
         order by o.signs_from""", signed[:2])
-    assert times == [(kid, True, True, True) for kid in signed[:2]], "published ahead, rotated, kept"
-    wait_until(lambda: signed[0] not in published(hub), what="it is not kept for ever")
-    wait_until(lambda: hub.log().count("event=keys.added") >= 6, what="each algorithm has its schedule")
+    assert times == [(kid, True, True, True) for kid in signed[:2]], "published ahead, rotated on schedule, kept"
+    wait_until(lambda: signed[0] not in published(hub), what="the first key is withdrawn")
+    wait_until(lambda: hub.log().count("event=keys.added") >= 6, what="the other algorithm rotates too")
 
 
-def test_by_hand_the_next_key_waits_and_then_signs(new_hub, endpoint):
+def test_after_a_rotation_the_next_key_signs_after_publish_ahead(new_hub, endpoint):
     hub = new_hub(*BY_HAND).use_idp()
     hub.push_stream(endpoint)
     first = push_of(hub, endpoint)
     made = rotate(hub, alg="RS256")
     assert [(k["alg"], k["state"]) for k in made] == [("RS256", "next")]
     new = made[0]["kid"]
-    assert new in published(hub), "known as soon as it is there"
+    assert new in published(hub), "a next key is published at once"
     assert made == ring(hub, "RS256", "next")
     assert kid_of(push_of(hub, endpoint).token) == kid_of(first.token) != new
-    wait_until(lambda: signing(hub) == new, what="it signs")
+    wait_until(lambda: signing(hub) == new, what="the next key signs")
     second = push_of(hub, endpoint)
     assert kid_of(second.token) == new
     keys = published(hub)
@@ -117,28 +117,28 @@ def test_by_hand_the_next_key_waits_and_then_signs(new_hub, endpoint):
                        "signing_key n where o.kid = %s and n.kid = %s", old["kid"], new)[0]
     assert until == 3600
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", old["published_until"])
-    assert len(ring(hub, "ES256")) == 1, "the other algorithm was not asked for"
+    assert len(ring(hub, "ES256")) == 1, "the other algorithm was not rotated"
 
 
-def test_now_lets_the_next_key_sign_at_once(new_hub, endpoint):
+def test_rotate_now_lets_the_next_key_sign_at_once(new_hub, endpoint):
     hub = new_hub(*WAITING).use_idp()
     hub.push_stream(endpoint)
     before = signing(hub)
     (waiting,) = rotate(hub, alg="RS256")
     assert "waits already" in rotate(hub, 409, alg="RS256")["description"]
     assert "waits already" in rotate(hub, 409)["description"]
-    assert len(ring(hub, "ES256")) == 1, "all algorithms or none"
+    assert len(ring(hub, "ES256")) == 1, "a rotation is of all algorithms or of none"
     (now,) = rotate(hub, alg="RS256", now=True)
     assert (now["kid"], now["state"]) == (waiting["kid"], "signing")
     assert kid_of(push_of(hub, endpoint).token) == waiting["kid"]
-    assert [k["kid"] for k in ring(hub, "RS256")] == [before, waiting["kid"]], "none was made"
+    assert [k["kid"] for k in ring(hub, "RS256")] == [before, waiting["kid"]], "no other key was made"
     both = rotate(hub, now=True)
     assert {(k["alg"], k["state"]) for k in both} == {("RS256", "signing"), ("ES256", "signing")}
     assert kid_of(push_of(hub, endpoint).token) in {k["kid"] for k in both}
 
 
 def test_a_retry_after_a_rotation_is_signed_by_the_new_key(new_hub, endpoint):
-    """What is sent is signed by a key that is published for as long as can be."""
+    """A retry is signed by the key that will be published longest."""
     hub = new_hub(*WAITING).use_idp()
     hub.push_stream(endpoint)
     endpoint.decide = lambda push: Answer(503)
@@ -159,12 +159,12 @@ def test_two_rotations_at_once_make_one_next_key(new_hub):
                  for _ in range(6)]
         answers = [a.result() for a in asked]
     assert sorted(a.status_code for a in answers) == [200] + 5 * [409]
-    assert len(ring(hub, state="next")) == 2, "one for each algorithm"
+    assert len(ring(hub, state="next")) == 2, "one of each algorithm"
     assert hub.sql("select alg, count(*) from signing_key group by alg order by alg") == \
         [("ES256", 2), ("RS256", 2)]
 
 
-def test_of_two_processes_that_rotate_at_once_the_database_refuses_one(new_hub):
+def test_of_two_concurrent_rotations_the_database_refuses_one(new_hub):
     hub = new_hub(*WAITING)
     newest = signing(hub)
 
@@ -183,8 +183,8 @@ def test_of_two_processes_that_rotate_at_once_the_database_refuses_one(new_hub):
     finally:
         one.close()
         two.close()
-    hub.expected.add("keys.unseal.failed")   # "a" does not open
-    # and we, who have not seen it, see it before we decide: it counts, but cannot sign
+    hub.expected.add("keys.unseal.failed")   # the sealed key "a" cannot be opened
+    # the hub loads it before it rotates: it counts as the newest key, but cannot sign
     (made,) = rotate(hub, alg="RS256")
     assert {k["kid"] for k in ring(hub, "RS256")} == {newest, made["kid"]}
     assert hub.log().count("event=keys.unseal.failed kid=a ") == 1
@@ -192,7 +192,7 @@ def test_of_two_processes_that_rotate_at_once_the_database_refuses_one(new_hub):
 
 # --- the middle of it -------------------------------------------------------------------------
 
-def test_restart_and_kill_while_a_key_waits(new_hub, endpoint):
+def test_restart_and_kill_before_the_next_key_signs(new_hub, endpoint):
     hub = new_hub("--key-rotation", "0s", "--key-publish-ahead", "8s", "--key-keep", "1h").use_idp()
     hub.push_stream(endpoint)
     rotate(hub)
@@ -205,13 +205,14 @@ def test_restart_and_kill_while_a_key_waits(new_hub, endpoint):
     hub.kill9()
     hub.start()
     assert [k["kid"] for k in hub.get("/v1/keys")] == [k["kid"] for k in before]
-    wait_until(lambda: not ring(hub, state="next"), what="they sign")
+    wait_until(lambda: not ring(hub, state="next"), what="the next keys sign")
     assert kid_of(push_of(hub, endpoint).token) == before[3]["kid"]
     assert [k["kid"] for k in hub.get("/v1/keys")] == [k["kid"] for k in before]
 
 
 def test_killed_at_any_instant_of_a_rotation(new_hub, endpoint):
-    """There are never two next keys, and always one that signs and is published."""
+    """There are never two next keys of an algorithm, and there is always one that signs and is
+    published."""
     hub = new_hub(*WAITING).use_idp()
     hub.push_stream(endpoint)
     rng = random.Random(SEED)
@@ -223,14 +224,14 @@ def test_killed_at_any_instant_of_a_rotation(new_hub, endpoint):
                 pass
         asking = threading.Thread(target=ask)
         asking.start()
-        time.sleep(rng.random() * 0.3)   # the instant; nothing is waited for
+        time.sleep(rng.random() * 0.3)   # a random instant, no condition
         hub.kill9()
         asking.join()
         hub.start()
         for alg in ("RS256", "ES256"):
             assert len(ring(hub, alg, "next")) <= 1
             assert signing(hub, alg) in published(hub)
-        assert len(ring(hub, state="next")) in (0, 2), "both or none"
+        assert len(ring(hub, state="next")) in (0, 2), "of both algorithms or of none"
         if ring(hub, state="next"):
             rotate(hub, now=True)
         assert kid_of(push_of(hub, endpoint).token) == signing(hub)
@@ -245,10 +246,10 @@ def test_a_key_that_is_due_while_the_hub_is_down_comes_later(new_hub):
     ends = hub.sql("select n.signs_from - n.created_at >= '1s' and n.signs_from - o.signs_from >= '2s' "
                    "from signing_key n, signing_key o where o.kid = %s and n.kid = %s",
                    first, signing(hub))
-    assert ends == [(True,)], "it was published ahead all the same"
+    assert ends == [(True,)], "it was published for the full time before it signed"
 
 
-def test_while_the_database_is_away(new_hub, procs):
+def test_without_the_database_rotation_and_revocation_are_503(new_hub, procs):
     postgres = harness.Postgres()
     procs.append(postgres)
     hub = new_hub("--database", postgres.conninfo, *WAITING)
@@ -269,7 +270,7 @@ def test_while_the_database_is_away(new_hub, procs):
 # --- revocation -------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("alg", ["RS256", "ES256"])
-def test_revoked_while_a_push_is_being_retried(new_hub, endpoint, alg):
+def test_revocation_while_a_push_is_retried(new_hub, endpoint, alg):
     hub = new_hub(*WAITING).use_idp()
     hub.push_stream(endpoint, alg=alg)
     bad = signing(hub, alg)
@@ -286,13 +287,13 @@ def test_revoked_while_a_push_is_being_retried(new_hub, endpoint, alg):
     (push,) = endpoint.wait(1, txn=txn)
     assert kid_of(push.token) == new
     check_signature(push.token, published(hub))
-    assert len({p.jti for p in endpoint.pushes}) == 1, "the same SET to a receiver that counts"
+    assert len({p.jti for p in endpoint.pushes}) == 1, "the jti stays the same"
     assert {kid_of(p.token) for p in endpoint.pushes[count + 1:]} == {new}
     assert {kid_of(p.token) for p in endpoint.pushes[:2]} == {bad}
 
 
-def test_revoked_while_a_push_hangs(new_hub, endpoint):
-    """It is not left to end: it is sent again with another signature."""
+def test_revocation_while_a_push_hangs(new_hub, endpoint):
+    """The hub does not wait for the answer: it sends the SET again with another signature."""
     hub = new_hub(*WAITING, "--push-timeout", "60s").use_idp()
     hub.push_stream(endpoint)
     bad = signing(hub)
@@ -309,13 +310,13 @@ def test_revoked_while_a_push_hangs(new_hub, endpoint):
     assert push.jti == endpoint.pushes[0].jti
 
 
-def test_revoked_while_many_are_signed(new_hub):
-    """No answer to a poll that began after the 204 holds a SET by that key, whatever was under way."""
+def test_revocation_while_many_sets_are_signed(new_hub):
+    """A poll that begins after the 204 returns no SET by the revoked key, whatever was being signed."""
     hub = new_hub(*WAITING).use_idp()
     streams = [hub.poll_stream(alg=alg) for alg in ("RS256", "RS256", "ES256")]
     bad = [k["kid"] for k in ring(hub, state="signing")]
     stopping = threading.Event()
-    answers = []   # (when it was asked for, {kid of its SETs})
+    answers = []   # (time of the request, {kids of its SETs})
 
     def ask(stream):
         with requests.Session() as session:
@@ -354,7 +355,7 @@ def test_revoked_while_many_are_signed(new_hub):
     assert not after & set(bad)
 
 
-def test_revoking_the_key_that_waits_and_the_one_before(new_hub, endpoint):
+def test_which_key_signs_after_a_revocation(new_hub, endpoint):
     hub = new_hub(*WAITING).use_idp()
     hub.push_stream(endpoint)
     first = signing(hub)
@@ -363,22 +364,22 @@ def test_revoking_the_key_that_waits_and_the_one_before(new_hub, endpoint):
     revoke(hub, waiting["kid"])
     (still,) = ring(hub, "RS256")
     assert (still["kid"], still["state"], still["published_until"]) == (first, "signing", None)
-    # one that signs is followed by the one that waits, not by one that was retired
+    # the next key follows a revoked signing key, not a retired one
     (second,) = rotate(hub, alg="RS256", now=True)
     (third,) = rotate(hub, alg="RS256")
     revoke(hub, second["kid"])
     assert signing(hub) == third["kid"]
     assert kid_of(push_of(hub, endpoint).token) == third["kid"]
-    # without one that waits, the one before signs again, as receivers know it
+    # without a next key the previous one signs again, because receivers know it
     revoke(hub, third["kid"])
     (again,) = ring(hub, "RS256")
     assert (again["kid"], again["state"], again["published_until"]) == (first, "signing", None)
     assert kid_of(push_of(hub, endpoint).token) == first
-    # a retired one goes without further notice
+    # revoking a retired key changes nothing else
     (fourth,) = rotate(hub, alg="RS256", now=True)
     revoke(hub, first)
     assert [k["kid"] for k in ring(hub, "RS256")] == [fourth["kid"]]
-    # the last one is replaced
+    # the last key is replaced by a new one
     revoke(hub, fourth["kid"])
     assert kid_of(push_of(hub, endpoint).token) == signing(hub) not in (first, fourth["kid"])
     hub.restart()
@@ -386,7 +387,7 @@ def test_revoking_the_key_that_waits_and_the_one_before(new_hub, endpoint):
     assert not {first, second["kid"], third["kid"], fourth["kid"]} & set(published(hub))
 
 
-def test_what_is_not_published_cannot_be_revoked(new_hub):
+def test_revocation_of_an_unpublished_key_is_404(new_hub):
     hub = new_hub(*WAITING)
     bad = signing(hub)
     for kid in ("nobody", "RS256", "x" * 128):
@@ -407,7 +408,7 @@ def test_refused_bodies(hub, body):
     assert hub.get("/v1/keys") == before
 
 
-def test_only_the_operator(hub):
+def test_keys_need_the_admin_token(hub):
     poll = hub.poll_stream()
     before = hub.get("/v1/keys")
     for method, path in (("GET", "/v1/keys"), ("POST", "/v1/keys/rotate"),
@@ -439,10 +440,10 @@ def test_cli(new_hub):
 
 # --- what is published and stored -------------------------------------------------------------
 
-def test_jwks_is_public_and_may_be_kept_for_a_while(hub):
+def test_jwks_is_public_and_cacheable(hub):
     answer = hub.request("GET", "/jwks.json")
     assert answer.headers["Content-Type"] == "application/json"
-    assert answer.headers["Cache-Control"] == "public, max-age=300", "well below the 24 h ahead"
+    assert answer.headers["Cache-Control"] == "public, max-age=300", "well below --key-publish-ahead"
     for key in answer.json()["keys"]:
         assert set(key) in ({"kty", "kid", "alg", "use", "n", "e"},
                             {"kty", "kid", "alg", "use", "crv", "x", "y"})
@@ -450,7 +451,7 @@ def test_jwks_is_public_and_may_be_kept_for_a_while(hub):
     assert {k["kid"] for k in answer.json()["keys"]} == {k["kid"] for k in hub.get("/v1/keys")}
 
 
-def test_jwks_is_kept_for_less_than_a_next_key_waits(new_hub):
+def test_jwks_is_cached_for_less_than_publish_ahead(new_hub):
     hub = new_hub("--key-publish-ahead", "20s")
     assert hub.request("GET", "/jwks.json").headers["Cache-Control"] == "public, max-age=5"
 
@@ -470,7 +471,7 @@ def test_keys_at_rest_are_sealed(new_hub):
     hub = new_hub("--key-rotation", "0s", "--key-publish-ahead", "1s", "--key-keep", "1s")
     first = signing(hub)
     rotate(hub, now=True)
-    wait_until(lambda: first not in published(hub), what="its time is over")
+    wait_until(lambda: first not in published(hub), what="the first key is withdrawn")
     rotate(hub)
     revoke(hub, signing(hub, "ES256"))
     rows = hub.sql("select kid, sealed, public, revoked_at from signing_key")
@@ -478,7 +479,7 @@ def test_keys_at_rest_are_sealed(new_hub):
     for kid, sealed, public, revoked in rows:
         assert not set(public) & {"d", "p", "q", "dp", "dq", "qi", "k"}
         if kid == first or revoked:
-            assert sealed is None, "what signs no more is forgotten"
+            assert sealed is None, "the private part of a key that does not sign any more is deleted"
         elif sealed is not None:
             raw = bytes(sealed)
             for data in (raw, base64.b64decode(raw + b"==")):
@@ -490,7 +491,8 @@ def test_keys_at_rest_are_sealed(new_hub):
 
 
 def test_lost_master_key(new_hub, procs, endpoint):
-    """docs/how-to/signing-keys.md: no start with another one, until the operator says that the old keys are lost."""
+    """docs/how-to/signing-keys.md: the hub refuses to start with another master key until the operator
+    deletes the old signing keys."""
     postgres = harness.Postgres()
     procs.append(postgres)
     hub = new_hub("--database", postgres.conninfo, *WAITING).use_idp()

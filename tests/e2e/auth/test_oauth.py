@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OAuth: the token endpoint, access tokens of ours and of others, scopes, limits."""
+"""OAuth: the token endpoint, access tokens of the hub and of other issuers, scopes, rate limits."""
 import base64
 import concurrent.futures
 import hashlib
@@ -108,7 +108,7 @@ def test_rfc9728_metadata(hub):
     assert refused.status_code == 401
     assert (f'resource_metadata="{hub.issuer}/.well-known/oauth-protected-resource"'
             in refused.headers["WWW-Authenticate"])
-    assert "error=" not in refused.headers["WWW-Authenticate"]   # RFC 6750 section 3.1: nothing was presented
+    assert "error=" not in refused.headers["WWW-Authenticate"]   # RFC 6750 section 3.1: the request had no token
 
 
 def test_ssf_metadata_names_oauth(hub):
@@ -134,7 +134,7 @@ def test_client_secret(hub, client, auth):
 def test_an_expired_token_is_401(hub, client):
     token = client.token()
     assert call(hub, token).status_code == 200
-    wait_until(lambda: call(hub, token).status_code == 401, what="it expires")
+    wait_until(lambda: call(hub, token).status_code == 401, what="the token expires")
     refused = call(hub, token)
     assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
     assert refused.json()["err"] == "authentication_failed"
@@ -149,19 +149,19 @@ def test_streams_belong_to_the_client_not_to_the_token(hub, client):
 
 def test_a_change_of_the_client_voids_its_tokens(hub, client):
     token, other = client.token(), Client(hub).token()
-    assert call(hub, token).status_code == 200   # and it is remembered
+    assert call(hub, token).status_code == 200   # also for later requests
     hub.apply({**client.resource, "name": "renamed"})
     assert call(hub, token).status_code == 401
     assert call(hub, other).status_code == 200
     token = client.token()
     hub.admin("DELETE", f"/v1/client/{client.id}")
     assert call(hub, token).status_code == 401
-    hub.apply(client.resource)   # the same id again is not the same client
+    hub.apply(client.resource)   # a new client with the same id is another client
     assert call(hub, token).status_code == 401
 
 
 def test_a_revoked_signing_key_voids_the_tokens_that_it_signed(new_hub):
-    """Also those that were verified before: whoever has the key may have made them."""
+    """Also tokens that were verified before: whoever has the key may have made them."""
     hub = new_hub("--token-lifetime", "1h")
     client = Client(hub)
     token = client.token()
@@ -181,13 +181,13 @@ def test_tokens_outlive_a_restart_and_kill_9(new_hub):
     assert call(hub, token).status_code == 200
 
 
-def test_the_query_is_no_place_for_a_token(hub, client):
+def test_a_token_in_the_query_is_refused(hub, client):
     answer = hub.request("GET", f"/ssf/streams?access_token={client.token()}")
     assert answer.status_code == 401
 
 
-def test_a_set_signature_is_no_access_token(hub):
-    """A SET is signed with the same keys: its typ has to keep the two apart."""
+def test_a_set_is_not_an_access_token(hub):
+    """SETs and access tokens are signed with the same keys; typ keeps them apart."""
     stream = hub.poll_stream(alg="ES256")
     hub.emit()
     (token,) = [t for t in wait_until(
@@ -224,17 +224,17 @@ def test_rfc6749_5_2_invalid_client(hub, client):
     for answer in ways:
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
         assert answer.headers["WWW-Authenticate"].startswith("Basic")
-    assert len({a.text for a in ways}) == 1, "one answer for all"
-    # a client without a secret has none that fits
+    assert len({a.text for a in ways}) == 1, "all answers are the same"
+    # no secret fits a client without one
     bare = Client(hub, secret=None, token="token-" + uuid.uuid4().hex)
     assert bare.ask(None, client_id=bare.id, client_secret="").status_code == 401
     assert bare.ask(None, client_id=bare.id, client_secret="\0" * 32).status_code == 400
 
 
-def test_secrets_are_nowhere_in_the_clear(hub, client):
-    """Not in answers of the API, the database, or the log; nor are tokens."""
+def test_secrets_and_tokens_do_not_appear_in_clear_text(hub, client):
+    """They are in no answer of the API, not in the database, and not in the log."""
     token = client.token()
-    client.ask(None, client_id=client.secret, client_secret=client.id)   # in each other's place
+    client.ask(None, client_id=client.secret, client_secret=client.id)   # the secret as the token, and the token as the secret
     dump = json.dumps(hub.get(f"/v1/client/{client.id}")) + hub.log()
     dump += str(hub.sql("select spec from resource")) + str(hub.sql("select * from resource_history"))
     for value in (client.secret, token, token.split(".")[2]):
@@ -264,7 +264,7 @@ def test_private_key_jwt(hub, rsa, typ):
         answer = client.assert_with(key, typ)
         assert answer.status_code == 200, answer.text
         assert call(hub, answer.json()["access_token"]).status_code == 200
-        # the token endpoint's address is an audience of ours as well
+        # the URL of the token endpoint is an audience, too
         assert client.assert_with(key, typ, aud=[hub.issuer + "/oauth2/token"]).status_code == 200
 
 
@@ -279,7 +279,7 @@ def test_private_key_jwt_refused(hub, rsa):
         answer = client.assert_with(key, **changes)
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), changes
     assert client.assert_with(other).status_code == 401
-    assert Client(hub).assert_with(key).status_code == 401, "a client without keys"
+    assert Client(hub).assert_with(key).status_code == 401, "the client has no keys"
     good = client.claims()
     for token in (jwt(key, good, alg="ES256")[:-4] + "AAAA", jwt(key, good).replace(".", ".."), "x", "a.b.c",
                   hs256(rsa, good), none(good), jwt(key, good, kid="rsa-1")):
@@ -288,12 +288,12 @@ def test_private_key_jwt_refused(hub, rsa):
     assert client.ask(None, client_assertion_type="x", client_assertion=jwt(key, good)).status_code == 400
     assert client.ask(None, client_id="other", client_assertion_type=ASSERTION,
                       client_assertion=jwt(key, good)).status_code == 401
-    # none of them has used the jti up
+    # none of the refused assertions has used the jti
     assert client.ask(None, client_assertion_type=ASSERTION, client_assertion=jwt(key, good)).status_code == 200
 
 
 def hs256(key, claims):
-    """The attack on libjwt: an HMAC with the public key, as PEM, for a secret."""
+    """The attack on libjwt: an HMAC whose secret is the public key as PEM."""
     head = b64url(json.dumps({"typ": "JWT", "alg": "HS256", "kid": key["kid"]}).encode())
     text = f"{head}.{b64url(json.dumps(claims).encode())}"
     return f"{text}.{b64url(hmac.new(key.export_to_pem(), text.encode(), hashlib.sha256).digest())}"
@@ -316,14 +316,14 @@ def test_an_assertion_is_good_once(new_hub):
     assert "oauth.assertion.replayed" in hub.log()
     hub.kill9()
     hub.start()
-    assert client.ask(None, **form).status_code == 401, "also after a crash"
-    # signed anew it is the same assertion; of another client it is not
+    assert client.ask(None, **form).status_code == 401, "a crash does not forget it"
+    # the jti counts, not the signature; another client may use the same jti
     assert client.ask(None, **{**form, "client_assertion": jwt(key, claims)}).status_code == 401
     assert other.assert_with(key, jti=claims["jti"]).status_code == 200
     assert hub.sql("select count(*) from client_assertion")[0][0] == 2
 
 
-def test_used_assertions_are_forgotten_when_they_have_expired(hub):
+def test_used_assertions_are_deleted_after_they_have_expired(hub):
     key = ec_key("k1")
     client = Client(hub, secret=None, jwks=public(key))
     hub.sql("insert into client_assertion select sha256(n::text::bytea), now() - interval '1 s'"
@@ -341,11 +341,12 @@ def jwks_server(tls):
         hold = None
 
         def held(self, f):
-            """What f() gives, and what is to be called for it to get its keys, once it has asked for them."""
+            """Calls f() in a thread until it fetches its keys. Returns its future, and a function that
+            releases the keys."""
             asked, self.hold, result = self.asked, threading.Event(), []
             thread = threading.Thread(target=lambda: result.append(f()))
             thread.start()
-            wait_until(lambda: self.asked > asked, what="somebody asks for keys")
+            wait_until(lambda: self.asked > asked, what="the hub fetches the keys")
 
             def release():
                 self.hold.set()
@@ -373,14 +374,15 @@ def test_private_key_jwt_by_jwks_url(hub, jwks_server):
     assert client.assert_with(key).status_code == 200
     assert client.assert_with(key).status_code == 200
     assert jwks_server.asked == 1
-    # an unknown kid asks again, though not more often than once in a while
+    # an unknown kid fetches the keys again, but not too often
     for _ in range(3):
         assert client.assert_with(ec_key("k2")).status_code == 401
     assert jwks_server.asked <= 2
 
 
-def test_a_key_that_is_replaced_while_it_is_looked_up_gives_no_token(hub, jwks_server):
-    """A token is good for the client as it was when its assertion was looked at, and not for what it is later."""
+def test_a_client_that_changes_during_the_key_lookup_gets_no_token(hub, jwks_server):
+    """A token is for the client as it was when its assertion was checked, not for what it has become
+    since."""
     key = ec_key("k1")
     jwks_server.document = public(key)
     client = Client(hub, secret=None, jwks_url=jwks_server.url)
@@ -403,7 +405,7 @@ NEEDS = [("GET", "/ssf/streams", "ssf.read"), ("GET", "/ssf/status?stream_id=x",
 
 @pytest.mark.parametrize("method, path, scope", NEEDS)
 def test_each_operation_needs_its_scope(new_scopes, hub, method, path, scope):
-    """What a scope opens, it opens; all others together do not."""
+    """A scope allows its operations, and all other scopes together do not."""
     everything = sorted({s for _, _, s in NEEDS})
     allowed = call(hub, new_scopes(scope), method, path, {"x": 1})
     assert allowed.status_code not in (401, 403), allowed.text
@@ -428,7 +430,7 @@ def test_a_static_token_has_the_scopes_of_its_client(hub):
     assert call(hub, "token-" + n, "POST", body={}).status_code == 403
 
 
-def test_a_program_emits_with_a_token_of_its_own(hub):
+def test_a_client_emits_with_an_access_token(hub):
     program = Client(hub, scopes=["ssfhub.emit"])
     stream = hub.poll_stream()
     answer = call(hub, program.token(), "POST", "/v1/events", {
@@ -445,7 +447,7 @@ def test_a_program_emits_with_a_token_of_its_own(hub):
 
 @pytest.fixture
 def idp(hub, jwks_server):
-    """An authorization server of somebody else's; its tokens speak for a client here."""
+    """An authorization server of another party, whose tokens a client here may use."""
     class Idp:
         key = ec_key("as-1")
         issuer = f"https://{uuid.uuid4().hex}.example"
@@ -465,7 +467,7 @@ def idp(hub, jwks_server):
     return made
 
 
-def test_rfc9068_access_tokens_of_others(hub, idp, jwks_server):
+def test_rfc9068_access_tokens_of_another_issuer(hub, idp, jwks_server):
     made = call(hub, idp.token(), "POST", body={})
     assert made.status_code == 201, made.text
     token = idp.token(scope="ssf.read")
@@ -484,14 +486,14 @@ def test_rfc9068_refused(hub, idp):
                     {"exp": now - 100}, {"exp": None}, {"nbf": now + 600}, {"client_id": "0oa2"},
                     {"client_id": None}):
         assert call(hub, idp.token(**changes)).status_code == 401, changes
-    assert call(hub, idp.token("JWT")).status_code == 401, "an ID token is no access token"
+    assert call(hub, idp.token("JWT")).status_code == 401, "an ID token is not an access token"
     assert call(hub, idp.token(key=ec_key("as-1"))).status_code == 401
     assert call(hub, idp.token(key=ec_key("as-9"))).status_code == 401
     assert call(hub, idp.token()).status_code == 200
-    # it speaks for the client as long as there is one
+    # it is valid as long as the client exists
     token = idp.token()
     assert call(hub, token).status_code == 200
-    assert hub.admin("DELETE", f"/v1/issuer/{idp.id}").status_code == 409, "a client refers to it"
+    assert hub.admin("DELETE", f"/v1/issuer/{idp.id}").status_code == 409, "a client refers to the issuer"
     hub.admin("DELETE", f"/v1/client/{idp.client}")
     assert call(hub, token).status_code == 401
 
@@ -511,7 +513,7 @@ def test_other_claims_and_types_by_configuration(hub):
     assert call(hub, jwt(key, claims, "at+jwt")).status_code == 401
 
 
-def test_other_keys_of_an_issuer_hold_at_once(hub, idp):
+def test_new_keys_of_an_issuer_apply_at_once(hub, idp):
     """Also for tokens that were verified before."""
     token = idp.token()
     assert call(hub, token).status_code == 200
@@ -524,14 +526,14 @@ def test_other_keys_of_an_issuer_hold_at_once(hub, idp):
     assert call(hub, token).status_code == 401
 
 
-def test_keys_that_come_from_where_an_issuer_was_are_not_taken(hub, idp, jwks_server):
+def test_keys_from_the_former_url_of_an_issuer_are_not_used(hub, idp, jwks_server):
     release = jwks_server.held(lambda: call(hub, idp.token()))
     hub.apply({"kind": "issuer", "id": idp.id, "issuer": idp.issuer, "jwks": public(ec_key("as-2"))})
     assert release().status_code == 503
     assert call(hub, idp.token()).status_code == 401
 
 
-def test_an_authorization_server_that_is_away_is_503(hub, jwks_server):
+def test_an_unreachable_authorization_server_is_503(hub, jwks_server):
     n = uuid.uuid4().hex[:8]
     jwks_server.server.close()
     hub.apply({"kind": "issuer", "id": "away-" + n, "issuer": "https://away.example/" + n,
@@ -557,7 +559,7 @@ def until_429(request, most):
     raise AssertionError(f"no limit within {most} requests")
 
 
-def test_each_client_has_a_limit_of_its_own(new_hub):
+def test_each_client_has_its_own_rate_limit(new_hub):
     hub = new_hub("--rate-limit-client", "5", "--rate-limit-address", "0")
     one, two = Client(hub), Client(hub)
     tokens = [c.token() for c in (one, two)]
@@ -568,11 +570,11 @@ def test_each_client_has_a_limit_of_its_own(new_hub):
     assert call(hub, tokens[1]).status_code == 200
     n, answer = until_429(lambda: one.ask(), 50)
     assert answer.json()["error"] == "too_many_requests"
-    # it comes back
+    # the limit is per second
     wait_until(lambda: call(hub, tokens[0]).status_code == 200)
 
 
-def test_each_address_has_a_limit_of_its_own(new_hub):
+def test_each_address_has_its_own_rate_limit(new_hub):
     hub = new_hub("--rate-limit-address", "5", "--rate-limit-client", "0", "--forwarded-for")
 
     def guess(address):
@@ -580,11 +582,11 @@ def test_each_address_has_a_limit_of_its_own(new_hub):
             "Authorization": "Bearer guess", "X-Forwarded-For": f"spoofed, {address}"})
     until_429(lambda: guess("192.0.2.1"), 500)
     assert guess("192.0.2.2").status_code == 401
-    # an IPv6 network counts as one
+    # an IPv6 /64 network counts as one address
     until_429(lambda: guess("2001:db8::1"), 500)
     assert guess("2001:db8::2").status_code == 429
     assert guess("2001:db8:0:1::2").status_code == 401
-    # nobody else suffers: the operator, sources and transmitters are not counted
+    # the operator, sources and transmitters are not counted
     assert hub.get("/v1/status")["ready"]
 
 
@@ -595,21 +597,22 @@ def test_wrong_tokens_of_an_address_are_limited_everywhere(new_hub, method, path
     def send(address, token):
         return hub.request(method, path, json={}, headers={"Authorization": f"Bearer {token}",
                                                            "X-Forwarded-For": address})
-    for _ in range(30):     # what is right is not counted
+    for _ in range(30):     # requests with the right token are not counted
         assert send("192.0.2.1", hub.admin_token).status_code in (200, 400)
     n, answer = until_429(lambda: send("192.0.2.1", uuid.uuid4().hex), 500)
     assert n >= 9 and answer.json()["err"] == "too_many_requests"
-    # or it would be known which guess was right
+    # the right token is refused too, or the answer would tell which guess was right
     assert send("192.0.2.1", hub.admin_token).status_code == 429
     assert send("192.0.2.2", hub.admin_token).status_code in (200, 400)
-    # who presents nothing has not guessed
+    # a request without a token is no guess
     for _ in range(30):
         assert hub.request(method, path, json={}, headers={"X-Forwarded-For": "192.0.2.3"}).status_code == 401
-    wait_until(lambda: send("192.0.2.1", hub.admin_token).status_code in (200, 400), what="it comes back")
+    wait_until(lambda: send("192.0.2.1", hub.admin_token).status_code in (200, 400), what="the limit is per second")
 
 
-def test_of_two_headers_that_say_who_it_is_neither_is_believed(new_hub):
-    """A proxy that adds a header, where it should append to the one there is, lets its client say what it likes."""
+def test_two_x_forwarded_for_headers_are_ignored(new_hub):
+    """A proxy that adds a second header instead of appending to the first lets its client claim any
+    address."""
     hub = new_hub("--rate-limit-address", "5", "--rate-limit-client", "0", "--forwarded-for")
 
     context = ssl.create_default_context(cafile=str(hub.data / "ca.pem"))
@@ -628,7 +631,7 @@ def test_of_two_headers_that_say_who_it_is_neither_is_believed(new_hub):
     connection.close()
 
 
-def test_who_claims_to_be_forwarded_is_not_believed_by_default(new_hub):
+def test_x_forwarded_for_is_ignored_by_default(new_hub):
     hub = new_hub("--rate-limit-address", "5")
     n, _ = until_429(lambda: hub.request("GET", "/ssf/streams", headers={
         "Authorization": "Bearer guess", "X-Forwarded-For": uuid.uuid4().hex}), 500)

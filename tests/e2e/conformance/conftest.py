@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the hub and registers the receivers, for the conformance tests, which know neither. One
-hub a module; HUB_ARGS of the module are its settings. Each test that needs authorization runs with
-a static bearer token and with OAuth."""
+"""Starts the hub and registers the receivers for the conformance tests, which know neither. A module
+has one hub, whose settings are its HUB_ARGS. Each test that needs authorization runs with a static
+bearer token and with OAuth."""
 import pathlib
 import secrets
 import sys
@@ -19,7 +19,7 @@ import ssf  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def healthy(hub):
-    """After each test the hub is up, without complaints of its own."""
+    """After each test the hub still runs and has logged no error."""
 
 
 def as_transmitter(hub):
@@ -46,7 +46,7 @@ def authorization(request):
 
 
 def register(hub, authorization):
-    """A receiver that the hub's operator sets up."""
+    """Registers a receiver as the operator does."""
     name = "rx-" + uuid.uuid4().hex[:12]
     secret = secrets.token_urlsafe(24)
     given = {"token": secret} if authorization == "static" else {"secret": secret}
@@ -59,13 +59,13 @@ def register(hub, authorization):
 
 @pytest.fixture(scope="module")
 def pair(transmitter, module_hub, authorization):
-    """Two receivers that have nothing to do with each other."""
+    """Two receivers with nothing in common."""
     return [ssf.Receiver(transmitter, register(module_hub, authorization)) for _ in range(2)]
 
 
 @pytest.fixture(scope="module")
 def client_credentials(transmitter, module_hub):
-    """Of a receiver that gets tokens of its own from the authorization server."""
+    """The credentials of a receiver that gets its tokens from the authorization server."""
     return register(module_hub, "oauth")
 
 
@@ -99,7 +99,7 @@ def sink(authority, tmp_path_factory):
 
 @pytest.fixture
 def new_sink(authority, tmp_path):
-    """Makes sinks with a certificate or TLS settings of their own."""
+    """Makes sinks with their own certificate or TLS settings."""
     made = []
 
     def make(context=lambda context: None, **certificate):
@@ -112,7 +112,7 @@ def new_sink(authority, tmp_path):
 
 @pytest.fixture
 def new_pair(new_hub):
-    """Makes a transmitter with settings of its own, and a receiver of it."""
+    """Makes a transmitter with settings of its own, and a receiver for it."""
     def make(*settings):
         hub = new_hub(*settings)
         made = as_transmitter(hub)
@@ -122,7 +122,7 @@ def new_pair(new_hub):
 
 @pytest.fixture
 def stranger_sink(tmp_path):
-    """Its certificate has the right name, and an issuer that the transmitter does not know."""
+    """A sink whose certificate has the right name, and an issuer that the transmitter does not know."""
     folder = tmp_path / "stranger"
     folder.mkdir()
     unknown = harness.TLS(folder)
@@ -133,7 +133,7 @@ def stranger_sink(tmp_path):
 
 @pytest.fixture
 def transmitter_at(new_hub):
-    """Makes a transmitter whose issuer has a path, and a receiver of it."""
+    """Makes a transmitter whose issuer has a path, and a receiver for it."""
     def make(path):
         port = harness.free_port()
         issuer = f"https://localhost:{port}{path}"
@@ -146,7 +146,7 @@ def transmitter_at(new_hub):
 
 @pytest.fixture
 def register_keys(module_hub):
-    """Registers a client by its public keys; gives its id."""
+    """Registers a client by its public keys, and returns its id."""
     def make(jwks):
         name = "rx-" + uuid.uuid4().hex[:12]
         module_hub.apply({"kind": "client", "id": name, "audience": f"https://{name}.example",

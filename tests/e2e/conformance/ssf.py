@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the conformance tests need, written from the specifications alone: a client of a transmitter
-(discovery, OAuth, stream management, poll), a push sink, and the checks of a SET. It knows nothing
-of a transmitter but what stands in `Transmitter`; point it at any other by giving those."""
+"""The client side of the conformance tests, written from the specifications alone: a client of a
+transmitter (discovery, OAuth, stream management, poll), a push sink, and the checks of a SET. It knows
+nothing about a transmitter but the fields of `Transmitter`, so it can be pointed at any other."""
 import collections
 import dataclasses
 import datetime
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwcrypto import jwk, jws
 
-must = pytest.mark.must   # @must("SSF-8.1.1.3-2"): the ids of musts.tsv that a test covers
+must = pytest.mark.must   # @must("SSF-8.1.1.3-2"): the rows of musts.tsv that a test covers
 
 PUSH = "urn:ietf:rfc:8935"
 POLL = "urn:ietf:rfc:8936"
@@ -38,7 +38,7 @@ MEMBERS = {"stream_id", "iss", "aud", "events_supported", "events_requested", "e
 
 
 def wait_for(get, what, timeout=60):
-    """What get() gives, once that is true."""
+    """Calls get() until it returns something true, and returns that."""
     deadline = time.monotonic() + timeout
     while not (value := get()):
         assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
@@ -51,7 +51,8 @@ def new_subject():
 
 
 def well_known(issuer, name):
-    """SSF 1.0 section 7.2, RFC 8414 section 3: between host and path, no "/" at the end."""
+    """SSF 1.0 section 7.2 and RFC 8414 section 3: the well-known part is between host and path, without
+    a "/" at the end."""
     parts = urlsplit(issuer)
     return f"{parts.scheme}://{parts.netloc}/.well-known/{name}{parts.path.rstrip('/')}"
 
@@ -61,7 +62,8 @@ def well_known(issuer, name):
 
 @dataclasses.dataclass
 class Credentials:
-    """Of one receiver: a token, or what gets one from the authorization server."""
+    """The credentials of one receiver: a token, or what it takes to get one from the authorization
+    server."""
     audience: str
     token: str | None = None
     client_id: str | None = None
@@ -70,8 +72,8 @@ class Credentials:
 
 @dataclasses.dataclass
 class Transmitter:
-    """All that the suite is told. emit(type, subject, claims): an event happens there.
-    change_status(stream_id, status): its operator, no receiver, changes a stream's status."""
+    """Everything that the suite is told. emit(type, subject, claims) lets an event happen.
+    change_status(stream_id, status) changes a stream's status as its operator, not its receiver."""
     issuer: str
     ca_file: str
     emit: Callable
@@ -97,7 +99,8 @@ class Transmitter:
         return answer.json()["keys"]
 
     def key(self, kid):
-        """The published key of that name; fetched when it is not known yet, as a receiver does."""
+        """The published key with this kid. Like a receiver, it fetches the keys again if it does not
+        know the kid."""
         if kid not in self.known_keys:
             self.known_keys = {k["kid"]: jwk.JWK(**k) for k in self.keys()}
         return self.known_keys[kid]
@@ -121,8 +124,8 @@ class Transmitter:
         return answer.json()["access_token"]
 
     def verify_set(self, token, audience):
-        """The claims of a SET, once it is what SSF 1.0 section 4.1 asks for and its signature is
-        that of a published key."""
+        """The claims of a SET, after checking it against SSF 1.0 section 4.1 and its signature against
+        the published keys."""
         checked = jws.JWS()
         checked.allowed_algs = ["RS256", "ES256"]
         checked.deserialize(token)
@@ -140,7 +143,7 @@ class Transmitter:
 
 
 class Receiver:
-    """Calls the endpoints that the transmitter's metadata names, with one receiver's token."""
+    """Calls the endpoints in the transmitter's metadata with one receiver's token."""
 
     def __init__(self, transmitter, credentials):
         self.transmitter = transmitter
@@ -150,7 +153,7 @@ class Receiver:
         self.token = credentials.token or transmitter.token(credentials)
 
     def call(self, method, endpoint, body=None, token=None, query=None, **kwargs):
-        """endpoint: a name of the metadata, or a URL. body: JSON."""
+        """endpoint: a name in the metadata, or a URL. body: JSON."""
         kwargs.setdefault("headers", {"Authorization": f"Bearer {token or self.token}"})
         if body is not None:
             kwargs["json"] = body
@@ -210,7 +213,7 @@ class Receiver:
     # RFC 8936
 
     def poll(self, stream, **body):
-        """The answer, its SETs verified: jti -> claims."""
+        """The answer; its SETs are verified: jti -> claims."""
         body.setdefault("returnImmediately", True)
         answer = wait_for(lambda: self.try_poll(stream, body), "the endpoint is ready")
         answer["sets"] = {jti: self.transmitter.verify_set(token, self.audience)
@@ -228,7 +231,7 @@ class Receiver:
         return answer.json()
 
     def sets(self, stream, count):
-        """The claims of all SETs that wait, once there are count of them; none is acknowledged."""
+        """Waits for count SETs, and returns the claims of all; none is acknowledged."""
         return wait_for(lambda: len(got := list(self.poll(stream)["sets"].values())) >= count
                         and got, f"{count} SETs")
 
@@ -236,8 +239,8 @@ class Receiver:
         self.poll(stream, ack=[s["jti"] for s in sets], maxEvents=0)
 
     def flushed(self, stream):
-        """All SETs up to a verification that is asked for now; all are acknowledged. Without a
-        sleep: what has not come before it is not coming."""
+        """All SETs up to a verification event that is requested now; all are acknowledged. No sleep:
+        what has not arrived before the verification will not arrive."""
         state = uuid.uuid4().hex
         self.ask_verification(stream, state=state)
         got = {}
@@ -302,7 +305,7 @@ class Push:
 
 class Sink:
     """An HTTPS server that remembers each POST. answers: statuses (or (status, body)) for the next
-    pushes to a path; 202 when there are none. context: a change to its TLS settings."""
+    pushes to a path; 202 when there are none left. context: a change of its TLS settings."""
 
     def __init__(self, pem_file, context=lambda context: None):
         self.pushes = collections.defaultdict(list)
@@ -351,7 +354,7 @@ class Sink:
                          kwargs={"poll_interval": 0.05}).start()
 
     def endpoint(self, *answers):
-        """A new address; the answers to the first pushes to it."""
+        """A new address. answers: see Sink."""
         path = "/" + uuid.uuid4().hex
         self.answers[path].extend(answers)
         return self.url + path

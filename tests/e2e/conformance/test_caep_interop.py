@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CAEP Interoperability Profile 1.0: what binds a transmitter. Tests are named by section."""
+"""CAEP Interoperability Profile 1.0: the requirements on transmitters. Tests are named by section."""
 import base64
 import json
 import socket
@@ -52,7 +52,7 @@ def test_2_1_every_endpoint_is_on_tls_1_2_or_later(transmitter):
 
 @must("CAEPIOP-2.1-2")
 def test_2_1_connections_to_others_are_on_tls(transmitter, receiver, sink):
-    """The sink speaks nothing else; an address without TLS is not taken."""
+    """The sink speaks only TLS; an address without TLS is refused."""
     endpoint = sink.endpoint()
     receiver.create(delivery=push_to(endpoint))
     transmitter.emit(REVOKED, new_subject())
@@ -90,7 +90,7 @@ def test_2_6_signatures(transmitter, receiver):
     transmitter.emit(CREDENTIAL_CHANGE, new_subject(),
                      {"credential_type": "password", "change_type": "update"})
     receiver.ask_verification(stream)
-    receiver.sets(stream, 3)   # verified by the published keys
+    receiver.sets(stream, 3)   # sets() verifies them by the published keys
     answer = receiver.call("POST", stream["delivery"]["endpoint_url"], {"returnImmediately": True})
     keys = {k["kid"]: k for k in transmitter.keys()}
     headers = [part_of(t, 0) for t in answer.json()["sets"].values()]
@@ -153,7 +153,7 @@ def test_2_5_subjects(transmitter, receiver):
 
 
 def filled(reason):
-    """A language map (CAEP 1.0 section 2) with something in it."""
+    """A language map (CAEP 1.0 section 2) that is not empty."""
     return isinstance(reason, dict) and reason and all(
         isinstance(v, str) and v.strip() for v in reason.values())
 
@@ -241,7 +241,7 @@ CHANGES = [("POST", "configuration_endpoint", {}), ("PATCH", "configuration_endp
 
 @pytest.fixture
 def owner(transmitter, client_credentials):
-    """The receiver of client_credentials, with a token for everything, and a stream of its."""
+    """The receiver of client_credentials with a token of every scope, and a stream."""
     made = Receiver(transmitter, client_credentials)
     stream = made.create()
     yield made, stream
@@ -303,7 +303,7 @@ def test_2_7_3_no_tokens_in_queries(receiver):
 
 
 def changed(token):
-    """The same token but for one character, at several places of it."""
+    """The same token with one character changed, at several places."""
     for at in (2, len(token) // 2, len(token) - 5):
         yield token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1:]
 
@@ -319,7 +319,7 @@ def test_2_7_3_integrity(receiver):
 
 @must("CAEPIOP-2.7.3-1", "CAEPIOP-2.7.3-5")
 def test_2_7_3_the_error_of_a_wrong_token(receiver):
-    """RFC 6750 section 3.1: invalid_token is 401; without any token there is no error code."""
+    """RFC 6750 section 3.1: invalid_token is 401; a request without a token gets no error code."""
     answer = receiver.call("GET", "configuration_endpoint", token="not-a-token")
     assert answer.status_code == 401
     assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
@@ -330,7 +330,7 @@ def test_2_7_3_the_error_of_a_wrong_token(receiver):
 
 @must("CAEPIOP-2.7.3-3")
 def test_2_7_3_expiry_of_issued_tokens(transmitter, client_credentials):
-    """What the token itself says agrees with expires_in (RFC 9068 section 2.2)."""
+    """The token agrees with expires_in (RFC 9068 section 2.2)."""
     answer = transmitter.ask_token(client_credentials).json()
     claims = part_of(answer["access_token"], 1)
     assert abs(claims["exp"] - (time.time() + answer["expires_in"])) < 10

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RFC 8935, push delivery: what binds a transmitter. Tests are named by section."""
+"""RFC 8935, push delivery: the requirements on transmitters. Tests are named by section."""
 import ssl
 import uuid
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ HUB_ARGS = ("--max-streams", "8", "--min-verification-interval", "0s")
 
 @must("RFC8935-2.1-1", "RFC8935-2.1-2", "RFC8935-2.1-3", "RFC8935-5.3-2", "RFC8935-6-2")
 def test_2_1_the_request(transmitter, receiver, sink):
-    """The sink takes nothing but TLS and POST."""
+    """The sink accepts only TLS and POST."""
     endpoint = sink.endpoint()
     stream = receiver.create(delivery=push_to(endpoint))
     subject = new_subject()
@@ -39,7 +39,7 @@ def test_2_1_a_repeat_is_the_same_set(transmitter, receiver, sink):
 
 
 def test_2_4_a_refused_set_does_not_hold_up_the_next(transmitter, receiver, sink):
-    """Section 4: to send again what was refused by 400 is of no use."""
+    """Section 4: a SET that was refused by 400 is not sent again."""
     refusal = (400, {"err": "invalid_request", "description": "no"})
     endpoint = sink.endpoint(refusal, 202)
     stream = receiver.create(delivery=push_to(endpoint))
@@ -55,7 +55,8 @@ def test_2_4_a_refused_set_does_not_hold_up_the_next(transmitter, receiver, sink
 
 
 def refused(transmitter, receiver, bad, good):
-    """Nothing comes to bad, although it is tried; then the receiver moves to good, and it does."""
+    """The transmitter tries to connect to the bad sink and sends nothing; after the receiver has moved
+    to the good sink, it does."""
     endpoint = bad.url + "/" + uuid.uuid4().hex
     stream = receiver.create(delivery=push_to(endpoint))
     subject = new_subject()
@@ -78,7 +79,7 @@ def test_3_the_receivers_certificate_is_checked(transmitter, receiver, sink, new
 
 
 @must("RFC8935-3-1", "RFC8935-5.3-4")
-def test_3_a_certificate_of_nobody(transmitter, receiver, sink, stranger_sink):
+def test_3_a_certificate_of_an_unknown_issuer(transmitter, receiver, sink, stranger_sink):
     refused(transmitter, receiver, stranger_sink, sink)
 
 
@@ -114,12 +115,12 @@ def only_null_ciphers(context):
 
 @must("RFC8935-5.3-5")
 @pytest.mark.parametrize("context", [only_tls_1_1, only_null_ciphers])
-def test_5_3_old_tls_is_not_spoken(transmitter, receiver, sink, new_sink, context):
+def test_5_3_old_tls_versions_are_not_used(transmitter, receiver, sink, new_sink, context):
     refused(transmitter, receiver, new_sink(context), sink)
 
 
 @must("RFC8935-5.3-2", "RFC8935-5.3-5")
-def test_5_3_tls_1_2_is_enough(transmitter, receiver, new_sink):
+def test_5_3_tls_1_2_is_accepted(transmitter, receiver, new_sink):
     old = new_sink(only_tls_1_2)
     endpoint = old.endpoint()
     receiver.create(delivery=push_to(endpoint))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RFC 8936, poll delivery: what binds a transmitter. Tests are named by section."""
+"""RFC 8936, poll delivery: the requirements on transmitters. Tests are named by section."""
 import concurrent.futures
 import socket
 import ssl
@@ -19,7 +19,7 @@ HUB_ARGS = ("--max-streams", "8", "--min-verification-interval", "0s",
 @pytest.fixture
 def stream(receiver):
     made = receiver.create()
-    receiver.poll(made, ack=["never-sent"])   # it takes acknowledgements: the endpoint is ready
+    receiver.poll(made, ack=["never-sent"])   # the endpoint is ready when it accepts acknowledgements
     return made
 
 
@@ -55,7 +55,7 @@ def test_2_3_sets_are_keyed_by_jti(transmitter, receiver, stream):
 
 
 def test_2_4_a_new_stream_can_be_polled_at_once(receiver, later):
-    """Its endpoint is there when the answer to its creation is."""
+    """The endpoint works as soon as the answer to the creation has arrived."""
     def poll_new():
         stream = receiver.create()
         answer = receiver.call("POST", stream["delivery"]["endpoint_url"],
@@ -86,7 +86,7 @@ def test_2_4_sets_come_again_until_they_are_acknowledged(transmitter, receiver, 
     one, two = (s["jti"] for s in receiver.sets(stream, 2))
     assert set(receiver.poll(stream)["sets"]) == {one, two}
     assert set(receiver.poll(stream, ack=[one])["sets"]) == {two}
-    # what was acknowledged may be so again, and what is unknown too
+    # an acknowledgement may be repeated, and may name unknown SETs
     assert set(receiver.poll(stream, ack=[one, "never-sent"])["sets"]) == {two}
     assert receiver.poll(stream, ack=[two])["sets"] == {}
 
@@ -103,7 +103,7 @@ def test_2_4_4_errors_settle_a_set(transmitter, receiver, stream):
 @must("RFC8936-2.5-1")
 @pytest.mark.parametrize("body", [{}, {"returnImmediately": False}], ids=["default", "false"])
 def test_2_5_without_sets_the_answer_waits(receiver, stream, body):
-    """For the time that transmitter and receiver have agreed upon."""
+    """It waits for the time that transmitter and receiver have agreed on."""
     answer, seconds = took(receiver.json, 200, "POST", stream["delivery"]["endpoint_url"], body)
     assert answer["sets"] == {}
     assert seconds >= POLL_WAIT - 0.1
@@ -194,7 +194,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarnin
 
 
 def handshake(transmitter, lowest, highest, ciphers=None):
-    """The TLS version and cipher that come of it."""
+    """The negotiated TLS version and cipher."""
     context = ssl.create_default_context(cafile=transmitter.ca_file)
     context.set_ciphers(ciphers or "ALL:@SECLEVEL=0")
     context.minimum_version, context.maximum_version = lowest, highest
@@ -223,7 +223,7 @@ def test_4_3_tls_as_recommended(transmitter):
     for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
         with pytest.raises(ssl.SSLError) as refused:
             handshake(transmitter, version, version)
-        assert "ALERT" in str(refused.value), "a proper alert, not a dropped connection"
+        assert "ALERT" in str(refused.value), "it is an alert, not a dropped connection"
     for ciphers in ("eNULL", "aNULL", "LOW:EXPORT:RC4:3DES", "kRSA"):
         with pytest.raises(ssl.SSLError):
             handshake(transmitter, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2,
@@ -246,10 +246,10 @@ def test_4_3_no_http_without_tls(transmitter, receiver, stream):
 
 
 def forged(token):
-    """Tokens that are like this one."""
+    """Forged tokens that resemble this one."""
     yield token[:-4] + ("aaaa" if token[-4:] != "aaaa" else "bbbb")
     yield token + "a"
-    if token.count(".") == 2:   # a JWT: another key, and none at all
+    if token.count(".") == 2:   # JWTs: by another key, and without a signature
         parts = jws.JWS()
         parts.deserialize(token)
         key = jwk.JWK.generate(kty="EC", crv="P-256")

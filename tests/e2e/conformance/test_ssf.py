@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenID Shared Signals Framework 1.0: what binds a transmitter. Tests are named by section."""
+"""OpenID Shared Signals Framework 1.0: the requirements on transmitters. Tests are named by section."""
 import itertools
 import uuid
 from urllib.parse import urlsplit
@@ -37,7 +37,7 @@ def test_3_1_the_subject_is_sub_id(transmitter, receiver):
 
 
 @must("SSF-3.1.2-1", "SSF-3.1.2-2")
-def test_3_1_2_new_event_types_have_no_subject_of_their_own(transmitter, receiver):
+def test_3_1_2_new_event_types_have_no_subject_member(transmitter, receiver):
     stream = receiver.create()
     receiver.ask_verification(stream)
     transmitter.change_status(stream["stream_id"], "paused")
@@ -68,7 +68,7 @@ SUBJECTS = [
 
 
 @must("SSF-3.4-1", "SSF-3.5.1-1", "SSF-3.5.2-1", "SSF-3.5.3-1")
-def test_3_4_subjects_of_each_format_arrive_as_they_are(transmitter, receiver):
+def test_3_4_subjects_of_each_format_arrive_unchanged(transmitter, receiver):
     stream = receiver.create()
     for subject in SUBJECTS:
         transmitter.emit(REVOKED, subject)
@@ -89,8 +89,8 @@ def test_3_4_subjects_of_each_format_arrive_as_they_are(transmitter, receiver):
 ])
 @must("SSF-3.5.1-1", "SSF-3.5.1-2", "SSF-3.5.1-3", "SSF-3.5.2-1", "SSF-3.5.2-2", "SSF-3.5.2-3",
       "SSF-3.5.3-1", "SSF-3.5.3-2", "SSF-3.5.3-3")
-def test_3_5_incomplete_subjects_are_not_taken(transmitter, receiver, subject):
-    """Neither into a stream's subjects nor into an event."""
+def test_3_5_incomplete_subjects_are_refused(transmitter, receiver, subject):
+    """Neither as a subject of a stream nor as the subject of an event."""
     stream = receiver.create()
     for how in ("add", "remove"):
         answer = receiver.call("POST", how + "_subject_endpoint",
@@ -103,7 +103,8 @@ def test_3_5_incomplete_subjects_are_not_taken(transmitter, receiver, subject):
 @must("SSF-4.1.1-1", "SSF-4.1.2-1", "SSF-4.1.3-1", "SSF-4.1.3-2", "SSF-4.1.3-3", "SSF-4.1.6-1",
       "SSF-4.1.7-1", "SSF-7.1-2", "SSF-7.2.4-4", "SSF-8.1.1-4")
 def test_4_1_every_kind_of_set(transmitter, receiver, sink):
-    """verify_set() holds each to the profile: of CAEP, RISC and SSF, by poll and by push."""
+    """verify_set() checks every kind of SET against the profile: of CAEP, RISC and SSF, by poll and by
+    push."""
     endpoint = sink.endpoint()
     streams = [receiver.create(), receiver.create(delivery=push_to(endpoint))]
     transmitter.emit(REVOKED, new_subject())
@@ -120,7 +121,7 @@ def test_4_1_every_kind_of_set(transmitter, receiver, sink):
 
 
 @must("SSF-4.1.9-1")
-def test_4_1_9_txn_is_of_one_cause(transmitter, receiver):
+def test_4_1_9_events_of_one_cause_have_one_txn(transmitter, receiver):
     streams = [receiver.create(), receiver.create()]
     for _ in range(3):
         transmitter.emit(REVOKED, new_subject())
@@ -140,7 +141,7 @@ def test_6_1_1_authorization_header_goes_with_every_push(transmitter, receiver, 
     stream = receiver.create(delivery=push_to(endpoint, authorization_header=header))
     transmitter.emit(REVOKED, new_subject())
     receiver.ask_verification(stream)
-    pushes = sink.wait(endpoint, 3)   # one of them twice
+    pushes = sink.wait(endpoint, 3)   # one of them is a repeat
     assert [p.headers.get_all("Authorization") for p in pushes] == [[header]] * 3
     header = "Basic " + uuid.uuid4().hex
     receiver.update(stream, delivery=push_to(endpoint, authorization_header=header))
@@ -217,7 +218,7 @@ def test_7_2_issuer_with_a_path(transmitter_at, path):
     stream = receiver.create()
     assert stream["iss"] == transmitter.issuer
     transmitter.emit(REVOKED, new_subject())
-    receiver.sets(stream, 1)   # their iss has been checked
+    receiver.sets(stream, 1)   # sets() has checked iss
 
 
 @must("SSF-7.2.3-2")
@@ -259,7 +260,7 @@ def test_8_authorization_is_needed(receiver, method, endpoint):
 
 @must("SSF-8-2")
 @pytest.mark.parametrize("method, endpoint", CALLS[1:] + [("POST", "poll")])
-def test_8_streams_of_another_receiver_are_not_there(transmitter, receiver, other, method,
+def test_8_streams_of_another_receiver_are_404(transmitter, receiver, other, method,
                                                      endpoint):
     theirs = other.create()
     mine = receiver.create()
@@ -276,7 +277,7 @@ def test_8_streams_of_another_receiver_are_not_there(transmitter, receiver, othe
 
 @must("SSF-8.1.1-1", "SSF-8.1.1-3", "SSF-8.1.1-5", "SSF-8.1.1-7", "SSF-8.1.1-10")
 @pytest.mark.parametrize("method", [PUSH, POLL], ids=["push", "poll"])
-def test_8_1_1_what_a_configuration_has(transmitter, receiver, sink, method):
+def test_8_1_1_members_of_a_configuration(transmitter, receiver, sink, method):
     delivery = push_to(sink.endpoint()) if method == PUSH else {"method": POLL}
     stream = receiver.create(delivery=delivery, events_requested=[REVOKED], description="d")
     assert stream["stream_id"] and isinstance(stream["stream_id"], str)
@@ -366,7 +367,7 @@ def transmitter_supplied(stream):
 
 
 def wrong_values(stream):
-    """For each transmitter-supplied property another value than it has."""
+    """For each transmitter-supplied property a value that differs from its own."""
     for name, value in transmitter_supplied(stream).items():
         if isinstance(value, list):
             yield name, value[:-1] if len(value) > 1 else [*value, "urn:example:more"]
@@ -398,7 +399,7 @@ def test_8_1_1_3_patch_needs_stream_id(receiver):
 
 @must("SSF-8.1.1.3-5", "SSF-8.1.1.3-7", "SSF-8.1.1.4-4", "SSF-8.1.1.4-6")
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_8_1_1_3_what_the_transmitter_supplies_has_to_match(receiver, method):
+def test_8_1_1_3_transmitter_supplied_members_have_to_match(receiver, method):
     stream = receiver.create(events_requested=[REVOKED], description="before")
     names = set()
     for name, value in wrong_values(stream):
@@ -408,7 +409,7 @@ def test_8_1_1_3_what_the_transmitter_supplies_has_to_match(receiver, method):
         names.add(name)
     assert names >= {"iss", "aud", "events_delivered"}
     assert receiver.read(stream) == stream
-    # what matches may be there, and events_delivered is compared before the change
+    # matching members are allowed; events_delivered is compared before the change
     body = {**stream, "description": "after", "events_requested": [DISABLED]}
     after = receiver.json(200, method, "configuration_endpoint", body)
     assert after == {**body, "events_delivered": [DISABLED]}
@@ -427,7 +428,7 @@ def test_8_1_1_4_put_deletes_what_is_missing(receiver, sink):
     assert after["stream_id"] == stream["stream_id"] and after["aud"] == stream["aud"]
     assert "authorization_header" not in after["delivery"]
     assert receiver.read(stream) == after
-    # delivery is receiver-supplied too: without it, the stream is as if created without it
+    # delivery is receiver-supplied, too: without it the stream is as if it had been created without it
     after = receiver.replace(stream)
     assert after["delivery"]["method"] == POLL
     assert receiver.poll(after)["sets"] == {}
@@ -460,7 +461,7 @@ def test_8_1_1_5_delete(transmitter, receiver, sink):
         assert receiver.call(method, where, query=ssf.id_of(stream)).status_code == 404
     transmitter.emit(REVOKED, new_subject())
     assert len(receiver.flushed(kept)) == 2
-    assert len(sink.at(endpoint)) - tried <= 1   # one may have been under way
+    assert len(sink.at(endpoint)) - tried <= 1   # one push may have been in flight
 
 
 # --- section 8.1.2: status --------------------------------------------------------------------
@@ -480,7 +481,7 @@ def test_8_1_2_status(receiver):
 
 
 @must("SSF-8.1.2.1-1", "SSF-8.1.2.1-11", "SSF-8.1.2.2-1", "SSF-8.1.2.2-2")
-def test_8_1_2_what_a_request_has_to_have(receiver):
+def test_8_1_2_required_members(receiver):
     stream = receiver.create()
     assert 400 <= receiver.call("GET", "status_endpoint").status_code < 500
     assert receiver.call("GET", "status_endpoint",
@@ -503,7 +504,7 @@ def test_8_1_2_paused_holds_and_keeps_the_order(transmitter, receiver, sink, met
     for level in ("one", "two", "three"):
         transmitter.emit(REVOKED, subject, {"initiating_entity": "admin",
                                             "reason_admin": {"en": level}})
-    assert len(receiver.flushed(witness)) == 3   # so they have happened
+    assert len(receiver.flushed(witness)) == 3   # so the events have happened
     if method == POLL:
         assert receiver.poll(stream)["sets"] == {}
     assert sink.at(endpoint) == []
@@ -598,7 +599,7 @@ def test_8_1_4_verification_needs_stream_id(receiver):
 @pytest.mark.parametrize("method", [PUSH, POLL], ids=["push", "poll"])
 @pytest.mark.parametrize("status", ["paused", "disabled"])
 def test_8_1_5_stream_updated(transmitter, receiver, sink, method, status):
-    """A stream gets it although it asked for other events only; and before it stops."""
+    """A stream gets the event although it asked only for others, and before it stops."""
     endpoint = sink.endpoint()
     stream = receiver.create(delivery=push_to(endpoint) if method == PUSH else {"method": POLL},
                              events_requested=[REVOKED])
@@ -623,7 +624,7 @@ def test_8_1_5_stream_updated(transmitter, receiver, sink, method, status):
     _, told = all_so_far(2)
     transmitter.emit(REVOKED, dropped)
     assert len(receiver.flushed(witness)) == 2
-    assert len(all_so_far(2)) == 2, "it has stopped"
+    assert len(all_so_far(2)) == 2, "the stream has stopped"
     assert receiver.status(stream)["status"] == status
     transmitter.change_status(stream["stream_id"], "enabled")
     _, again = only(all_so_far(4 if status == "paused" else 3), STREAM_UPDATED)
@@ -637,7 +638,7 @@ def test_8_1_5_stream_updated(transmitter, receiver, sink, method, status):
 
 
 @must("SSF-8.1.4.2-3", "SSF-8.1.4.1-1", "SSF-8.1.4.1-2", "SSF-8.1.4.1-3")
-def test_8_1_4_a_verification_of_the_transmitters_own_has_no_state(new_pair, sink):
+def test_8_1_4_a_verification_that_the_transmitter_initiates_has_no_state(new_pair, sink):
     transmitter, receiver = new_pair("--heartbeat", "1s")
     endpoint = sink.endpoint()
     streams = [receiver.create(), receiver.create(delivery=push_to(endpoint))]
@@ -650,8 +651,8 @@ def test_8_1_4_a_verification_of_the_transmitters_own_has_no_state(new_pair, sin
 
 @must("SSF-8.1.1-11", "SSF-8.1.1-12", "SSF-8.1.2-1", "SSF-8.1.5-1")
 def test_8_1_1_inactivity(new_pair, sink):
-    """Streams whose receiver does something stay; a stream that is left alone is paused, and is
-    told so. Accesses of one stream are none of another."""
+    """A stream whose receiver is active stays enabled; a stream that is left alone is paused, and is
+    told so. Activity counts for one stream only."""
     transmitter, receiver = new_pair("--inactivity-timeout", "2s")
     idle, active = sink.endpoint(), sink.endpoint()
     activities = {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that nobody here wrote: Node's fetch with panva's jose as a receiver, and Authlib at the
-token endpoint."""
+"""Clients of other authors: Node's fetch with panva's jose as a receiver, and Authlib at the token
+endpoint."""
 import json
 import os
 import pathlib
@@ -35,7 +35,7 @@ def test_a_receiver_of_node_and_jose(transmitter, client_credentials):
 
 def test_a_receiver_of_node_and_jose_that_expects_another_audience(transmitter,
                                                                    client_credentials):
-    """So it does look."""
+    """The receiver does check the audience."""
     done = run_node(transmitter, transmitter.issuer, client_credentials.client_id,
                     client_credentials.client_secret, "https://other.example")
     assert done.returncode == 1 and "ERR_JWT_CLAIM_VALIDATION_FAILED" in done.stderr
@@ -50,7 +50,7 @@ def session(transmitter, client_id, secret, method):
 
 
 def reads(transmitter, made):
-    """The session's token opens the management API."""
+    """The token of the session gives access to the management API."""
     answer = made.get(transmitter.metadata()["configuration_endpoint"], timeout=60)
     assert answer.status_code == 200 and isinstance(answer.json(), list)
 
@@ -79,7 +79,7 @@ def test_authlib_with_a_key(transmitter, register_keys, kty, size, alg):
     made = session(transmitter, client_id, key, "private_key_jwt")
     made.register_client_auth_method(PrivateKeyJWT(server["token_endpoint"],
                                                    headers={"kid": key_id}, alg=alg))
-    for _ in range(2):   # each assertion has a jti of its own
+    for _ in range(2):   # each assertion has its own jti
         token = made.fetch_token(server["token_endpoint"], grant_type="client_credentials",
                                  timeout=60)
         assert token["access_token"]

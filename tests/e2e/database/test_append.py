@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hubs that append at once: who reads the log by "seq > last" never skips an event, since commit
-order is seq order. At the same moments without the lock, one is skipped."""
+"""Hubs that append at once. A reader that follows the log by "seq > last" never skips an event, because
+commits are in the order of seq. Without the lock it skips one."""
 import contextlib
 import json
 import threading
@@ -15,7 +15,7 @@ from harness.statements import python_form, schema_sql, statements
 READ = python_form(statements()["event_after"][1])
 NO_LOCK = "create or replace function append_lock() returns void language sql as $$ select $$"
 ME = "00000000-0000-4000-8000-000000000001"
-# before the sessions meet: what the ways of appending below need
+# prepared before the sessions meet
 PREPARED = f"""
     update ownership set owners = array_fill('{ME}'::uuid, '{{66}}'), epochs = array_fill(1::bigint, '{{66}}');
     insert into attribution (seq) values (1);
@@ -29,7 +29,7 @@ def draft(name):
     return {"origin": "source:append", "origin_id": name, "type": "x", "txn": name, "body": {}}
 
 
-# every way in which a hub appends: what is ingested, what the others make of it
+# every way in which a hub appends
 WAYS = {
     "append_events": ("select * from append_events(%s)", [[draft("other")]]),
     "rules_commit": ("select rules_commit(%s, 1, 0, 1, %s, '[]', '[]')", [ME, [draft("other")]]),
@@ -72,7 +72,7 @@ class Log:
         return found
 
     def is_held_up(self, session):
-        """It waits for somebody else who appends."""
+        """Whether a session waits for another one that appends."""
         return self.sql("select wait_event from pg_stat_activity where pid = %s",
                         [session.info.backend_pid]) == [("advisory",)]
 
@@ -110,8 +110,8 @@ def append(session, way):
 
 
 def meet(log, way, end):
-    """One session has appended and not committed; a second appends and commits as soon as it can;
-    the reader looks in between and after. Whether the second had to wait for the first."""
+    """One session has appended and not committed. A second one appends and commits as soon as it can.
+    The reader looks in between and afterwards. Returns whether the second had to wait for the first."""
     first, second = log.session(), log.session()
     with first.cursor() as c:
         c.execute("select * from append_events(%s)", [json.dumps([draft("first")])])
@@ -135,14 +135,14 @@ def meet(log, way, end):
 @pytest.mark.parametrize("way", WAYS)
 def test_reader_skips_nothing_when_two_append_at_once(new_log, way):
     log = new_log("with_lock_" + way)
-    assert meet(log, way, lambda first: first.commit()), "the second had to wait"
+    assert meet(log, way, lambda first: first.commit()), "the second session had to wait"
     assert len(log.stored()) == 2
     assert log.seen == log.stored()
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_without_the_lock_the_reader_skips_one(new_log, way):
-    """The test above has teeth: only the lock is not there, and one event is never seen."""
+    """The counterpart of the test above: without the lock one event is never seen."""
     log = new_log("without_lock_" + way)
     log.sql(NO_LOCK)
     assert not meet(log, way, lambda first: first.commit())
@@ -150,16 +150,17 @@ def test_without_the_lock_the_reader_skips_one(new_log, way):
     assert log.seen == log.stored()[1:]
 
 
-def test_reader_goes_over_the_gap_of_one_that_failed(new_log):
-    """A sequence does not give back what it gave: the gap is no event that is still to come."""
+def test_reader_passes_the_gap_of_a_rolled_back_append(new_log):
+    """A sequence does not take numbers back: a gap is not an event that is still to come."""
     log = new_log("with_gap")
     assert meet(log, "append_events", lambda first: first.rollback())
     assert log.seen == log.stored()
     assert len(log.seen) == 1 and log.seen[0] > 1
 
 
-def test_reader_follows_sessions_that_append_all_the_time(new_log):
-    """The same without arrangement: four sessions, batches of every size, some of them undone."""
+def test_reader_follows_sessions_that_append_concurrently(new_log):
+    """The same without arrangement: four sessions append batches of every size, some of which are
+    rolled back."""
     log = new_log("at_random")
 
     def run(session, n):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The log in partitions: they begin, they go, and nothing goes in silence."""
+"""The partitions of the log: how they begin and how they are dropped, and that no stream loses events
+without being told."""
 import contextlib
 import json
 import threading
@@ -15,10 +16,10 @@ NEVER = 10**12   # a retention or a period
 
 
 def upkeep(hub, retention=NEVER, period=NEVER):
-    """What was done, until there is nothing to do: [(did, k, from, to, streams)]."""
+    """Runs the upkeep until there is nothing left to do: [(did, k, from, to, streams)]."""
     steps = []
     while True:
-        for _ in range(2):   # the hub may be at it just now
+        for _ in range(2):   # the hub itself may be running it
             step = hub.sql("select did, k, from_seq, to_seq, streams from event_upkeep(%s, %s)", retention, period)
             if step:
                 break
@@ -30,9 +31,9 @@ def upkeep(hub, retention=NEVER, period=NEVER):
 
 
 def begin(hub):
-    """Events go into a new partition from now on."""
+    """From now on events go into a new partition."""
     assert upkeep(hub) == []
-    assert [s[0] for s in upkeep(hub, period=HOUR)] == []   # it is not old enough
+    assert [s[0] for s in upkeep(hub, period=HOUR)] == []   # not old enough yet
     hub.sql("update event set appended_at = appended_at - interval '2 hours'")
     steps = upkeep(hub, period=HOUR)
     assert [s[0] for s in steps] == ["begun", "added"]
@@ -40,7 +41,7 @@ def begin(hub):
 
 
 def append(hub, *drafts):
-    """As the hub does, without it; its log follows within a second."""
+    """Appends as the hub does, without the hub. Its log follows within a second."""
     return [r[0] for r in hub.sql("select seq from append_events(%s::jsonb) order by ord", json.dumps([
         {"origin": "operator", "origin_id": uuid.uuid4().hex, "type": REVOKED, "txn": "t", "body": {"event_timestamp": 1},
          "sub_id": {"format": "opaque", "id": "x"}, **d} for d in drafts]))]
@@ -55,7 +56,8 @@ def settled(hub, stream):
 
 
 def rules_pass(hub, seq):
-    """They have, but save it every few seconds only; when they do, they find out where they are."""
+    """Waits until the rules have passed an event. They save their cursor every few seconds only;
+    another event makes them save it."""
     hub.sql("update consumer set cursor = greatest(cursor, %s) where name = 'rules'", seq)
 
 
@@ -75,19 +77,19 @@ def test_partitions_begin_by_time_and_events_stay_in_order(hub, endpoint):
     assert hub.stream_status(stream)["unread_seqs"] == 0
 
 
-def test_what_is_unread_is_counted_without_the_numbers_that_are_left_out(hub):
+def test_unread_events_are_counted_without_the_gaps_between_partitions(hub):
     poll = hub.poll_stream()
-    n = 256 + 10   # more than its window
+    n = 256 + 10   # more than the window of a stream
     append(hub, *[{}] * n)
     begin(hub)
     append(hub, *[{}] * 5)
     wait_until(lambda: hub.stream_status(poll.id)["waiting_events"] == 256)
-    wait_until(lambda: hub.stream_status(poll.id)["unread_seqs"] == 15, what="15 are left to read")
+    wait_until(lambda: hub.stream_status(poll.id)["unread_seqs"] == 15, what="15 events are unread")
     head = hub.get("/v1/status")["log"]["head"]
     assert head - hub.stream_status(poll.id)["cursor"] > 10**8
 
 
-def test_two_at_once_do_it_once(hub):
+def test_concurrent_upkeep_does_each_step_once(hub):
     hub.emit()
     with contextlib.closing(hub.connect()) as one, one.cursor() as c:
         hub.sql("update event set appended_at = appended_at - interval '2 hours'")
@@ -113,7 +115,7 @@ def old(hub):
     return hub
 
 
-def test_what_goes_with_a_partition(old):
+def test_what_is_dropped_with_a_partition(old):
     (first, last) = append(old, {"origin_id": "1", "txn": "gone"}, {"origin_id": "2", "txn": "gone"})
     old.sql("insert into rule_hit (seq, rule_id, file_id, digest, mode, severity, trace, actions) "
             "values (%s, 'r', 'f', 'd', 'enforce', 'high', '[]', '[]')", first)
@@ -128,12 +130,12 @@ def test_what_goes_with_a_partition(old):
     assert partitions(old) == [k, k + 1]
     assert old.sql("select txn from event") == [("kept",)]
     assert old.sql("select count(*) from rule_hit") == [(0,)]
-    # a dead letter is kept for as long as an event, from when it was made
+    # a dead letter is kept as long as an event, from the time when it was made
     assert old.sql("select seq from dead_letter order by seq") == [(last,), (kept,)]
     old.sql("delete from dead_letter")
-    assert old.sql("select seq from revocation") == [(first,)]   # it is in force, whatever led to it
+    assert old.sql("select seq from revocation") == [(first,)]   # the revocation stays in force without its cause
     assert old.admin("GET", "/v1/explain/gone").status_code == 404
-    # the window of repeats is the retention: what is forgotten is new
+    # repeats are recognized within the retention: a dropped event is new
     assert append(old, {"origin_id": "3"}, {"origin_id": "1"}) == [kept, kept + 1]
 
 
@@ -144,9 +146,9 @@ def test_the_last_event_of_a_partition_decides(old):
     rules_pass(old, second)
     assert upkeep(old, retention=3 * HOUR) == []
     old.sql("update event set appended_at = appended_at - interval '9 hours'")
-    # the one in use stays, however old it is
+    # the partition in use stays, however old it is
     assert [(s[0], s[3]) for s in upkeep(old, retention=3 * HOUR)] == [("dropped", first)]
-    # an empty log goes on where it was
+    # an empty log continues its numbers
     assert [s[0] for s in upkeep(old, period=HOUR)] == ["begun", "added"]
     assert [s[0] for s in upkeep(old, retention=HOUR)] == ["dropped"]
     assert old.sql("select count(*) from event") == [(0,)]
@@ -157,7 +159,7 @@ def test_the_last_event_of_a_partition_decides(old):
     wait_until(lambda: old.get("/v1/status")["rules"]["cursor"] == (k + 1) * 10**9)
 
 
-def test_what_rules_or_attribution_have_not_seen_is_not_dropped(old):
+def test_events_that_rules_or_attribution_have_not_read_are_not_dropped(old):
     (seq,) = append(old, {})
     begin(old)
     rules_pass(old, seq)
@@ -171,7 +173,7 @@ def test_what_rules_or_attribution_have_not_seen_is_not_dropped(old):
     assert [s[0] for s in upkeep(old, retention=HOUR)] == ["dropped"]
 
 
-def test_streams_that_are_behind_are_told(old, endpoint):
+def test_streams_that_lag_are_told_what_they_missed(old, endpoint):
     up_to_date, behind = old.push_stream(endpoint), old.poll_stream()
     other = old.poll_stream(events=["https://schemas.openid.net/secevent/caep/event-type/credential-change"])
     off = old.poll_stream(status="disabled")
@@ -194,7 +196,7 @@ def test_streams_that_are_behind_are_told(old, endpoint):
         assert event["status"] == status
         assert f"events {seqs[0]} to {seqs[2]} were dropped" in event["reason"]
         assert claims["sub_id"] == {"format": "opaque", "id": stream.id}
-    # that is all they are told, and it goes with the stream
+    # they are told once, and the record goes with the stream
     assert upkeep(old, retention=HOUR) == []
     old.admin("DELETE", f"/v1/stream/{behind.id}")
     assert old.sql("select stream_id from stream_dropped") == [(paused.id,)]
@@ -227,15 +229,15 @@ class Sender(threading.Thread):
         assert self.failed == []
 
 
-def test_the_log_is_kept_short_while_ingest_goes_on_though_somebody_reads(new_hub):
+def test_partitions_are_dropped_during_ingest_once_a_long_reader_ends(new_hub):
     hub = new_hub("--retention", "2s", "--partition", "500ms").use_idp()
-    hub.poll_stream(status="paused")   # misses what goes
+    hub.poll_stream(status="paused")   # it misses dropped events
     sender = Sender(hub)
     wait_until(lambda: hub.proc.log().count("event=partition.begun") >= 3)
     with contextlib.closing(hub.connect()) as reader, reader.cursor() as c:
-        c.execute("select count(*) from event")   # and it stays in its transaction, as pg_dump would
+        c.execute("select count(*) from event")   # the transaction stays open, as that of pg_dump would
         begun = hub.proc.log().count("event=partition.begun")
-        # partitions begin in spite of it, and none goes
+        # partitions still begin, and none is dropped
         hub.proc.wait_log("event=partition.begun", count=begun + 3)
         hub.proc.wait_log("event=partition.failed")
         gone = hub.proc.log().count("event=partition.dropped")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The database: what is unique, and that no statement of the hub reads a large table through."""
+"""The database: what is unique, and that no statement of the hub scans a large table."""
 import json
 import re
 
@@ -22,7 +22,7 @@ def draft(**changes):
 
 
 def columns(*drafts):
-    """What append_events() takes: an array a column."""
+    """The arguments of append_events(): an array for each column."""
     return [[json.dumps(d[name]) if isinstance(d[name], dict) else d[name] for d in drafts] for name in COLUMNS]
 
 
@@ -62,14 +62,14 @@ PARAMS = {
     "client_assertion_take": ["00ff", 4000000000],
     "signing_keys_rotate": [[], 1000], "signing_key_revoke": ["k", {"kid": "l", "public": {}, "sealed": "00"}],
 }
-# The planner takes any array for so many rows that it reads through 5,000; here it is told not to, as the
-# hub's connections are.
+# The planner expects so many rows of an array that it scans 5,000 rows. Here sequential scans are disabled,
+# as in the hub's connections.
 GUESSED = {"stream_positions", "stream_checkpoint", "explain_txn", "stream_rewind", "event_upkeep"}
 
 
 @pytest.fixture
 def filled(with_rows):
-    """The connection, as it was filled, whatever the test does with it."""
+    """The connection with its rows, whatever earlier tests did with it."""
     with with_rows.cursor() as c:
         c.execute("savepoint test")
         yield with_rows
@@ -78,8 +78,8 @@ def filled(with_rows):
 
 @pytest.fixture(scope="module")
 def with_rows(hub_template):
-    """A connection to a database with many rows; nothing of them is ever committed. No hub uses this
-    database: it would wait for what is not committed."""
+    """A connection to a database with many rows, which are never committed. No hub uses this database:
+    it would wait for the commit."""
     connection = psycopg2.connect(hub_template.new_database())
     with connection.cursor() as c:
         c.execute(schema_sql())
@@ -118,7 +118,7 @@ def with_rows(hub_template):
                 jsonb_object_agg(stream_id, jsonb_build_object('rewound', rewound, 'cursor', 5)) from stream_state;
             update consumer set cursor = 0""".replace("n % ", "n %% "),
                   (EVENTS, STREAMS, STREAMS, EVENTS, EVENTS, EVENTS, EVENTS, STREAMS))
-        for table in (*LARGE, "event"):   # of the log also the partition that is empty
+        for table in (*LARGE, "event"):   # also the empty partition of the log
             c.execute("analyze " + table)
         c.execute("load 'auto_explain'")
         for setting in ("log_min_duration = 0", "log_nested_statements = on",
@@ -130,7 +130,7 @@ def with_rows(hub_template):
 
 
 def plans(connection, sql, params, seqscan=None):
-    """The plans of a statement and of everything in the functions that it calls."""
+    """The plans of a statement, and of everything in the functions that it calls."""
     with connection.cursor() as c:
         c.execute("savepoint before")
         if seqscan is not None:
@@ -146,11 +146,11 @@ def plans(connection, sql, params, seqscan=None):
 
 
 @pytest.mark.parametrize("name", sorted(statements()))
-def test_b13_statement_has_a_plan_and_reads_no_large_table_through(filled, name):
+def test_b13_no_statement_scans_a_large_table(filled, name):
     count, sql = statements()[name]
     with filled.cursor() as c:
         c.execute("savepoint plain")
-        c.execute(f"prepare check_{name} as {sql}")   # parses, and all that it names is there
+        c.execute(f"prepare check_{name} as {sql}")   # it parses, and everything that it names exists
         c.execute("rollback to savepoint plain")
         c.execute(f"deallocate check_{name}")
     values = PARAMS.get(name, [])
@@ -158,13 +158,13 @@ def test_b13_statement_has_a_plan_and_reads_no_large_table_through(filled, name)
     params = {f"p{i + 1}": json.dumps(v) if isinstance(v, (list, dict)) and name != "append_events" else v
               for i, v in enumerate(values)}
     found = plans(filled, python_form(sql), params, "off" if name in GUESSED else "on")
-    assert found, "no plan was made"
+    assert found, "no plan was logged"
     through = {m for plan in found for m in re.findall(r"Seq Scan on (\w+)", plan)} & set(LARGE)
     assert not through, f"{through} in\n" + "\n".join(found)
 
 
-def test_plans_are_seen(filled):
-    """The check above can fail: of a query that does read a table through, and in a function."""
+def test_the_check_of_plans_finds_a_scan(filled):
+    """It finds a scan in a query, and in a function."""
     (plan,) = plans(filled, "select count(*) from event where body->>'x' = 'y'", {})
     assert "Seq Scan on event_p0" in plan
     assert len(plans(filled, python_form(statements()["append_events"][1]),
@@ -177,8 +177,8 @@ def session_sql():
 
 
 @pytest.mark.parametrize("name", ["append_events", "event_after"])
-def test_in_a_session_of_the_hub_an_empty_partition_goes_by_its_index_too(filled, name):
-    """It may be full before its plan is made anew."""
+def test_the_hubs_sessions_read_an_empty_partition_by_index(filled, name):
+    """The partition may be full before its plan is made again."""
     params = {f"p{i + 1}": v for i, v in enumerate(PARAMS[name])}
     sql = python_form(statements()[name][1])
     assert "Seq Scan on event_p1" in "".join(plans(filled, "select from event where origin_id = 'x'", {}))
@@ -202,7 +202,7 @@ def duplicate(connection, sql):
     return e.value.diag.constraint_name
 
 
-def test_b13_an_event_is_unique_by_who_said_it_and_its_id_there(filled):
+def test_b13_an_event_is_unique_by_origin_and_origin_id(filled):
     copy = ("insert into event (seq, origin, origin_id, type, txn, body) "
             "select 5, origin, origin_id, 'other', 'other', '{}' from event where seq = 1000077")
     assert duplicate(filled, copy) == "event_p0_origin_key"
@@ -211,7 +211,7 @@ def test_b13_an_event_is_unique_by_who_said_it_and_its_id_there(filled):
 
 
 def test_b13_an_event_is_unique_in_all_partitions(filled):
-    """By append_events() alone; in each of them, with an index of its own, by a constraint too."""
+    """append_events() alone guarantees it across partitions; within each a unique index does, too."""
     with filled.cursor() as c:
         c.execute("select setval('event_seq', event_width(), false)")
         new = append(filled, draft(origin="source:filler", origin_id="1000077"), draft(origin_id="n"))
@@ -227,7 +227,7 @@ def test_b13_an_event_is_unique_in_all_partitions(filled):
 
 
 def test_a_batch_is_in_one_partition(filled):
-    """So that what is in it twice would be in the way of itself."""
+    """So that a duplicate within the batch violates the unique index."""
     with filled.cursor() as c:
         c.execute("select setval('event_seq', event_width() - 2)")
         c.execute("select event_width()")
@@ -257,7 +257,7 @@ def append(connection, *drafts):
         return c.fetchall()
 
 
-def test_append_answers_in_order_and_says_what_was_there(filled):
+def test_append_returns_rows_in_order_and_marks_duplicates(filled):
     batch = [draft(origin_id="a"), draft(origin="source:filler", origin_id="1000077"),
              draft(origin_id="b"), draft(origin_id="a", txn="second"),
              draft(origin="source:new2", origin_id="a", lookup=False)]
@@ -265,7 +265,7 @@ def test_append_answers_in_order_and_says_what_was_there(filled):
         c.execute("select last_value + is_called::int from event_seq")
         (first,) = c.fetchone()
         rows = append(filled, *batch)
-        # one element twice in one batch: both are told of the one event that there is
+        # the same event twice in one batch: both get the one row
         assert [r[:3] for r in rows] == [
             (first, "new", True), (1000077, "txn-1000077", False), (first + 1, "new", True), (first, "new", False),
             (first + 2, "new", True)]
@@ -275,7 +275,7 @@ def test_append_answers_in_order_and_says_what_was_there(filled):
                                 (first + 2, "source:new2", "a", rows[0][3])]
         c.execute("select seq from attribution where seq between %s and %s order by seq", (first, first + 9))
         assert c.fetchall() == [(first,), (first + 1,)]
-        # the same as objects, for functions of the database
+        # the same as JSON objects, for functions in the database
         objects = [{**batch[0], "origin_id": "c"}, batch[0]]
         c.execute("select ord, seq, appended from append_events(%s::jsonb)", (json.dumps(objects),))
         assert c.fetchall() == [(1, first + 3, True), (2, first, False)]
@@ -283,7 +283,7 @@ def test_append_answers_in_order_and_says_what_was_there(filled):
         assert c.fetchall() == []
 
 
-def test_cursor_of_the_rules_moves_only_from_where_it_is(filled):
+def test_the_cursor_of_the_rules_moves_only_from_its_value(filled):
     with filled.cursor() as c:
         c.execute("savepoint attempt")
         with pytest.raises(psycopg2.errors.SerializationFailure):
@@ -322,8 +322,8 @@ def save(c, me, nth, shard, epoch, entries, paid=None, gone="{}"):
         me, nth, shard, epoch, json.dumps(entries), json.dumps(paid) if paid else None, gone)]
 
 
-def test_b12_what_is_written_under_an_old_epoch_is_refused(filled):
-    """Every write of an owner: checkpoints, the rules, attribution, subjects."""
+def test_b12_a_write_under_an_old_epoch_is_refused(filled):
+    """Every write of a lease holder: checkpoints, the rules, attribution, subjects."""
     with filled.cursor() as c:
         stream, rewound = stream_of(c, 7)
         entry = {stream: {"rewound": rewound, "cursor": 9, "acked": "{[11,12)}", "delivered": 3}}
@@ -337,14 +337,14 @@ def test_b12_what_is_written_under_an_old_epoch_is_refused(filled):
             refused(c, "select rules_commit(%s::uuid, %s::bigint, 0, 9, '[]', '[]', '[]')", me, epoch)
             refused(c, "select attribution_commit(%s::uuid, %s::bigint, 77, '[]')", me, epoch)
             refused(c, "select write_subject(%s::uuid, %s, %s, '\\x00', '{}', true, null, false)", me, epoch, stream)
-        # of several units one is enough
+        # one stale epoch of several is enough
         refused(c, "select save_checkpoint(%s::uuid, 2, '{6,7}', '{1,1}', '{}', null, '{}')", ME)
         save(c, OTHER, 1, 7, 2, entry)
         c.execute("select rules_commit(%s::uuid, 2, 0, 9, '[]', '[]', '[]')", (OTHER,))
 
 
 def test_a_checkpoint_is_one_row_however_many_streams(filled):
-    """And one that comes after a later one changes nothing: what it says has been said again."""
+    """A checkpoint that arrives after a later one changes nothing."""
     with filled.cursor() as c:
         stream, rewound = stream_of(c, 3)
         for nth, cursor in ((2, 20), (1, 10), (3, 30)):
@@ -352,14 +352,14 @@ def test_a_checkpoint_is_one_row_however_many_streams(filled):
             assert rows(c, "select count(*), max(n) from checkpoint") == [(1, max(2, nth))]
         assert rows(c, "select cursor from stream_positions() where stream_id = %s", stream) == [(30,)]
         others = rows(c, "select count(*) from stream_positions() where cursor = 5")[0][0]
-        assert others == STREAMS - 1, "the others are where they were"
+        assert others == STREAMS - 1, "the other streams have not moved"
         save(c, ME, 4, 3, 1, {}, gone="{%s}" % stream)
         assert rows(c, "select state ? %s from checkpoint", stream) == [(False,)]
 
 
-def test_what_was_saved_of_another_life_of_a_stream_does_not_count(filled):
-    """A stream that is rewound, or deleted and made again, is where its row says, whatever its owner saves of
-    it that does not know yet; it is told."""
+def test_a_checkpoint_of_an_earlier_life_of_a_stream_does_not_count(filled):
+    """A stream that was rewound, or deleted and made again, is where its row says, whatever an owner
+    saves that does not know yet. The owner is told."""
     with filled.cursor() as c:
         stream, rewound = stream_of(c, 3)
         c.execute("update stream_state set cursor = 2, rewound = nextval('stream_rewound') where stream_id = %s "
@@ -372,7 +372,7 @@ def test_what_was_saved_of_another_life_of_a_stream_does_not_count(filled):
         assert save(c, ME, 4, 3, 1, {"nobody": {"rewound": 1, "cursor": 3}}) == ["nobody"]
 
 
-def test_who_acquires_a_unit_begins_where_the_one_before_was(filled):
+def test_a_new_owner_continues_where_the_previous_one_stopped(filled):
     with filled.cursor() as c:
         stream, rewound = stream_of(c, 3)
         save(c, ME, 2, 3, 1, {stream: {"rewound": rewound, "cursor": 44, "delivered": 7}})
@@ -387,8 +387,8 @@ def test_who_acquires_a_unit_begins_where_the_one_before_was(filled):
         c.execute("select owner_leave(%s::uuid)", (OTHER,))
 
 
-def test_what_a_stream_came_to_before_it_was_rewound_is_not_saved(filled):
-    """A checkpoint of before, which comes after; and what is owed is paid once."""
+def test_a_checkpoint_from_before_a_rewind_is_not_saved(filled):
+    """A checkpoint from before the rewind that arrives after it; and a redelivery is done once."""
     def state(c, stream):
         return rows(c, "select cursor, acked::text, owed::text, rewound from stream_positions() where stream_id = %s",
                     stream)[0]
@@ -425,8 +425,8 @@ def test_what_a_stream_came_to_before_it_was_rewound_is_not_saved(filled):
         refused(c, "select bury_event(%s::uuid, 2, %s, %s, 1000060, 'jti', 'why')", ME, stream, now)
 
 
-def test_times_are_found_in_the_log(filled):
-    """By bisection: as a search through all of them finds it."""
+def test_seq_at_finds_the_first_event_of_a_time(filled):
+    """The bisection finds what a search through all events finds."""
     with filled.cursor() as c:
         c.execute("update event set appended_at = '2026-01-01'::timestamptz + (seq / 3) * interval '1 second'")
         c.execute("delete from event where seq % 5 = 0")
